@@ -1,0 +1,25 @@
+//! Decoding, encoding, the named resizes, colour maps and overlays.
+//!
+//! Two kinds of pictures: 8-bit images ([`RgbImage`], [`GrayImage`]) and [`Plane`], a map of `f32`. Sizes are always
+//! given as height, then width.
+//!
+//! No function is just `resize`: libraries disagree on what bicubic means (see [`resize`]), so that every function is
+//! named after the library whose numbers it gives.
+
+mod decode;
+mod encode;
+mod error;
+mod plane;
+pub mod resize;
+
+pub use decode::{read_gray, read_rgb};
+pub use encode::{
+    encode_jpeg_rgb, encode_png_gray, encode_png_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb,
+};
+pub use error::ImagingError;
+pub use image::{GrayImage, RgbImage};
+pub use plane::{Plane, gray_to_plane, plane_to_gray};
+pub use resize::{
+    pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray, pillow_bilinear_rgb,
+    pillow_nearest_gray, pillow_nearest_rgb, torch_bicubic, torch_bilinear, torch_nearest,
+};

@@ -1,0 +1,120 @@
+//! The resizes of `torch.nn.functional.interpolate(x, size=(height, width))`, without antialias.
+//!
+//! Separable: every output row and column has its list of taps, computed once. Coordinates and weights are `f32`, as
+//! in torch, so that positions on the edge between two source values fall to the same side.
+
+use crate::Plane;
+
+/// The constant of torch's cubic kernel; Pillow uses -0.5.
+const A: f32 = -0.75;
+
+/// A source index and its weight.
+type Tap = (usize, f32);
+
+/// `interpolate(mode="bicubic", align_corners=False)`: cubic convolution with a = -0.75 over 4 x 4 values, indices past
+/// an edge taken at the edge. May overshoot the range of the input.
+///
+/// # Panics
+/// If `height` or `width` is 0.
+///
+/// # Source
+/// Keys 1981; torch 2.13.0 (fixture `resize`).
+pub fn torch_bicubic(plane: &Plane, height: usize, width: usize) -> Plane {
+    resample(plane, height, width, cubic_taps)
+}
+
+/// `interpolate(mode="bilinear", align_corners=False)`.
+///
+/// # Panics
+/// If `height` or `width` is 0.
+///
+/// # Source
+/// torch 2.13.0 (fixture `resize`).
+pub fn torch_bilinear(plane: &Plane, height: usize, width: usize) -> Plane {
+    resample(plane, height, width, linear_taps)
+}
+
+/// `interpolate(mode="nearest")`: the value at `floor(out * in_size / out_size)`, which for a whole ratio is the top
+/// left value of each block.
+///
+/// # Panics
+/// If `height` or `width` is 0.
+///
+/// # Source
+/// torch 2.13.0 (fixture `resize`).
+pub fn torch_nearest(plane: &Plane, height: usize, width: usize) -> Plane {
+    let index = |out: usize, from: usize, to: usize| {
+        ((out as f32 * (from as f32 / to as f32)) as usize).min(from - 1)
+    };
+    let columns: Vec<usize> = (0..width).map(|c| index(c, plane.width(), width)).collect();
+    Plane::from_fn(height, width, |r, c| {
+        plane.get(index(r, plane.height(), height), columns[c])
+    })
+}
+
+/// Where the centre of output value `out` lies among the source values, and the first value at or before it.
+fn source(out: usize, from: usize, to: usize) -> f32 {
+    (from as f32 / to as f32) * (out as f32 + 0.5) - 0.5
+}
+
+fn cubic_taps(from: usize, to: usize) -> Vec<[Tap; 4]> {
+    let near = |x: f32| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
+    let far = |x: f32| ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A;
+    let taps = |out| {
+        let source = source(out, from, to);
+        let first = source.floor();
+        let t = source - first;
+        let weights = [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)];
+        std::array::from_fn(|k| {
+            let index = first as isize + k as isize - 1;
+            (index.clamp(0, from as isize - 1) as usize, weights[k])
+        })
+    };
+    (0..to).map(taps).collect()
+}
+
+fn linear_taps(from: usize, to: usize) -> Vec<[Tap; 2]> {
+    let taps = |out| {
+        let source = source(out, from, to).max(0.0);
+        let first = (source as usize).min(from - 1);
+        let t = (source - first as f32).clamp(0.0, 1.0);
+        [(first, 1.0 - t), ((first + 1).min(from - 1), t)]
+    };
+    (0..to).map(taps).collect()
+}
+
+/// Columns first, then rows, as torch nests them.
+fn resample<const N: usize>(
+    plane: &Plane,
+    height: usize,
+    width: usize,
+    taps: impl Fn(usize, usize) -> Vec<[Tap; N]>,
+) -> Plane {
+    let columns = taps(plane.width(), width);
+    let mut narrowed = Plane::zeros(plane.height(), width);
+    for (row, out) in plane
+        .data()
+        .chunks_exact(plane.width())
+        .zip(narrowed.data_mut().chunks_exact_mut(width))
+    {
+        for (out, taps) in out.iter_mut().zip(&columns) {
+            *out = taps
+                .iter()
+                .map(|&(index, weight)| row[index] * weight)
+                .sum();
+        }
+    }
+    let mut resized = Plane::zeros(height, width);
+    for (out, taps) in resized
+        .data_mut()
+        .chunks_exact_mut(width)
+        .zip(taps(plane.height(), height))
+    {
+        for (index, weight) in taps {
+            for (out, value) in out.iter_mut().zip(narrowed.row(index)) {
+                *out += value * weight;
+            }
+        }
+    }
+    resized
+}
