@@ -1,0 +1,3 @@
+//! Dataset layouts read as samples, and the synthetic try-on set.
+
+pub mod synth;

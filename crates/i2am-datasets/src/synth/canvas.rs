@@ -1,0 +1,162 @@
+//! Anti-aliased painting: a shape's signed distance, traced once, becomes ink, fill or mask.
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+
+use super::colour::Colour;
+use super::geometry::{Bounds, Point, at};
+
+/// Height and width of a picture in pixels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    pub(super) height: usize,
+    pub(super) width: usize,
+}
+
+impl Size {
+    /// Side of a pixel in picture heights.
+    pub(super) fn pixel(self) -> f32 {
+        1.0 / self.height as f32
+    }
+
+    fn centre_of(self, row: usize, column: usize) -> Point {
+        let x = column as f32 + 0.5 - self.width as f32 * 0.5;
+        at(x * self.pixel(), (row as f32 + 0.5) * self.pixel())
+    }
+}
+
+/// The signed distance to a shape at the pixel centres of a box.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    size: Size,
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+    distances: Vec<f32>,
+}
+
+impl Field {
+    /// Evaluates `distance` at the pixels within `bounds`; outside, the shape is taken to be far away.
+    pub(super) fn trace(size: Size, bounds: Bounds, distance: impl Fn(Point) -> f32) -> Self {
+        let scale = size.height as f32;
+        let half = size.width as f32 * 0.5;
+        // One pixel more on every side: half-covered pixels have their centre outside.
+        let clip = |low: f32, high: f32, end: usize| {
+            let first = (low - 1.0).clamp(0.0, end as f32) as usize;
+            let last = (high + 2.0).clamp(0.0, end as f32) as usize;
+            first..last.max(first)
+        };
+        let rows = clip(bounds.low.y * scale, bounds.high.y * scale, size.height);
+        let columns = clip(
+            bounds.low.x * scale + half,
+            bounds.high.x * scale + half,
+            size.width,
+        );
+        let mut distances = Vec::with_capacity(rows.len() * columns.len());
+        for row in rows.clone() {
+            for column in columns.clone() {
+                distances.push(distance(size.centre_of(row, column)));
+            }
+        }
+        Self {
+            size,
+            rows,
+            columns,
+            distances,
+        }
+    }
+
+    /// Calls `visit(row, column, centre, distance)` for every traced pixel.
+    pub(super) fn visit(&self, mut visit: impl FnMut(usize, usize, Point, f32)) {
+        let mut next = 0;
+        for row in self.rows.clone() {
+            for column in self.columns.clone() {
+                let centre = self.size.centre_of(row, column);
+                visit(row, column, centre, self.distances[next]);
+                next += 1;
+            }
+        }
+    }
+}
+
+/// A picture in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Canvas {
+    size: Size,
+    pixels: Vec<Colour>,
+}
+
+impl Canvas {
+    pub(super) fn filled(size: Size, colour: Colour) -> Self {
+        Self {
+            size,
+            pixels: vec![colour; size.height * size.width],
+        }
+    }
+
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Lays colour over the shape, grown by `grow` picture heights.
+    pub(super) fn paint(&mut self, field: &Field, grow: f32, colour: impl Fn(Point) -> Colour) {
+        let pixels_per_unit = self.size.height as f32;
+        let width = self.size.width;
+        field.visit(|row, column, centre, distance| {
+            let cover = (0.5 - (distance - grow) * pixels_per_unit).clamp(0.0, 1.0);
+            if cover > 0.0 {
+                let pixel = &mut self.pixels[row * width + column];
+                *pixel = pixel.mixed(colour(centre), cover);
+            }
+        });
+    }
+
+    pub(super) fn to_rgb(&self) -> RgbImage {
+        let mut image = RgbImage::new(self.size.width as u32, self.size.height as u32);
+        for (pixel, colour) in image.pixels_mut().zip(&self.pixels) {
+            *pixel = Rgb(colour.to_bytes());
+        }
+        image
+    }
+}
+
+/// A picture of yes and no: 255 and 0.
+#[derive(Clone, Debug)]
+pub(super) struct Stencil {
+    size: Size,
+    pixels: Vec<bool>,
+}
+
+impl Stencil {
+    pub(super) fn empty(size: Size) -> Self {
+        Self {
+            size,
+            pixels: vec![false; size.height * size.width],
+        }
+    }
+
+    /// Sets the pixels whose centre lies within `grow` of the shape.
+    pub(super) fn add(&mut self, field: &Field, grow: f32) {
+        self.set(field, grow, true);
+    }
+
+    /// Clears the pixels whose centre lies within `grow` of the shape.
+    pub(super) fn cut(&mut self, field: &Field, grow: f32) {
+        self.set(field, grow, false);
+    }
+
+    fn set(&mut self, field: &Field, grow: f32, value: bool) {
+        let width = self.size.width;
+        field.visit(|row, column, _, distance| {
+            if distance < grow {
+                self.pixels[row * width + column] = value;
+            }
+        });
+    }
+
+    pub(super) fn to_gray(&self) -> GrayImage {
+        let mut image = GrayImage::new(self.size.width as u32, self.size.height as u32);
+        for (pixel, &set) in image.pixels_mut().zip(&self.pixels) {
+            *pixel = Luma([if set { 255 } else { 0 }]);
+        }
+        image
+    }
+}

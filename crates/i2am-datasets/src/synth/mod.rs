@@ -1,0 +1,107 @@
+//! The synthetic try-on set: a small drawing of the task, by seed.
+//!
+//! A person with a head, arms in some pose and a lower garment stands before a background and wears a shirt with a weave and,
+//! mostly, a print. The shirt's own picture shows it upright on white. The worn shirt is the same cloth carried over by a
+//! frame (shift, scale, rotation, shear, bend); sleeves follow the arms. Every sample depends on `(seed, index)` alone, and
+//! only exact arithmetic is used, so the pixels are the same on every machine.
+
+mod backdrop;
+mod body;
+mod body_map;
+mod canvas;
+mod colour;
+mod dice;
+mod folds;
+mod garment;
+mod geometry;
+mod portrait;
+mod print;
+mod scene;
+mod shapes;
+mod texture;
+
+#[cfg(test)]
+mod tests;
+
+use image::{GrayImage, Rgb, RgbImage};
+
+use body::Person;
+use canvas::Size;
+use dice::Dice;
+use folds::Folds;
+use garment::Garment;
+use scene::Scene;
+
+/// Goes up whenever a drawn pixel can change; written beside every set.
+pub const VERSION: u32 = 1;
+
+/// The grey that hides the hole in the agnostic picture.
+pub const HIDDEN: [u8; 3] = [128; 3];
+
+/// One drawn sample; all pictures are `height` x `width`.
+#[derive(Clone, Debug)]
+pub struct SynthSample {
+    /// The person wearing the garment: the ground truth.
+    pub person: RgbImage,
+    /// The garment upright on white.
+    pub garment: RgbImage,
+    /// 255 where `garment` shows the garment, else 0.
+    pub garment_mask: GrayImage,
+    /// The person with torso and arms hidden by [`HIDDEN`]; head and hands stay.
+    pub agnostic: RgbImage,
+    /// 255 where `agnostic` is hidden and is to be repainted, else 0.
+    pub agnostic_mask: GrayImage,
+    /// Body parts without clothes, each in its colour, on black.
+    pub densepose: RgbImage,
+    /// 255 where `person` shows the garment, else 0; always within `agnostic_mask`.
+    pub worn_mask: GrayImage,
+    /// The garment in a few words, such as "striped T-shirt with a star".
+    pub garment_name: String,
+}
+
+/// Draws sample `index` of the set `seed`.
+///
+/// The same arguments give the same pixels; other sizes give the same drawing at another resolution. Sizes are in pixels, at
+/// least 1; the drawing is laid out for pictures that are 3 wide to 4 high.
+pub fn render(seed: u64, index: u64, height: usize, width: usize) -> SynthSample {
+    draw(seed, index, index, Size { height, width })
+}
+
+/// Draws person `index` in the garment of `garment_index`.
+fn draw(seed: u64, index: u64, garment_index: u64, size: Size) -> SynthSample {
+    let dice = |purpose: &str| Dice::new(seed, index, purpose);
+    let garment_dice = |purpose: &str| Dice::new(seed, garment_index, purpose);
+    let garment = Garment::draw(&mut garment_dice("garment"));
+    let person = Person::draw(&mut dice("looks"), &mut dice("pose"), size);
+    let folds = Folds::draw(&mut dice("folds"));
+    let background = backdrop::paint(&mut dice("backdrop"), size);
+    let (shop, shop_mask) = garment.shop_picture(&mut garment_dice("shop"), size);
+
+    let scene = Scene::trace(size, &person, &garment);
+    let front_hair = portrait::front_hair(size, &person);
+    let mut canvas = background;
+    portrait::paint(&mut canvas, &scene, &folds, &front_hair);
+    let dressed = canvas.to_rgb();
+    let hole = scene.hole(&front_hair).to_gray();
+    SynthSample {
+        agnostic: hidden(&dressed, &hole),
+        person: dressed,
+        garment: shop.to_rgb(),
+        garment_mask: shop_mask.to_gray(),
+        agnostic_mask: hole,
+        densepose: body_map::paint(&scene).to_rgb(),
+        worn_mask: scene.worn(&front_hair).to_gray(),
+        garment_name: garment.name(),
+    }
+}
+
+/// The picture with the hole filled with [`HIDDEN`].
+fn hidden(picture: &RgbImage, hole: &GrayImage) -> RgbImage {
+    let mut agnostic = picture.clone();
+    for (pixel, mask) in agnostic.pixels_mut().zip(hole.pixels()) {
+        if mask.0[0] == 255 {
+            *pixel = Rgb(HIDDEN);
+        }
+    }
+    agnostic
+}
