@@ -33,10 +33,12 @@ pub(super) struct Garment {
     pub(super) texture: Texture,
     pub(super) outline: Outline,
     pub(super) sleeve: Option<Sleeve>,
-    /// Neckband's colour and width, around [`Garment::neck`].
+    /// The neckband's colour.
     trim: Option<Colour>,
     neck_width: f32,
     neck_depth: f32,
+    /// A V-neck, which has no neckband.
+    pointed: bool,
 }
 
 /// Width of the drawn contour in picture heights.
@@ -72,7 +74,8 @@ impl Garment {
             sleeve,
             trim,
             neck_width: width,
-            neck_depth: if pointed { 0.0 } else { depth },
+            neck_depth: depth,
+            pointed,
         }
     }
 
@@ -80,7 +83,7 @@ impl Garment {
     pub(super) fn front(&self, p: Point, blur: f32) -> Colour {
         let colour = self.texture.front(p, blur);
         match self.trim {
-            Some(trim) if self.neck_depth > 0.0 => {
+            Some(trim) if !self.pointed => {
                 let band = ellipse(p, at(self.neck_width, self.neck_depth)) - 0.055;
                 colour.mixed(trim, cover(band, blur))
             }
@@ -119,7 +122,7 @@ impl Garment {
         let mut stencil = Stencil::empty(size);
         let blur = size.pixel() / scale;
 
-        self.paint_back(&mut canvas, &frame);
+        self.paint_back(&mut canvas, &mut stencil, &frame);
         let torso = self.trace(size, &frame, |p| self.outline.distance(p));
         let sleeves: Vec<Field> = [-1.0, 1.0]
             .into_iter()
@@ -152,13 +155,16 @@ impl Garment {
     }
 
     /// The inside of the back, seen through the neck hole.
-    fn paint_back(&self, canvas: &mut Canvas, frame: &Frame) {
+    fn paint_back(&self, canvas: &mut Canvas, stencil: &mut Stencil, frame: &Frame) {
         let inside = self.texture.base.lit(0.5);
-        let (width, depth) = (self.neck_width, self.neck_depth.max(0.1));
+        let radii = at(self.neck_width + 0.03, self.neck_depth + 0.04);
         let field = self.trace(canvas.size(), frame, |p| {
-            ellipse(p - at(0.0, 0.01), at(width + 0.02, depth * 0.55)).max(-p.y - 0.005)
+            // The back's neckline sags a little; the front, painted over it, covers all below the hole.
+            ellipse(p, radii).max(0.02 - 0.9 * p.x * p.x - p.y)
         });
+        canvas.paint(&field, INK, |_| ink_for(self.texture.base));
         canvas.paint(&field, 0.0, |_| inside);
+        stencil.add(&field, INK);
     }
 
     fn trace(&self, size: Size, frame: &Frame, distance: impl Fn(Point) -> f32) -> Field {
