@@ -1,0 +1,207 @@
+//! `aggregate.csv`: the samples of a model summed up, one row per metric, direction and level.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::error::ResultsError;
+use crate::ledger::csv_lines;
+use crate::outcome::Outcome;
+use crate::reader::{Batch, current_batches};
+use crate::row::{DatasetName, Measurement, Row, Stage, number};
+
+const COLUMNS: [&str; 15] = [
+    "model",
+    "dataset",
+    "split",
+    "pairing",
+    "stage",
+    "direction",
+    "level",
+    "metric",
+    "version",
+    "convention",
+    "note",
+    "n",
+    "missing",
+    "mean",
+    "sd",
+];
+
+/// One row of `aggregate.csv`.
+///
+/// No interval: with few samples the choice of one matters, and is made where the statistics are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateRow {
+    /// Name of the model.
+    pub model: String,
+    /// Name, split and pairing of the dataset: three columns.
+    pub dataset: DatasetName,
+    /// The stage that measured.
+    pub stage: Stage,
+    /// As [`Measurement::direction`].
+    pub direction: String,
+    /// As [`Measurement::level`].
+    pub level: String,
+    /// As [`Measurement::metric`].
+    pub metric: String,
+    /// As [`Measurement::version`].
+    pub version: u32,
+    /// As [`Measurement::convention`].
+    pub convention: String,
+    /// The different notes of the rows, sorted and joined by `; `.
+    pub note: String,
+    /// Samples that have a value.
+    pub n: usize,
+    /// Samples that the stage attempted for this model and that have none: empty, failed, or failed before it.
+    pub missing: usize,
+    /// Mean of the `n` values; `None` without any.
+    pub mean: Option<f64>,
+    /// Standard deviation of the `n` values, with `n - 1`; `None` for fewer than two.
+    pub sd: Option<f64>,
+}
+
+/// Sums up the ledger `samples_csv`. Sorted by model, stage, metric, direction and level, numbers in a level by value.
+///
+/// The sums do not depend on the order of the samples.
+///
+/// # Errors
+/// As [`read_rows`](crate::read_rows).
+pub fn aggregate(samples_csv: &Path) -> Result<Vec<AggregateRow>, ResultsError> {
+    let mut groups: BTreeMap<Group, Values> = BTreeMap::new();
+    let mut attempted: BTreeMap<(String, Stage), usize> = BTreeMap::new();
+    for batch in current_batches(samples_csv)? {
+        let Batch { rows, closing, .. } = batch?;
+        *attempted.entry((closing.model, closing.stage)).or_default() += 1;
+        for row in rows {
+            let (group, note, outcome) = Group::of(row);
+            let values = groups.entry(group).or_default();
+            values.finite.extend(outcome.value());
+            if !note.is_empty() {
+                values.notes.insert(note);
+            }
+        }
+    }
+    let row = |(group, values): (Group, Values)| {
+        let samples = attempted[&(group.model.clone(), group.stage)];
+        group.row(values, samples)
+    };
+    Ok(groups.into_iter().map(row).collect())
+}
+
+pub(crate) fn write_aggregate(path: &Path, rows: &[AggregateRow]) -> Result<(), ResultsError> {
+    let header = COLUMNS.map(Cow::Borrowed);
+    let lines = csv_lines([header].into_iter().chain(rows.iter().map(cells)));
+    Ok(i2am_files::write_atomic(path, lines)?)
+}
+
+/// What the samples of one row have in common, in the order of the rows.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    model: String,
+    dataset: DatasetName,
+    stage: Stage,
+    metric: String,
+    version: u32,
+    convention: String,
+    direction: String,
+    level_order: (String, u64),
+    level: String,
+}
+
+#[derive(Debug, Default)]
+struct Values {
+    finite: Vec<f64>,
+    notes: BTreeSet<String>,
+}
+
+impl Group {
+    fn of(row: Row) -> (Self, String, Outcome) {
+        let Measurement {
+            direction,
+            level,
+            metric,
+            version,
+            outcome,
+            convention,
+            note,
+        } = row.measurement;
+        let group = Self {
+            model: row.model,
+            dataset: row.dataset,
+            stage: row.stage,
+            metric,
+            version,
+            convention,
+            direction,
+            level_order: level_order(&level),
+            level,
+        };
+        (group, note, outcome)
+    }
+
+    fn row(self, values: Values, samples: usize) -> AggregateRow {
+        let n = values.finite.len();
+        let (mean, sd) = mean_and_sd(values.finite);
+        AggregateRow {
+            model: self.model,
+            dataset: self.dataset,
+            stage: self.stage,
+            direction: self.direction,
+            level: self.level,
+            metric: self.metric,
+            version: self.version,
+            convention: self.convention,
+            note: values.notes.into_iter().collect::<Vec<_>>().join("; "),
+            n,
+            missing: samples - n,
+            mean,
+            sd,
+        }
+    }
+}
+
+/// Sorts `head:2` before `head:10`: what precedes the first number, and that number.
+fn level_order(level: &str) -> (String, u64) {
+    let start = level.find(|c: char| c.is_ascii_digit());
+    let (name, rest) = level.split_at(start.unwrap_or(level.len()));
+    let digits = rest.find(|c: char| !c.is_ascii_digit());
+    let number = rest[..digits.unwrap_or(rest.len())].parse();
+    (name.to_owned(), number.unwrap_or(0))
+}
+
+fn mean_and_sd(mut values: Vec<f64>) -> (Option<f64>, Option<f64>) {
+    // A resumed run may have its samples in another order; sorted, they give the same sum to the last bit.
+    values.sort_unstable_by(f64::total_cmp);
+    let n = values.len() as f64;
+    if values.is_empty() {
+        return (None, None);
+    }
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let sd = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
+    (Some(mean), sd)
+}
+
+fn cells(row: &AggregateRow) -> [Cow<'_, str>; COLUMNS.len()] {
+    [
+        row.model.as_str().into(),
+        row.dataset.name.as_str().into(),
+        row.dataset.split.as_str().into(),
+        row.dataset.pairing.as_str().into(),
+        row.stage.as_str().into(),
+        row.direction.as_str().into(),
+        row.level.as_str().into(),
+        row.metric.as_str().into(),
+        row.version.to_string().into(),
+        row.convention.as_str().into(),
+        row.note.as_str().into(),
+        row.n.to_string().into(),
+        row.missing.to_string().into(),
+        row.mean.map_or(Cow::Borrowed(""), number),
+        row.sd.map_or(Cow::Borrowed(""), number),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! What can go wrong with a run folder.
+
+use std::path::PathBuf;
+
+use i2am_files::FileError;
+
+use crate::row::Stage;
+
+/// A run folder that cannot be used, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultsError {
+    /// The file system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+
+    /// Two processes would write the same folder.
+    #[error(
+        "{}: in use by {process}; wait for it to end, or choose another output",
+        .path.display()
+    )]
+    Locked {
+        /// The run folder.
+        path: PathBuf,
+        /// Who holds it, as far as it is known: `process 123`.
+        process: String,
+    },
+
+    /// A folder with content that no run of ours wrote: writing there could overwrite somebody's files.
+    #[error(
+        "{}: the folder is not empty and holds no manifest.json of a run; choose another output",
+        .path.display()
+    )]
+    NotARunFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A manifest written by a version of this program that stores something else.
+    #[error("{}: expected schema_version {expected}, found {found}", .path.display())]
+    SchemaVersion {
+        /// The manifest.
+        path: PathBuf,
+        /// The version that this program reads and writes.
+        expected: u32,
+        /// The version in the file, as JSON text.
+        found: String,
+    },
+
+    /// A manifest that is not JSON or lacks a field.
+    #[error("{}: not a manifest: {cause}", .path.display())]
+    ManifestFormat {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong, and where.
+        cause: serde_json::Error,
+    },
+
+    /// The folder holds results of a config that would give other numbers.
+    #[error(
+        "{}: holds results of another config (hash {found}, now {expected}{changes}); \
+         pass --fresh to replace them, or choose another output",
+        .path.display()
+    )]
+    ConfigChanged {
+        /// The run folder.
+        path: PathBuf,
+        /// Hash of the config that was given now.
+        expected: String,
+        /// Hash in the folder.
+        found: String,
+        /// The first keys that differ, ready to print; empty when unknown.
+        changes: String,
+    },
+
+    /// A checkpoint or dataset is not the one that the earlier results come from.
+    #[error(
+        "{}: results there were computed with another `{name}` (sha256 {found}, now {expected}); \
+         pass --fresh to replace them, or choose another output",
+        .path.display()
+    )]
+    InputChanged {
+        /// The run folder.
+        path: PathBuf,
+        /// Name of the input, as in [`ManifestStart::inputs`](crate::ManifestStart::inputs).
+        name: String,
+        /// Its hash now; `none` when it is not used any more.
+        expected: String,
+        /// Its hash in the manifest; `none` when it was not used then.
+        found: String,
+    },
+
+    /// A ledger line that no interrupted write explains.
+    #[error(
+        "{}: line {line}: {problem}; restore the file, or pass --fresh to start again",
+        .path.display()
+    )]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: u64,
+        /// What was expected and found.
+        problem: String,
+    },
+
+    /// A score that is NaN or infinite; it must be recorded as empty or failed, with a reason.
+    #[error("a result must be finite, found {value}")]
+    NotFinite {
+        /// The value.
+        value: f64,
+    },
+
+    /// A row that the ledger cannot hold.
+    #[error("sample `{sample_id}` of model `{model}`: {problem}")]
+    InvalidRow {
+        /// The model.
+        model: String,
+        /// The sample.
+        sample_id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A sample was appended although its rows are there.
+    #[error("sample `{sample_id}` of model `{model}` has its rows of stage `{stage}` already")]
+    AlreadyDone {
+        /// The stage.
+        stage: Stage,
+        /// The model.
+        model: String,
+        /// The sample.
+        sample_id: String,
+    },
+
+    /// The parquet file could not be encoded.
+    #[error("{}: cannot encode parquet: {problem}", .path.display())]
+    Parquet {
+        /// The file to be written.
+        path: PathBuf,
+        /// What the encoder says.
+        problem: String,
+    },
+}

@@ -1,0 +1,50 @@
+//! Run folders: ledger, manifest, resume and parquet.
+//!
+//! A run writes one folder, and [`RunFolder`] is its only writer:
+//!
+//! | file | content |
+//! |---|---|
+//! | `manifest.json` | [`Manifest`]: what ran, with which config, hashes, versions and counts |
+//! | `samples.csv` | the ledger: [`Row`]s, appended as each sample ends |
+//! | `samples.parquet` | the same rows, typed, written at the end |
+//! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples |
+//! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
+//!
+//! # A killed run goes on where it stopped
+//!
+//! All rows that one stage has for one sample of one model are written by a single append, which ends with a *closing
+//! row* (metric [`SAMPLE`], status `ok` or `failed`, as value the number of rows before it) and reaches the disk before
+//! [`RunFolder::append`] returns. A sample is done when its closing row is there. Every row is one line, so whatever a
+//! killed process left behind the last closing row is part of one unfinished sample; it is cut off when the folder is
+//! opened again. A line that cannot be read *before* the last closing row is damage, which is an error and never cut.
+//!
+//! A sample that failed may be appended once more; its later rows count, and [`RunFolder::finish`] removes the earlier
+//! ones from the ledger.
+//!
+//! # Missing is empty
+//!
+//! A value that could not be computed is an empty cell (null in parquet) with a status and a reason. [`Outcome`] cannot
+//! hold NaN, infinity or a missing value without a reason.
+
+mod aggregate;
+mod config_hash;
+mod error;
+mod ledger;
+mod lock;
+mod manifest;
+mod outcome;
+mod parquet;
+mod paths;
+mod reader;
+mod row;
+mod run_folder;
+
+pub use aggregate::{AggregateRow, aggregate};
+pub use config_hash::config_hash;
+pub use error::ResultsError;
+pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};
+pub use outcome::{Outcome, Status};
+pub use paths::RunPaths;
+pub use reader::read_rows;
+pub use row::{COLUMNS, DatasetName, Measurement, Row, SAMPLE, SampleResult, Stage};
+pub use run_folder::{Failure, RunFolder};

@@ -1,0 +1,273 @@
+//! `manifest.json`: what a table of this folder can be traced back to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config_hash::differences;
+use crate::error::ResultsError;
+use crate::row::DatasetName;
+
+/// Version of the manifest's and the ledger's format; goes up when either changes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Changed keys that an error names; the first few show what happened.
+const SHOWN_CHANGES: usize = 3;
+
+/// How far a run got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// It runs, or was killed.
+    Started,
+    /// It ended, and no sample failed.
+    Success,
+    /// It ended; some samples failed, some did not.
+    Partial,
+    /// It ended in an error, or every sample failed.
+    Failed,
+}
+
+/// Samples of all models together; a sample that two models got counts twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Samples that got an outcome, now or before the run was resumed: `ok + failed`.
+    pub attempted: usize,
+    /// Samples that got through every stage that ran.
+    pub ok: usize,
+    /// Samples that failed in a stage.
+    pub failed: usize,
+    /// Those of `ok` that an earlier session had done and this one left as they were.
+    pub skipped: usize,
+}
+
+/// The source code that ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitState {
+    /// Full hash of the commit.
+    pub commit: String,
+    /// Whether files differed from it.
+    pub dirty: bool,
+}
+
+/// What is known about a run when it starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManifestStart {
+    /// Name of the run.
+    pub name: String,
+    /// Where the samples come from.
+    pub dataset: DatasetName,
+    /// The source code; `None` outside a repository.
+    pub git: Option<GitState>,
+    /// The resolved config: every default filled in.
+    pub config: Value,
+    /// [`config_hash`](crate::config_hash) of the parts of `config` that can change a number.
+    pub config_hash: String,
+    /// sha256 of each checkpoint and dataset index, by a name such as `checkpoint:pbe` or `dataset`.
+    pub inputs: BTreeMap<String, String>,
+    /// Version of each thing that can change a number, such as `i2am-bench` and `libtorch`.
+    pub versions: BTreeMap<String, String>,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Seed of the run.
+    pub seed: u64,
+}
+
+/// The content of `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Name of the run.
+    pub name: String,
+    /// How far it got.
+    pub status: RunStatus,
+    /// When it started, RFC 3339 in UTC, whole seconds; so are the other times.
+    pub started: String,
+    /// When it was taken up again, once for each time.
+    pub resumed: Vec<String>,
+    /// When it ended; `null` while it runs and when it was killed.
+    pub finished: Option<String>,
+    /// As [`ManifestStart::git`], of the last session; so is all that follows.
+    pub git: Option<GitState>,
+    /// As [`ManifestStart::dataset`].
+    pub dataset: DatasetName,
+    /// As [`ManifestStart::config`].
+    pub config: Value,
+    /// As [`ManifestStart::config_hash`].
+    pub config_hash: String,
+    /// As [`ManifestStart::inputs`].
+    pub inputs: BTreeMap<String, String>,
+    /// As [`ManifestStart::versions`].
+    pub versions: BTreeMap<String, String>,
+    /// As [`ManifestStart::device`].
+    pub device: String,
+    /// As [`ManifestStart::threads`].
+    pub threads: usize,
+    /// As [`ManifestStart::seed`].
+    pub seed: u64,
+    /// How many samples.
+    pub counts: Counts,
+    /// What a reader of the numbers should know, in the order in which it came up; each once.
+    pub warnings: Vec<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// [`ResultsError::SchemaVersion`] for another version of the format, [`ResultsError::ManifestFormat`] for what is
+    /// no manifest.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ResultsError> {
+        let path = path.as_ref();
+        let bytes = i2am_files::read(path)?;
+        let format = |cause| ResultsError::ManifestFormat {
+            path: path.to_owned(),
+            cause,
+        };
+        let json: Value = serde_json::from_slice(&bytes).map_err(format)?;
+        match json.get("schema_version") {
+            Some(version) if *version != SCHEMA_VERSION => Err(ResultsError::SchemaVersion {
+                path: path.to_owned(),
+                expected: SCHEMA_VERSION,
+                found: version.to_string(),
+            }),
+            // Parsed from the text again, so that an error has line and column.
+            _ => serde_json::from_slice(&bytes).map_err(format),
+        }
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), ResultsError> {
+        let mut json = serde_json::to_vec_pretty(self).expect("a manifest has only text keys");
+        json.push(b'\n');
+        Ok(i2am_files::write_atomic(path, json)?)
+    }
+
+    /// The manifest of a run that starts now.
+    pub(crate) fn start(start: ManifestStart) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            name: start.name,
+            status: RunStatus::Started,
+            started: now(),
+            resumed: Vec::new(),
+            finished: None,
+            git: start.git,
+            dataset: start.dataset,
+            config: start.config,
+            config_hash: start.config_hash,
+            inputs: start.inputs,
+            versions: start.versions,
+            device: start.device,
+            threads: start.threads,
+            seed: start.seed,
+            counts: Counts::default(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The manifest of the run of this manifest in the folder `dir`, taken up again now.
+    ///
+    /// # Errors
+    /// [`ResultsError::ConfigChanged`] and [`ResultsError::InputChanged`]: its numbers and new ones would not belong
+    /// together.
+    pub(crate) fn resume(self, start: ManifestStart, dir: &Path) -> Result<Self, ResultsError> {
+        self.check_same_config(&start, dir)?;
+        self.check_same_inputs(&start, dir)?;
+        let mut resumed = Self::start(start);
+        for (what, was, now) in [
+            ("git", text(&self.git), text(&resumed.git)),
+            ("versions", text(&self.versions), text(&resumed.versions)),
+            ("device", text(&self.device), text(&resumed.device)),
+        ] {
+            if was != now {
+                let warning = format!("resumed with another {what}: {was}, then {now}");
+                resumed.warnings.push(warning);
+            }
+        }
+        resumed.resumed = self.resumed;
+        resumed.resumed.push(resumed.started);
+        resumed.started = self.started;
+        let new = std::mem::replace(&mut resumed.warnings, self.warnings);
+        resumed.warn(new);
+        Ok(resumed)
+    }
+
+    /// Marks the run as ended now.
+    pub(crate) fn end(&mut self, status: RunStatus, warnings: impl IntoIterator<Item = String>) {
+        self.status = status;
+        self.finished = Some(now());
+        self.warn(warnings);
+    }
+
+    fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
+        for warning in warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    fn check_same_config(&self, start: &ManifestStart, dir: &Path) -> Result<(), ResultsError> {
+        if self.config_hash == start.config_hash {
+            return Ok(());
+        }
+        let mut changes = differences(&self.config, &start.config);
+        changes.truncate(SHOWN_CHANGES);
+        let changes = changes.into_iter().map(|change| format!("; {change}"));
+        Err(ResultsError::ConfigChanged {
+            path: dir.to_owned(),
+            expected: start.config_hash.clone(),
+            found: self.config_hash.clone(),
+            changes: changes.collect(),
+        })
+    }
+
+    fn check_same_inputs(&self, start: &ManifestStart, dir: &Path) -> Result<(), ResultsError> {
+        let names: BTreeSet<&String> = self.inputs.keys().chain(start.inputs.keys()).collect();
+        for name in names {
+            let [found, expected] = [&self.inputs, &start.inputs].map(|inputs| inputs.get(name));
+            if found != expected {
+                let text = |hash: Option<&String>| hash.map_or("none".to_owned(), Clone::clone);
+                return Err(ResultsError::InputChanged {
+                    path: dir.to_owned(),
+                    name: name.clone(),
+                    expected: text(expected),
+                    found: text(found),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `path` is a manifest of any version, so that the folder around it is one of ours.
+pub(crate) fn is_manifest(path: &Path) -> bool {
+    let json: Option<Value> = i2am_files::read(path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    json.is_some_and(|json| {
+        json.get("schema_version").is_some() && json.get("config_hash").is_some()
+    })
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data has a JSON text")
+}
+
+fn now() -> String {
+    const WHOLE_SECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
+    WHOLE_SECONDS.timestamp_to_string(&Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests;

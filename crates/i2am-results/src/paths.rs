@@ -1,0 +1,129 @@
+//! Where things lie in a run folder.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+pub(crate) const LOCK: &str = ".lock";
+pub(crate) const MANIFEST: &str = "manifest.json";
+
+/// Everything that the stages of a run write besides the manifest, so that a fresh run removes these and nothing else.
+pub(crate) const FILES: [&str; 5] = [
+    "samples.csv",
+    "samples.parquet",
+    "aggregate.csv",
+    "correlations.csv",
+    "report.html",
+];
+pub(crate) const FOLDERS: [&str; 6] = ["images", "attention", "maps", "grids", "tables", "plots"];
+
+/// The folders that generating and scoring write to; they are made when the run folder is opened.
+pub(crate) const SAMPLE_FOLDERS: [&str; 4] = ["images", "attention", "maps", "grids"];
+
+/// The layout of a run folder. Only names things; nothing is read or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPaths {
+    dir: PathBuf,
+}
+
+impl RunPaths {
+    /// The layout of the run folder `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The run folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `manifest.json`.
+    pub fn manifest(&self) -> PathBuf {
+        self.dir.join(MANIFEST)
+    }
+
+    /// `samples.csv`, the ledger.
+    pub fn samples_csv(&self) -> PathBuf {
+        self.dir.join("samples.csv")
+    }
+
+    /// `samples.parquet`, written at the end.
+    pub fn samples_parquet(&self) -> PathBuf {
+        self.dir.join("samples.parquet")
+    }
+
+    /// `aggregate.csv`, written at the end.
+    pub fn aggregate(&self) -> PathBuf {
+        self.dir.join("aggregate.csv")
+    }
+
+    /// The generated image: `images/<model>/<id>.png`.
+    pub fn image(&self, model: &str, sample_id: &str) -> PathBuf {
+        self.sample_file("images", model, sample_id, ".png")
+    }
+
+    /// The attention record: `attention/<model>/<id>.safetensors`.
+    pub fn attention(&self, model: &str, sample_id: &str) -> PathBuf {
+        self.sample_file("attention", model, sample_id, ".safetensors")
+    }
+
+    /// The folder of attribution maps and overlays of one sample: `maps/<model>/<id>`.
+    pub fn maps(&self, model: &str, sample_id: &str) -> PathBuf {
+        self.sample_file("maps", model, sample_id, "")
+    }
+
+    /// The picture that shows one sample at a glance: `grids/<model>/<id>.png`.
+    pub fn grid(&self, model: &str, sample_id: &str) -> PathBuf {
+        self.sample_file("grids", model, sample_id, ".png")
+    }
+
+    fn sample_file(&self, folder: &str, model: &str, sample_id: &str, ending: &str) -> PathBuf {
+        let file = file_name(sample_id) + ending;
+        self.dir.join(folder).join(file_name(model)).join(file)
+    }
+}
+
+/// `name` as the name of one file: what could lead elsewhere, hide the file or be refused by a file system is written
+/// as `%` and two hexadecimal digits per byte, so two names never meet in one file.
+fn file_name(name: &str) -> String {
+    let mut file_name = String::with_capacity(name.len());
+    for (index, byte) in name.bytes().enumerate() {
+        let plain = byte.is_ascii_alphanumeric()
+            || b"_-+=,@".contains(&byte)
+            || (byte == b'.' && index > 0);
+        if plain {
+            file_name.push(char::from(byte));
+        } else {
+            write!(file_name, "%{byte:02X}").expect("writing to a String cannot fail");
+        }
+    }
+    file_name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_has_its_place_under_its_model() {
+        let paths = RunPaths::new("out");
+        assert_eq!(
+            paths.image("pbe-v1.2", "00006_00"),
+            Path::new("out/images/pbe-v1.2/00006_00.png")
+        );
+        assert_eq!(
+            paths.attention("pbe", "a"),
+            Path::new("out/attention/pbe/a.safetensors")
+        );
+        assert_eq!(paths.maps("pbe", "a"), Path::new("out/maps/pbe/a"));
+        assert_eq!(paths.grid("pbe", "a"), Path::new("out/grids/pbe/a.png"));
+    }
+
+    #[test]
+    fn no_name_leaves_the_folder_or_meets_another() {
+        assert_eq!(file_name("../a/b"), "%2E.%2Fa%2Fb");
+        assert_eq!(file_name(".."), "%2E.");
+        assert_eq!(file_name("a b"), "a%20b");
+        assert_eq!(file_name("a%20b"), "a%2520b");
+        assert_eq!(file_name("é"), "%C3%A9");
+    }
+}

@@ -1,0 +1,244 @@
+//! Reads `samples.csv` sample by sample, so that a large ledger is never in memory as a whole.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Take};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use csv::{ReaderBuilder, StringRecord, Terminator};
+use i2am_files::{Action, FileError};
+
+use crate::error::ResultsError;
+use crate::outcome::{Outcome, Status};
+use crate::row::{COLUMNS, Row, Stage};
+
+/// Bytes looked at in one step while searching the last line end; a line is shorter than this nearly always.
+const TAIL_CHUNK: u64 = 4096;
+
+/// What has one closing row: one stage of one sample of one model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SampleKey {
+    pub(crate) model: String,
+    pub(crate) sample_id: String,
+    pub(crate) stage: Stage,
+}
+
+/// The rows of one sample, and the closing row that ends them.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) closing: Row,
+    /// Where in the file they are, closing row included.
+    pub(crate) bytes: Range<u64>,
+}
+
+impl Batch {
+    pub(crate) fn key(&self) -> SampleKey {
+        SampleKey {
+            model: self.closing.model.clone(),
+            sample_id: self.closing.sample_id.clone(),
+            stage: self.closing.stage,
+        }
+    }
+}
+
+/// The measurements in the ledger `samples_csv`, in file order, without closing rows and without those rows of failed
+/// samples that a later attempt replaced. Rows of a sample that is still being written are left out.
+///
+/// # Errors
+/// [`ResultsError::File`] and [`ResultsError::Damaged`]; the iterator ends after its first error.
+pub fn read_rows(
+    samples_csv: &Path,
+) -> Result<impl Iterator<Item = Result<Row, ResultsError>> + use<>, ResultsError> {
+    let batches = current_batches(samples_csv)?;
+    Ok(batches.flat_map(|batch| match batch {
+        Ok(batch) => batch.rows.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error)],
+    }))
+}
+
+/// The batches that count: of several for one key, the last.
+pub(crate) fn current_batches(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Batch, ResultsError>> + use<>, ResultsError> {
+    let contents = Contents::scan(path)?;
+    let counts = move |batch: &Batch| {
+        contents
+            .samples
+            .get(&batch.key())
+            .is_some_and(|sample| sample.start == batch.bytes.start)
+    };
+    Ok(BatchReader::open(path)?.filter(move |batch| batch.as_ref().map_or(true, &counts)))
+}
+
+/// What a ledger holds, without its rows.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    /// Every sample that has its closing row.
+    pub(crate) samples: BTreeMap<SampleKey, Sample>,
+    /// Offset in bytes behind the last closing row: all that follows belongs to an unfinished sample.
+    pub(crate) end: u64,
+    /// Whether some samples were appended twice.
+    pub(crate) superseded: bool,
+    /// The config hashes that its rows carry, each once.
+    pub(crate) config_hashes: Vec<String>,
+}
+
+/// The last batch of a sample.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// Offset of its first row in bytes.
+    pub(crate) start: u64,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+}
+
+impl Contents {
+    pub(crate) fn scan(path: &Path) -> Result<Self, ResultsError> {
+        let mut reader = BatchReader::open(path)?;
+        let mut contents = Self {
+            samples: BTreeMap::new(),
+            end: reader.start,
+            superseded: false,
+            config_hashes: Vec::new(),
+        };
+        for batch in &mut reader {
+            let batch = batch?;
+            contents.end = batch.bytes.end;
+            let key = batch.key();
+            if !contents.config_hashes.contains(&batch.closing.config_hash) {
+                contents.config_hashes.push(batch.closing.config_hash);
+            }
+            let sample = Sample {
+                start: batch.bytes.start,
+                outcome: batch.closing.measurement.outcome,
+            };
+            contents.superseded |= contents.samples.insert(key, sample).is_some();
+        }
+        Ok(contents)
+    }
+}
+
+/// Iterates over the whole batches of a ledger.
+struct BatchReader {
+    path: PathBuf,
+    csv: csv::Reader<Take<File>>,
+    record: StringRecord,
+    /// Offset of the next batch.
+    start: u64,
+    failed: bool,
+}
+
+impl BatchReader {
+    fn open(path: &Path) -> Result<Self, ResultsError> {
+        let failed = |cause| FileError::new(Action::Read, path, cause);
+        let mut file = File::open(path).map_err(failed)?;
+        let end = whole_lines(&mut file).map_err(failed)?;
+        let mut csv = ReaderBuilder::new()
+            .flexible(true)
+            .terminator(Terminator::Any(b'\n'))
+            .from_reader(file.take(end));
+        check_header(&mut csv).map_err(|problem| ResultsError::Damaged {
+            path: path.to_owned(),
+            line: 1,
+            problem,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            start: csv.position().byte(),
+            csv,
+            record: StringRecord::new(),
+            failed: false,
+        })
+    }
+
+    /// The next batch; `None` at the end and for a batch without closing row, which only the last one can be.
+    fn next_batch(&mut self) -> Result<Option<Batch>, (u64, String)> {
+        let mut rows: Vec<Row> = Vec::new();
+        loop {
+            let line = self.csv.position().line();
+            let row = match self.csv.read_record(&mut self.record) {
+                Ok(false) => return Ok(None),
+                Ok(true) => Row::parse(&self.record).map_err(|problem| (line, problem))?,
+                Err(error) => return Err((line, error.to_string())),
+            };
+            if let Some(first) = rows.first()
+                && !first.same_sample(&row)
+            {
+                let problem = format!(
+                    "the rows of sample `{}` of model `{}` end without a row `sample`",
+                    first.sample_id, first.model
+                );
+                return Err((line, problem));
+            }
+            if !row.is_closing() {
+                rows.push(row);
+                continue;
+            }
+            let outcome = &row.measurement.outcome;
+            if outcome.status() == Status::Ok && outcome.value() != Some(rows.len() as f64) {
+                let expected = outcome.value().unwrap_or_default();
+                let problem = format!("expected {expected} rows before it, found {}", rows.len());
+                return Err((line, problem));
+            }
+            let bytes = self.start..self.csv.position().byte();
+            self.start = bytes.end;
+            return Ok(Some(Batch {
+                rows,
+                closing: row,
+                bytes,
+            }));
+        }
+    }
+}
+
+impl Iterator for BatchReader {
+    type Item = Result<Batch, ResultsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let batch = self.next_batch().map_err(|(line, problem)| {
+            self.failed = true;
+            ResultsError::Damaged {
+                path: self.path.clone(),
+                line,
+                problem,
+            }
+        });
+        batch.transpose()
+    }
+}
+
+fn check_header(csv: &mut csv::Reader<Take<File>>) -> Result<(), String> {
+    let found = csv.headers().map_err(|error| error.to_string())?;
+    if found == COLUMNS.as_slice() {
+        return Ok(());
+    }
+    Err(format!(
+        "expected the columns {}, found {}",
+        COLUMNS.join(","),
+        found.iter().collect::<Vec<_>>().join(",")
+    ))
+}
+
+/// Length of the whole lines of `file` in bytes, leaving it at its start: what follows the last line end was torn off.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    let mut end = file.seek(SeekFrom::End(0))?;
+    let mut chunk = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(TAIL_CHUNK);
+        file.seek(SeekFrom::Start(start))?;
+        chunk.clear();
+        file.take(end - start).read_to_end(&mut chunk)?;
+        if let Some(position) = chunk.iter().rposition(|&byte| byte == b'\n') {
+            end = start + position as u64 + 1;
+            break;
+        }
+        end = start;
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(end)
+}

@@ -1,0 +1,258 @@
+//! The folder that a run writes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use i2am_files::{Action, FileError};
+
+use crate::aggregate::{aggregate, write_aggregate};
+use crate::error::ResultsError;
+use crate::ledger::Ledger;
+use crate::lock::RunLock;
+use crate::manifest::{Counts, Manifest, ManifestStart, RunStatus, is_manifest};
+use crate::outcome::{Outcome, Status};
+use crate::parquet::write_parquet;
+use crate::paths::{FILES, FOLDERS, RunPaths, SAMPLE_FOLDERS};
+use crate::reader::SampleKey;
+use crate::row::{SampleResult, Stage};
+
+/// A run folder open for writing; no other process can open it meanwhile.
+///
+/// Dropping it without [`finish`](Self::finish) or [`fail`](Self::fail) leaves the run as a killed one: `started`.
+#[derive(Debug)]
+pub struct RunFolder {
+    paths: RunPaths,
+    manifest: Manifest,
+    ledger: Ledger,
+    /// Model and id of the samples that an earlier session got through and this one did not touch.
+    untouched: BTreeSet<(String, String)>,
+    _lock: RunLock,
+}
+
+/// A sample that a stage did not get through with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The stage.
+    pub stage: Stage,
+    /// Name of the model.
+    pub model: String,
+    /// Id of the sample.
+    pub sample_id: String,
+    /// What went wrong, on one line.
+    pub reason: String,
+}
+
+impl RunFolder {
+    /// Opens the run folder `dir` to start a run or to take up one of the same config; nothing is computed before this
+    /// has shown that results can be written.
+    ///
+    /// Creates the folder, its manifest and subfolders. With `fresh`, what an earlier run wrote there is removed first:
+    /// only files and folders that a run writes, and only where a manifest shows that one did.
+    ///
+    /// # Errors
+    /// - [`ResultsError::File`]: the folder cannot be made or written.
+    /// - [`ResultsError::Locked`]: another process has it open.
+    /// - [`ResultsError::NotARunFolder`]: something else lies there, also with `fresh`.
+    /// - [`ResultsError::ConfigChanged`], [`ResultsError::InputChanged`]: its results and new ones would not belong
+    ///   together; nothing is changed then.
+    /// - [`ResultsError::SchemaVersion`], [`ResultsError::ManifestFormat`], [`ResultsError::Damaged`]: what is there
+    ///   cannot be read.
+    pub fn open(
+        dir: impl Into<PathBuf>,
+        start: ManifestStart,
+        fresh: bool,
+    ) -> Result<Self, ResultsError> {
+        let paths = RunPaths::new(dir);
+        i2am_files::create_dir(paths.dir())?;
+        let is_ours = is_ours(&paths)?;
+        let lock = RunLock::acquire(paths.dir())?;
+        if fresh {
+            remove_results(&paths)?;
+        }
+        let mut manifest = if is_ours && !fresh {
+            Manifest::read(paths.manifest())?.resume(start, paths.dir())?
+        } else {
+            let manifest = Manifest::start(start);
+            // Before anything else is written, so that a run killed in the next moment leaves a folder known as ours.
+            manifest.write(&paths.manifest())?;
+            manifest
+        };
+        let ledger = Ledger::open(
+            paths.samples_csv(),
+            manifest.dataset.clone(),
+            manifest.config_hash.clone(),
+        )?;
+        for folder in SAMPLE_FOLDERS {
+            i2am_files::create_dir(paths.dir().join(folder))?;
+        }
+        let [ok, _] = by_outcome(&ledger);
+        let untouched: BTreeSet<_> = ok.iter().map(|&(m, s)| (m.into(), s.into())).collect();
+        manifest.counts = counts(&ledger, untouched.len());
+        manifest.write(&paths.manifest())?;
+        Ok(Self {
+            paths,
+            manifest,
+            ledger,
+            untouched,
+            _lock: lock,
+        })
+    }
+
+    /// Where things lie.
+    pub fn paths(&self) -> &RunPaths {
+        &self.paths
+    }
+
+    /// The manifest as it was last written.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// How `stage` ended for a sample: `None` when it has not (or was killed in between), [`Status::Ok`] when it need
+    /// not run again, [`Status::Failed`] when it may.
+    pub fn done(&self, stage: Stage, model: &str, sample_id: &str) -> Option<Status> {
+        let key = SampleKey {
+            model: model.to_owned(),
+            sample_id: sample_id.to_owned(),
+            stage,
+        };
+        self.ledger.samples().get(&key).map(Outcome::status)
+    }
+
+    /// Adds what one stage found out about one sample to `samples.csv`; returns when it is on the disk.
+    ///
+    /// # Errors
+    /// - [`ResultsError::AlreadyDone`]: the sample is there and did not fail.
+    /// - [`ResultsError::InvalidRow`]: two rows of one metric, direction, level and convention; a metric named
+    ///   [`SAMPLE`](crate::SAMPLE); a line break in a name; an empty model, sample or metric.
+    /// - [`ResultsError::File`]: the disk is full. The sample does not count then, and may be appended again.
+    pub fn append(&mut self, result: &SampleResult) -> Result<(), ResultsError> {
+        self.ledger.append(result)?;
+        let sample = (result.model.clone(), result.sample_id.clone());
+        self.untouched.remove(&sample);
+        Ok(())
+    }
+
+    /// Counts over all sessions of the run so far.
+    pub fn counts(&self) -> Counts {
+        counts(&self.ledger, self.untouched.len())
+    }
+
+    /// The samples that failed and were not repaired since, sorted by model and id.
+    pub fn failures(&self) -> Vec<Failure> {
+        let failed = |(key, outcome): (&SampleKey, &Outcome)| {
+            (outcome.status() == Status::Failed).then(|| Failure {
+                stage: key.stage,
+                model: key.model.clone(),
+                sample_id: key.sample_id.clone(),
+                reason: outcome.reason().to_owned(),
+            })
+        };
+        self.ledger.samples().iter().filter_map(failed).collect()
+    }
+
+    /// Ends the run: writes `samples.parquet` and `aggregate.csv`, and the manifest with its status: `success` when no
+    /// sample failed, `partial` when some did, `failed` when all did.
+    pub fn finish(&mut self, warnings: Vec<String>) -> Result<&Manifest, ResultsError> {
+        self.ledger.compact()?;
+        let samples = self.paths.samples_csv();
+        write_parquet(&samples, &self.paths.samples_parquet())?;
+        write_aggregate(&self.paths.aggregate(), &aggregate(&samples)?)?;
+        let status = match self.counts() {
+            Counts { failed: 0, .. } => RunStatus::Success,
+            Counts { ok: 0, .. } => RunStatus::Failed,
+            _ => RunStatus::Partial,
+        };
+        self.end(status, warnings)
+    }
+
+    /// Ends the run because of an error that concerns more than one sample; `reason` becomes a warning.
+    pub fn fail(&mut self, reason: impl Into<String>) -> Result<&Manifest, ResultsError> {
+        self.end(RunStatus::Failed, vec![reason.into()])
+    }
+
+    fn end(&mut self, status: RunStatus, warnings: Vec<String>) -> Result<&Manifest, ResultsError> {
+        self.manifest.counts = self.counts();
+        self.manifest.end(status, warnings);
+        self.manifest.write(&self.paths.manifest())?;
+        Ok(&self.manifest)
+    }
+}
+
+/// Whether the existing folder holds a run; an empty one does not.
+fn is_ours(paths: &RunPaths) -> Result<bool, ResultsError> {
+    let manifest = paths.manifest();
+    if manifest.exists() {
+        return Ok(true);
+    }
+    // Hidden files are our lock, a temporary file of a killed run, or what a desktop leaves everywhere.
+    let hidden = |path: &Path| {
+        path.file_name()
+            .is_some_and(|name| name.as_encoded_bytes()[0] == b'.')
+    };
+    if i2am_files::sorted_entries(paths.dir())?
+        .iter()
+        .all(|path| hidden(path))
+    {
+        return Ok(false);
+    }
+    Err(ResultsError::NotARunFolder {
+        path: paths.dir().to_owned(),
+    })
+}
+
+/// Removes what an earlier run wrote, but for the manifest, which is replaced next.
+fn remove_results(paths: &RunPaths) -> Result<(), ResultsError> {
+    let manifest = paths.manifest();
+    if !manifest.exists() {
+        return Ok(());
+    }
+    if !is_manifest(&manifest) {
+        return Err(ResultsError::NotARunFolder {
+            path: paths.dir().to_owned(),
+        });
+    }
+    // The ledger first: without it a run that is killed here starts from nothing rather than from missing images.
+    for name in FILES {
+        remove(&paths.dir().join(name), |path| fs::remove_file(path))?;
+    }
+    for name in FOLDERS {
+        remove(&paths.dir().join(name), |path| fs::remove_dir_all(path))?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path, remove: impl Fn(&Path) -> io::Result<()>) -> Result<(), FileError> {
+    match remove(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::new(Action::Write, path, cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Model and id of the samples that got through all stages that ran, and of those that did not.
+fn by_outcome(ledger: &Ledger) -> [BTreeSet<(&str, &str)>; 2] {
+    let [mut ok, mut failed] = [BTreeSet::new(), BTreeSet::new()];
+    for (key, outcome) in ledger.samples() {
+        let sample = (key.model.as_str(), key.sample_id.as_str());
+        match outcome.status() {
+            Status::Ok => ok.insert(sample),
+            Status::Empty | Status::Failed => failed.insert(sample),
+        };
+    }
+    let ok = ok.difference(&failed).copied().collect();
+    [ok, failed]
+}
+
+fn counts(ledger: &Ledger, skipped: usize) -> Counts {
+    let [ok, failed] = by_outcome(ledger).map(|samples| samples.len());
+    Counts {
+        attempted: ok + failed,
+        ok,
+        failed,
+        skipped,
+    }
+}
