@@ -5,7 +5,7 @@ use super::colour::{Colour, contrasting, hair, skin};
 use super::dice::Dice;
 use super::garment::{SHOULDER, width_limit};
 use super::geometry::{Frame, Point, TORSO, Turn, at};
-use super::shapes::{Limb, Outline};
+use super::shapes::{Limb, Outline, Path};
 
 /// Below the waist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +164,7 @@ fn leg(pose: &mut Dice, frame: &Frame, side: f32) -> Limb {
 }
 
 fn trunk(slim: f32) -> Outline {
-    Outline::from(at(0.0, -0.05))
+    Path::from(at(0.0, -0.05))
         .line(at(0.11, -0.05))
         .curve(at(0.12, 0.06), at(0.34, 0.075))
         .curve(at(0.47, 0.09), at(0.475 * slim, 0.22))

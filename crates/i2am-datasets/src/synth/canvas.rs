@@ -3,7 +3,7 @@
 use image::{GrayImage, Luma, Rgb, RgbImage};
 
 use super::colour::Colour;
-use super::geometry::{Bounds, Point, at};
+use super::geometry::{Bounds, Frame, Point, at};
 
 /// Height and width of a picture in pixels.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,9 @@ impl Size {
         at(x * self.pixel(), (row as f32 + 0.5) * self.pixel())
     }
 }
+
+/// How far a frame's bow between the corners, and a contour, reach beyond a box, in chest widths.
+const BOW: f32 = 0.06;
 
 /// The signed distance to a shape at the pixel centres of a box.
 #[derive(Clone, Debug)]
@@ -60,6 +63,31 @@ impl Field {
             size,
             rows,
             columns,
+            distances,
+        }
+    }
+
+    /// Traces a shape given in the flat garment's coordinates, up to `margin` chest widths around the box that holds it.
+    pub(super) fn trace_flat(
+        size: Size,
+        frame: &Frame,
+        [low, high]: [Point; 2],
+        margin: f32,
+        distance: impl Fn(Point) -> f32,
+    ) -> Self {
+        let corners = [low, high, at(low.x, high.y), at(high.x, low.y)].map(|p| frame.place(p));
+        let bounds = Bounds::around(corners).grown((margin + BOW) * frame.scale);
+        Self::trace(size, bounds, |p| distance(frame.locate(p)) * frame.scale)
+    }
+
+    /// Another shape made from this one's distances.
+    pub(super) fn map(&self, distance: impl Fn(Point, f32) -> f32) -> Self {
+        let mut distances = Vec::with_capacity(self.distances.len());
+        self.visit(|_, _, centre, old| distances.push(distance(centre, old)));
+        Self {
+            size: self.size,
+            rows: self.rows.clone(),
+            columns: self.columns.clone(),
             distances,
         }
     }

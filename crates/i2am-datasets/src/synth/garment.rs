@@ -4,7 +4,7 @@ use super::canvas::{Canvas, Field, Size, Stencil};
 use super::colour::{BLACK, Colour, WHITE};
 use super::dice::Dice;
 use super::geometry::{Bounds, Frame, Point, Turn, at};
-use super::shapes::{Limb, Outline, ellipse};
+use super::shapes::{Limb, Outline, Path, ellipse};
 use super::texture::{Texture, cover};
 
 /// The three silhouettes.
@@ -123,18 +123,13 @@ impl Garment {
         let blur = size.pixel() / scale;
 
         self.paint_back(&mut canvas, &mut stencil, &frame);
-        let torso = self.trace(size, &frame, |p| self.outline.distance(p));
-        let sleeves: Vec<Field> = [-1.0, 1.0]
-            .into_iter()
-            .filter_map(|side| {
-                let sleeve = self.sleeve?;
-                let limb = sleeve.limb();
-                Some(self.trace(size, &frame, move |p| {
-                    let q = p.on_side(side);
-                    limb.distance(q).max(sleeve.beyond_cuff(q))
-                }))
-            })
-            .collect();
+        let torso_box = [at(-0.55, 0.0), at(0.55, 1.55)];
+        let torso = Field::trace_flat(size, &frame, torso_box, 0.0, |p| self.outline.distance(p));
+        let sleeves: Vec<Field> = self.sleeve.map_or_else(Vec::new, |sleeve| {
+            [-1.0, 1.0]
+                .map(|side| sleeve.trace(size, &frame, side))
+                .into()
+        });
 
         let ink = ink_for(self.texture.base);
         for field in sleeves.iter().chain([&torso]) {
@@ -158,7 +153,8 @@ impl Garment {
     fn paint_back(&self, canvas: &mut Canvas, stencil: &mut Stencil, frame: &Frame) {
         let inside = self.texture.base.lit(0.5);
         let radii = at(self.neck_width + 0.03, self.neck_depth + 0.04);
-        let field = self.trace(canvas.size(), frame, |p| {
+        let corners = [at(-radii.x, 0.0), radii];
+        let field = Field::trace_flat(canvas.size(), frame, corners, 0.0, |p| {
             // The back's neckline sags a little; the front, painted over it, covers all below the hole.
             ellipse(p, radii).max(0.02 - 0.9 * p.x * p.x - p.y)
         });
@@ -166,25 +162,21 @@ impl Garment {
         canvas.paint(&field, 0.0, |_| inside);
         stencil.add(&field, INK);
     }
-
-    fn trace(&self, size: Size, frame: &Frame, distance: impl Fn(Point) -> f32) -> Field {
-        let sleeve = self
-            .sleeve
-            .map(|s| s.shoulder + s.direction * (s.length + s.radii[1]));
-        let reach = sleeve.map_or(0.0, |p| p.x + 0.2);
-        let corners = self
-            .outline
-            .points()
-            .iter()
-            .copied()
-            .chain(sleeve)
-            .chain([at(-reach, 0.0), at(reach, 0.0)]);
-        let bounds = Bounds::around(corners.map(|p| frame.place(p))).grown(2.0 * INK);
-        Field::trace(size, bounds, |p| distance(frame.locate(p)) * frame.scale)
-    }
 }
 
 impl Sleeve {
+    /// The flat sleeve on one side.
+    fn trace(&self, size: Size, frame: &Frame, side: f32) -> Field {
+        let limb = self.limb();
+        let bounds = limb.bounds();
+        let ends = [bounds.low.on_side(side), bounds.high.on_side(side)];
+        let bounds = Bounds::around(ends);
+        Field::trace_flat(size, frame, [bounds.low, bounds.high], 0.0, |p| {
+            let q = p.on_side(side);
+            limb.distance(q).max(self.beyond_cuff(q))
+        })
+    }
+
     /// As a straight limb.
     fn limb(&self) -> Limb {
         let end = self.shoulder + self.direction * self.length;
@@ -212,7 +204,7 @@ impl Sleeve {
 /// The front of the torso without sleeves.
 fn body(cut: Cut, neck: [f32; 2], pointed: bool, sides: [f32; 2], length: f32) -> Outline {
     let ([width, depth], [waist, hem]) = (neck, sides);
-    let start = Outline::from(at(0.0, depth));
+    let start = Path::from(at(0.0, depth));
     let neckline = if pointed {
         start.line(at(width, 0.0))
     } else {

@@ -6,8 +6,8 @@ use super::colour::{BLACK, Colour, WHITE};
 use super::folds::Folds;
 use super::garment::{INK, ink_for};
 use super::geometry::{Bounds, Point, TORSO, at};
-use super::scene::{Scene, local};
-use super::shapes::{Outline, ellipse, rounded_box};
+use super::scene::Scene;
+use super::shapes::{Path, ellipse, rounded_box};
 
 /// Paints the person in the garment over a background.
 pub(super) fn paint(canvas: &mut Canvas, scene: &Scene<'_>, folds: &Folds, front_hair: &[Field]) {
@@ -54,13 +54,11 @@ fn paint_lower(canvas: &mut Canvas, scene: &Scene<'_>) {
         fill_joined(canvas, &[&skirt], colour);
         return;
     }
-    let belt = local(
-        canvas.size(),
-        &person.frame,
-        at(-0.5, 1.0),
-        at(0.5, TORSO + 0.2),
-        |p| person.trunk.distance(p).max(1.08 - p.y) - 0.02,
-    );
+    let (frame, scale) = (&person.frame, person.frame.scale);
+    let belt = scene.trunk.map(|p, distance| {
+        let above = (1.08 - frame.locate(p).y) * scale;
+        distance.max(above) - 0.02 * scale
+    });
     for legwear in &scene.legwear {
         fill_joined(canvas, &[legwear], colour);
     }
@@ -74,11 +72,12 @@ fn skirt(size: Size, person: &Person) -> Field {
     let right = frame.place(at(0.42, 1.05));
     let hip = frame.place(at(0.0, TORSO));
     let corner = |x: f32, y: f32| hip + at(x, y) * frame.scale;
-    let outline = Outline::from(left)
+    let outline = Path::from(left)
         .line(right)
         .curve(corner(0.52, 0.0), corner(0.7, length))
         .curve(corner(0.0, length + 0.12), corner(-0.7, length))
-        .curve(corner(-0.52, 0.0), left);
+        .curve(corner(-0.52, 0.0), left)
+        .closed();
     let bounds = Bounds::around(outline.points().iter().copied()).grown(2.0 * INK);
     Field::trace(size, bounds, |p| outline.distance(p))
 }
@@ -142,7 +141,7 @@ fn paint_head(canvas: &mut Canvas, scene: &Scene<'_>, front_hair: &[Field]) {
     let size = canvas.size();
     let part = |centre: Point, radii: Point| {
         let c = head + centre;
-        local(size, frame, c - radii, c + radii, move |p| {
+        Field::trace_flat(size, frame, [c - radii, c + radii], 0.0, move |p| {
             ellipse(p - c, radii)
         })
     };
@@ -159,11 +158,11 @@ fn paint_head(canvas: &mut Canvas, scene: &Scene<'_>, front_hair: &[Field]) {
         canvas.paint(&eye, 0.0, |_| BLACK.mixed(WHITE, 0.12));
     }
     let mouth = head + at(0.0, 0.1);
-    let smile = local(
+    let smile = Field::trace_flat(
         size,
         frame,
-        mouth - at(0.1, 0.05),
-        mouth + at(0.1, 0.1),
+        [mouth - at(0.1, 0.05), mouth + at(0.1, 0.1)],
+        0.0,
         |p| {
             let q = p - mouth;
             (ellipse(q, at(0.085, 0.03 + 0.05 * person.smile)).abs() - 0.014).max(-q.y + 0.01)
@@ -195,19 +194,25 @@ pub(super) fn front_hair(size: Size, person: &Person) -> Vec<Field> {
         _ => (0.04, -0.1),
     };
     let radii = FACE + at(thickness, thickness);
-    let mut fields = vec![local(size, frame, head - radii, head + radii, |p| {
-        let q = p - head;
-        // A slanted fringe that comes down at the temples.
-        let fringe = q.y - line - person.parting * q.x * 0.6 - 1.6 * q.x * q.x;
-        ellipse(q, radii).max(fringe * 0.8)
-    })];
+    let mut fields = vec![Field::trace_flat(
+        size,
+        frame,
+        [head - radii, head + radii],
+        0.0,
+        |p| {
+            let q = p - head;
+            // A slanted fringe that comes down at the temples.
+            let fringe = q.y - line - person.parting * q.x * 0.6 - 1.6 * q.x * q.x;
+            ellipse(q, radii).max(fringe * 0.8)
+        },
+    )];
     if person.hair == Hair::Bun {
         let bun = head + at(0.0, -0.35);
-        fields.push(local(
+        fields.push(Field::trace_flat(
             size,
             frame,
-            bun - at(0.12, 0.12),
-            bun + at(0.12, 0.12),
+            [bun - at(0.12, 0.12), bun + at(0.12, 0.12)],
+            0.0,
             |p| (p - bun).length() - 0.115,
         ));
     }
@@ -222,11 +227,11 @@ fn paint_back_hair(canvas: &mut Canvas, person: &Person) {
     };
     let half = at(FACE.x + 0.075, (length + 0.3) * 0.5);
     let centre = person.head + at(0.0, (length - 0.3) * 0.5);
-    let field = local(
+    let field = Field::trace_flat(
         canvas.size(),
         &person.frame,
-        centre - half,
-        centre + half,
+        [centre - half, centre + half],
+        0.0,
         |p| rounded_box(p - centre, half, 0.24),
     );
     let colour = person.hair_colour;

@@ -3,7 +3,7 @@
 use super::colour::Colour;
 use super::dice::Dice;
 use super::geometry::{Point, Turn, at};
-use super::shapes::{Outline, rounded_box};
+use super::shapes::{Outline, Path, rounded_box};
 
 /// A shape in one colour on the front of the torso.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ fn polygon(points: &[(f32, f32)]) -> Outline {
 }
 
 fn heart() -> Outline {
-    Outline::from(at(0.0, -0.45))
+    Path::from(at(0.0, -0.45))
         .curve(at(0.1, -0.95), at(0.5, -0.95))
         .curve(at(1.0, -0.95), at(1.0, -0.35))
         .curve(at(0.95, 0.2), at(0.0, 0.95))

@@ -57,8 +57,13 @@ impl<'a> Scene<'a> {
     pub(super) fn trace(size: Size, person: &'a Person, garment: &'a Garment) -> Self {
         let frame = &person.frame;
         let head = person.head;
-        let local =
-            |low, high, distance: &dyn Fn(Point) -> f32| local(size, frame, low, high, distance);
+        let local = |low, high, distance: &dyn Fn(Point) -> f32| {
+            Field::trace_flat(size, frame, [low, high], 0.0, distance)
+        };
+        let trunk_box = [at(-0.5, -0.1), at(0.5, TORSO + 0.2)];
+        let trunk = Field::trace_flat(size, frame, trunk_box, HOLE_TORSO, |p| {
+            person.trunk.distance(p)
+        });
         Self {
             size,
             person,
@@ -67,12 +72,8 @@ impl<'a> Scene<'a> {
             neck: local(at(-0.2, -0.3), at(0.2, 0.3), &|p| {
                 (p.x.abs() - 0.105).max(ellipse(p - at(0.0, -0.05), at(0.3, 0.3)))
             }),
-            trunk: local(at(-0.5, -0.1), at(0.5, TORSO + 0.2), &|p| {
-                person.trunk.distance(p)
-            }),
-            chest: local(at(-0.5, -0.1), at(0.5, 0.9), &|p| {
-                person.trunk.distance(p).max(p.y - 0.9)
-            }),
+            chest: trunk.map(|p, distance| distance.max((frame.locate(p).y - 0.9) * frame.scale)),
+            trunk,
             shirt: local(at(-0.6, 0.0), at(0.6, 1.6), &|p| {
                 garment.outline.distance(p)
             }),
@@ -123,21 +124,6 @@ impl<'a> Scene<'a> {
             stencil.cut(field, grow);
         }
     }
-}
-
-/// Traces a shape given in the flat garment's coordinates.
-pub(super) fn local(
-    size: Size,
-    frame: &Frame,
-    low: Point,
-    high: Point,
-    distance: impl Fn(Point) -> f32,
-) -> Field {
-    let corners = [low, high, at(low.x, high.y), at(high.x, low.y)];
-    // Room for the hole's margin and for the bow of the frame between the corners.
-    let bounds =
-        Bounds::around(corners.map(|p| frame.place(p))).grown((HOLE_TORSO + 0.06) * frame.scale);
-    Field::trace(size, bounds, |p| distance(frame.locate(p)) * frame.scale)
 }
 
 /// Traces a limb with room for `margin` picture heights around it.
