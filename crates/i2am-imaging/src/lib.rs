@@ -6,18 +6,25 @@
 //! No function is just `resize`: libraries disagree on what bicubic means (see [`resize`]), so that every function is
 //! named after the library whose numbers it gives.
 
+mod colormap;
 mod decode;
 mod encode;
 mod error;
+mod grid;
+mod overlay;
 mod plane;
 pub mod resize;
+mod text;
 
+pub use colormap::ColorMap;
 pub use decode::{read_gray, read_rgb};
 pub use encode::{
     encode_jpeg_rgb, encode_png_gray, encode_png_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb,
 };
 pub use error::ImagingError;
+pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};
+pub use overlay::{colored, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{
     pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray, pillow_bilinear_rgb,

@@ -36,3 +36,28 @@ fn next_marker(mut bytes: &[u8]) -> Option<(u8, &[u8])> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_complete;
+
+    const START: [u8; 2] = [0xFF, 0xD8];
+    const END: [u8; 2] = [0xFF, 0xD9];
+    /// An application segment of 2 + 2 bytes that holds an end-of-image marker, as a thumbnail does.
+    const THUMBNAIL: [u8; 6] = [0xFF, 0xE1, 0, 4, 0xFF, 0xD9];
+    /// A scan of no components with a stuffed zero and a restart in its data.
+    const SCAN: [u8; 9] = [0xFF, 0xDA, 0, 2, 7, 0xFF, 0x00, 0xFF, 0xD3];
+
+    #[test]
+    fn only_the_end_of_the_image_itself_counts() {
+        let cut = [&START[..], &THUMBNAIL, &SCAN].concat();
+        assert!(!is_complete(&cut));
+        assert!(is_complete(&[&cut[..], &END].concat()));
+        assert!(is_complete(
+            &[&cut[..], &[0xFF], &END, b"anything after"].concat()
+        ));
+        for length in 0..cut.len() {
+            assert!(!is_complete(&cut[..length]), "{length} bytes");
+        }
+    }
+}

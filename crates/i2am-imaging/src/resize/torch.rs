@@ -1,12 +1,12 @@
 //! The resizes of `torch.nn.functional.interpolate(x, size=(height, width))`, without antialias.
 //!
-//! Separable: every output row and column has its list of taps, computed once. Coordinates and weights are `f32`, as
-//! in torch, so that positions on the edge between two source values fall to the same side.
+//! Separable: every output row and column has its list of taps, computed once. As in torch, the step between source
+//! coordinates and the coordinates are rounded to `f32`, which decides on which side of a source value a position falls.
 
 use crate::Plane;
 
 /// The constant of torch's cubic kernel; Pillow uses -0.5.
-const A: f32 = -0.75;
+const A: f64 = -0.75;
 
 /// A source index and its weight.
 type Tap = (usize, f32);
@@ -52,22 +52,27 @@ pub fn torch_nearest(plane: &Plane, height: usize, width: usize) -> Plane {
     })
 }
 
-/// Where the centre of output value `out` lies among the source values, and the first value at or before it.
+/// Where the centre of output value `out` lies among the source values. Torch's build multiplies and subtracts with a
+/// single rounding; in `f64` the product is exact, and the one rounding is the conversion.
 fn source(out: usize, from: usize, to: usize) -> f32 {
-    (from as f32 / to as f32) * (out as f32 + 0.5) - 0.5
+    let step = f64::from(from as f32 / to as f32);
+    (step * (out as f64 + 0.5) - 0.5) as f32
 }
 
 fn cubic_taps(from: usize, to: usize) -> Vec<[Tap; 4]> {
-    let near = |x: f32| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
-    let far = |x: f32| ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A;
+    let near = |x: f64| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
+    let far = |x: f64| ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A;
     let taps = |out| {
         let source = source(out, from, to);
         let first = source.floor();
-        let t = source - first;
+        let t = f64::from(source - first);
         let weights = [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)];
         std::array::from_fn(|k| {
             let index = first as isize + k as isize - 1;
-            (index.clamp(0, from as isize - 1) as usize, weights[k])
+            (
+                index.clamp(0, from as isize - 1) as usize,
+                weights[k] as f32,
+            )
         })
     };
     (0..to).map(taps).collect()
