@@ -1,0 +1,33 @@
+//! Attribution maps of image-to-image diffusion models (I2AM), from attention captured while sampling.
+//!
+//! A pipeline fills one [`AttentionRecord`] per sample. Everything else follows from the record and a [`Convention`]:
+//!
+//! - [`levels`] lists what can be looked at (all layers together, a time group, a head, a layer, a resolution);
+//! - [`attribution_map`] makes the raw map of one [`Level`] in one [`Direction`];
+//! - [`specific_map`] answers where one position, or a region, takes from or goes to;
+//! - [`normalise`] turns a raw map into an attribution in `[0, 1]` at the size of a picture.
+//!
+//! The published equations and the published code differ in a dozen choices. Each is a field of [`Convention`], so none is made
+//! silently; [`ConventionName`] names the three presets.
+
+mod bytes;
+mod convention;
+mod error;
+mod level;
+mod map;
+mod normalise;
+mod record;
+mod specific;
+#[cfg(test)]
+mod testing;
+
+pub use convention::{
+    Averaging, Clamp, Convention, ConventionConfig, ConventionName, DirectionConfig,
+    DirectionSettings, LayerChoice, LayerWeighting, MapResize, Polarity, ReferenceMask,
+};
+pub use error::{AttributionError, NoMap};
+pub use level::{Direction, Level};
+pub use map::{AttributionMap, attribution_map, levels};
+pub use normalise::{normalise, to_attribution};
+pub use record::{AttentionRecord, Grid, LayerRecord, RECORD_VERSION, Source};
+pub use specific::{Positions, specific_map};

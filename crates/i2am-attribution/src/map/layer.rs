@@ -1,0 +1,162 @@
+//! The map of one layer.
+
+use std::ops::Range;
+
+use i2am_imaging::{Plane, torch_bicubic, torch_bilinear};
+
+use super::MapMaker;
+use crate::record::{INSIDE, OUTSIDE};
+use crate::{Averaging, Clamp, Convention, Direction, Grid, LayerRecord, MapResize, NoMap};
+
+/// Which recorded groups and heads a mean runs over.
+pub(super) struct Selection {
+    /// Groups within a range are summed before the resize; the mean over ranges follows after it.
+    groups: Vec<Range<usize>>,
+    /// One head, or the mean over all.
+    head: Option<usize>,
+}
+
+impl Selection {
+    /// All steps as one sum, mean over all heads.
+    pub(super) fn all(recorded: usize) -> Self {
+        Self {
+            groups: std::iter::once(0..recorded).collect(),
+            head: None,
+        }
+    }
+
+    /// The recorded groups of time group `group` of `shown`, each on its own. If `shown` does not divide their number, time groups
+    /// differ by at most one recorded group.
+    pub(super) fn time(group: usize, shown: usize, recorded: usize) -> Result<Self, NoMap> {
+        if group >= shown {
+            let groups = shown;
+            return Err(NoMap::NoSuchTime { group, groups });
+        }
+        if shown > recorded {
+            let asked = shown;
+            return Err(NoMap::TooFewGroups { recorded, asked });
+        }
+        let (start, end) = (group * recorded / shown, (group + 1) * recorded / shown);
+        Ok(Self {
+            groups: (start..end).map(|group| group..group + 1).collect(),
+            head: None,
+        })
+    }
+
+    pub(super) fn only_head(self, head: usize) -> Self {
+        Self {
+            head: Some(head),
+            ..self
+        }
+    }
+
+    fn heads(&self, layer: &LayerRecord) -> Range<usize> {
+        match self.head {
+            Some(head) => head..head + 1,
+            None => 0..layer.heads,
+        }
+    }
+}
+
+impl MapMaker<'_> {
+    /// Mean over the selected groups and heads at the size `target`, row-major; `None` if there is nothing to average over.
+    pub(super) fn layer_values(
+        &self,
+        layer: &LayerRecord,
+        selection: &Selection,
+        target: Grid,
+    ) -> Option<Vec<f64>> {
+        let sums = Sums::of(layer, self.direction, self.averaged_over(layer))?;
+        let heads = selection.heads(layer);
+        let maps = (selection.groups.len() * heads.len()) as f64;
+        let mut mean = vec![0.0; target.len()];
+        for groups in &selection.groups {
+            for head in heads.clone() {
+                let map = sums.map(groups.clone(), head);
+                let map = resized(&map, target, self.convention);
+                for (mean, value) in mean.iter_mut().zip(map.data()) {
+                    *mean += f64::from(*value) / maps;
+                }
+            }
+        }
+        Some(mean)
+    }
+
+    /// One pooled token has no place inside or outside.
+    fn averaged_over(&self, layer: &LayerRecord) -> Averaging {
+        if layer.is_one_token() {
+            Averaging::All
+        } else {
+            self.convention.direction(self.direction).averaged_over
+        }
+    }
+}
+
+fn resized(map: &Plane, target: Grid, convention: &Convention) -> Plane {
+    let map = convention.resize.apply(map, target);
+    match convention.clamp {
+        Clamp::Zero => map.clamp_min(0.0),
+        Clamp::Off => map,
+    }
+}
+
+impl MapResize {
+    /// `map` at the size `target`.
+    pub(crate) fn apply(self, map: &Plane, target: Grid) -> Plane {
+        match self {
+            Self::TorchBicubic => torch_bicubic(map, target.height, target.width),
+            Self::TorchBilinear => torch_bilinear(map, target.height, target.width),
+        }
+    }
+}
+
+/// The sums of one layer in one direction, and over what to divide them.
+struct Sums<'r> {
+    values: &'r [f32],
+    sides: &'static [usize],
+    count: u64,
+    heads: usize,
+    groups: usize,
+    grid: Grid,
+}
+
+impl<'r> Sums<'r> {
+    /// `None` if the layer has no map in this direction, or no position to average over.
+    fn of(layer: &'r LayerRecord, direction: Direction, over: Averaging) -> Option<Self> {
+        let (values, counts) = match direction {
+            Direction::ReferenceToGenerated => (&layer.r2g, layer.r2g_counts),
+            Direction::GeneratedToReference => (layer.g2r.as_ref()?, layer.g2r_counts),
+        };
+        let sides: &[usize] = match over {
+            Averaging::Inside => &[INSIDE],
+            Averaging::Outside => &[OUTSIDE],
+            Averaging::All => &[INSIDE, OUTSIDE],
+        };
+        let count = sides.iter().map(|&side| counts[side]).sum();
+        let grid = layer.grid(direction)?;
+        (count > 0).then_some(Self {
+            values,
+            sides,
+            count,
+            heads: layer.heads,
+            groups: values.len() / (2 * layer.heads * grid.len()),
+            grid,
+        })
+    }
+
+    /// Mean over positions of one head, summed over `groups`.
+    fn map(&self, groups: Range<usize>, head: usize) -> Plane {
+        let size = self.grid.len();
+        let mut sum = vec![0.0_f64; size];
+        for group in groups {
+            for side in self.sides {
+                let start = ((side * self.groups + group) * self.heads + head) * size;
+                for (sum, value) in sum.iter_mut().zip(&self.values[start..start + size]) {
+                    *sum += f64::from(*value);
+                }
+            }
+        }
+        let count = self.count as f64;
+        self.grid.plane(|index| sum[index] / count)
+    }
+}

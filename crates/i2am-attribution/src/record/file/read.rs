@@ -1,0 +1,167 @@
+//! Reading.
+
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+
+use super::{
+    Description, LayerDescription, METADATA_KEY, RECORD_VERSION, g2r_name, r2g_name, specific_name,
+};
+use crate::bytes::Element;
+use crate::{AttentionRecord, AttributionError, LayerRecord};
+
+/// The only part that is read before the version is known.
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
+
+impl AttentionRecord {
+    /// Reads what [`AttentionRecord::to_bytes`] wrote; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// [`AttributionError`] saying what is wrong with the file: cut off, no record, another version, tensors missing, left over or
+    /// of another shape, values that [`AttentionRecord::validate`] refuses.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, AttributionError> {
+        let corrupt = |source| AttributionError::Corrupt {
+            path: path.to_owned(),
+            source,
+        };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(corrupt)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(corrupt)?;
+        let json = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(METADATA_KEY))
+            .ok_or_else(|| AttributionError::NotARecord {
+                path: path.to_owned(),
+                key: METADATA_KEY,
+            })?;
+        let description = parse_description(json, path)?;
+
+        let groups = description.steps.len();
+        let mut file = OpenFile {
+            path,
+            tensors,
+            unread: header.offset_keys(),
+        };
+        let layers = description
+            .layers
+            .into_iter()
+            .map(|layer| file.layer(layer, groups))
+            .collect::<Result<Vec<_>, _>>()?;
+        file.all_read()?;
+
+        let record = Self {
+            layers,
+            steps: description.steps,
+            latent_height: description.latent_height,
+            latent_width: description.latent_width,
+        };
+        record
+            .validate()
+            .map_err(|source| AttributionError::InFile {
+                path: path.to_owned(),
+                source: Box::new(source),
+            })?;
+        Ok(record)
+    }
+}
+
+fn parse_description(json: &str, path: &Path) -> Result<Description, AttributionError> {
+    let damaged = |source| AttributionError::Description {
+        path: path.to_owned(),
+        source,
+    };
+    let VersionOnly { version } = serde_json::from_str(json).map_err(damaged)?;
+    if version != RECORD_VERSION {
+        return Err(AttributionError::Version {
+            path: path.to_owned(),
+            expected: RECORD_VERSION,
+            found: version,
+        });
+    }
+    serde_json::from_str(json).map_err(damaged)
+}
+
+/// A file while its layers are read.
+struct OpenFile<'a> {
+    path: &'a Path,
+    tensors: SafeTensors<'a>,
+    /// Names of tensors that no layer has asked for yet.
+    unread: Vec<String>,
+}
+
+impl OpenFile<'_> {
+    fn layer(
+        &mut self,
+        layer: LayerDescription,
+        groups: usize,
+    ) -> Result<LayerRecord, AttributionError> {
+        let name = r2g_name(&layer.name);
+        let r2g = self
+            .read(&name, Dtype::F32, &layer.r2g_shape(groups))?
+            .ok_or_else(|| AttributionError::MissingTensor {
+                path: self.path.to_owned(),
+                name,
+            })?;
+        let g2r = match layer.g2r_shape(groups) {
+            Some(shape) => self.read(&g2r_name(&layer.name), Dtype::F32, &shape)?,
+            None => None,
+        };
+        let specific_shape = layer.specific_shape();
+        let specific = self.read(&specific_name(&layer.name), Dtype::F16, &specific_shape)?;
+        Ok(LayerRecord {
+            name: layer.name,
+            source: layer.source,
+            heads: layer.heads,
+            height: layer.height,
+            width: layer.width,
+            r2g,
+            g2r,
+            r2g_counts: layer.r2g_counts,
+            g2r_counts: layer.g2r_counts,
+            specific,
+        })
+    }
+
+    /// The tensor `name`, `None` if the file has none.
+    fn read<T: Element>(
+        &mut self,
+        name: &str,
+        dtype: Dtype,
+        shape: &[usize],
+    ) -> Result<Option<Vec<T>>, AttributionError> {
+        let Some(index) = self.unread.iter().position(|unread| unread == name) else {
+            return Ok(None);
+        };
+        self.unread.swap_remove(index);
+        let tensor = self
+            .tensors
+            .tensor(name)
+            .map_err(|source| AttributionError::Corrupt {
+                path: self.path.to_owned(),
+                source,
+            })?;
+        if tensor.dtype() != dtype || tensor.shape() != shape {
+            return Err(AttributionError::TensorKind {
+                path: self.path.to_owned(),
+                name: name.to_owned(),
+                expected: format!("{dtype} {shape:?}"),
+                found: format!("{} {:?}", tensor.dtype(), tensor.shape()),
+            });
+        }
+        Ok(Some(T::all(tensor.data())))
+    }
+
+    fn all_read(&self) -> Result<(), AttributionError> {
+        match self.unread.iter().min() {
+            Some(name) => Err(AttributionError::UnexpectedTensor {
+                path: self.path.to_owned(),
+                name: name.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::*;
+use crate::AttributionError;
+use crate::testing::{one_token, record, spatial};
+
+const PATH: &str = "attention/model/00001.safetensors";
+
+fn two_layers() -> AttentionRecord {
+    record(vec![
+        one_token("up_blocks.1.attentions.0", [2, 2], 2, &[0.25; 8]),
+        spatial("warp_flow_blks.0", [2, 3], [3, 2], 2),
+    ])
+}
+
+fn read(bytes: &[u8]) -> Result<AttentionRecord, AttributionError> {
+    AttentionRecord::from_bytes(bytes, Path::new(PATH))
+}
+
+#[track_caller]
+fn assert_refused(bytes: &[u8], expected: &str) {
+    let message = read(bytes).unwrap_err().to_string();
+    assert!(message.starts_with(PATH), "{message}");
+    assert!(message.contains(expected), "{message}");
+}
+
+/// The file of [`two_layers`] with `change` made to its description and tensors.
+fn changed(
+    change: impl Fn(&mut String, &mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>),
+) -> Vec<u8> {
+    let bytes = two_layers().to_bytes().unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata = header.metadata().as_ref().unwrap();
+    let (key, json) = metadata.iter().next().unwrap();
+    let mut json = json.clone();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<_> = file
+        .iter()
+        .map(|(name, view)| {
+            let (shape, data) = (view.shape().to_vec(), view.data().to_vec());
+            (name.to_owned(), view.dtype(), shape, data)
+        })
+        .collect();
+    change(&mut json, &mut tensors);
+    let views = tensors.iter().map(|(name, dtype, shape, data)| {
+        let view = TensorView::new(*dtype, shape.clone(), data).unwrap();
+        (name.clone(), view)
+    });
+    safetensors::serialize(views, Some(HashMap::from([(key.clone(), json)]))).unwrap()
+}
+
+#[test]
+fn a_file_gives_back_the_record() {
+    let record = two_layers();
+    let bytes = record.to_bytes().unwrap();
+    assert_eq!(read(&bytes).unwrap(), record);
+    assert_eq!(record.to_bytes().unwrap(), bytes);
+    // The same file after an edit that changes nothing: the helper of the tests below adds no fault of its own.
+    assert_eq!(read(&changed(|_, _| {})).unwrap(), record);
+}
+
+#[test]
+fn a_direction_that_was_not_recorded_stays_absent() {
+    let mut record = two_layers();
+    record.layers[1].g2r = None;
+    record.layers[1].specific = None;
+    assert_eq!(read(&record.to_bytes().unwrap()).unwrap(), record);
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let bytes = two_layers().to_bytes().unwrap();
+    for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        assert_refused(&bytes[..length], "not a readable attention record");
+    }
+}
+
+#[test]
+fn a_file_without_a_description_is_refused() {
+    let data = [0; 4];
+    let view = TensorView::new(Dtype::F32, vec![1], &data).unwrap();
+    let bytes = safetensors::serialize([("x", view)], None).unwrap();
+    assert_refused(&bytes, "the metadata lack `i2am.attention-record`");
+}
+
+#[test]
+fn a_damaged_description_is_refused() {
+    let bytes = changed(|json, _| *json = json.replace("\"heads\"", "\"hands\""));
+    assert_refused(&bytes, "damaged description: unknown field `hands`");
+    let bytes = changed(|json, _| json.truncate(json.len() / 2));
+    assert_refused(&bytes, "damaged description");
+}
+
+#[test]
+fn another_version_is_refused_whatever_else_changed() {
+    let bytes = changed(|json, _| {
+        *json = json.replace("\"version\":1", "\"version\":2,\"new\":true");
+    });
+    assert_refused(&bytes, "version 2; this program reads version 1");
+}
+
+#[test]
+fn tensors_must_be_those_of_the_description() {
+    let missing = changed(|_, tensors| tensors.retain(|(name, ..)| name != "warp_flow_blks.0/r2g"));
+    assert_refused(&missing, "without tensor `warp_flow_blks.0/r2g`");
+
+    let added = changed(|_, tensors| {
+        tensors.push(("stray".to_owned(), Dtype::U8, vec![1], vec![0]));
+    });
+    assert_refused(&added, "unexpected tensor `stray`");
+
+    let reshaped = changed(|_, tensors| {
+        for (name, _, shape, _) in tensors {
+            if name == "warp_flow_blks.0/g2r" {
+                shape.swap(3, 4);
+            }
+        }
+    });
+    let expected =
+        "`warp_flow_blks.0/g2r`: expected F32 [2, 1, 2, 3, 2], found F32 [2, 1, 2, 2, 3]";
+    assert_refused(&reshaped, expected);
+}
+
+#[test]
+fn sizes_that_overflow_are_refused() {
+    let huge = u64::MAX.to_string();
+    let bytes =
+        changed(|json, _| *json = json.replace("\"height\":3", &format!("\"height\":{huge}")));
+    assert_refused(&bytes, "expected F32 [2, 1, 2, 18446744073709551615, 2]");
+}
+
+#[test]
+fn content_is_validated_on_reading() {
+    let bytes = changed(|_, tensors| {
+        let (.., data) = tensors
+            .iter_mut()
+            .find(|(name, ..)| name == "warp_flow_blks.0/r2g")
+            .unwrap();
+        data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    });
+    assert_refused(
+        &bytes,
+        "layer `warp_flow_blks.0`: r2g: expected finite values, at least 0, found NaN",
+    );
+}
+
+#[test]
+fn validation_names_layer_field_expected_and_found() {
+    type Change = fn(&mut AttentionRecord);
+    let faults: [(Change, &str); 15] = [
+        (
+            |r| r.latent_width = 0,
+            "latent size: expected at least 1x1, found 4x0",
+        ),
+        (
+            |r| r.steps = vec![],
+            "steps: expected at least 1 in each group, found []",
+        ),
+        (
+            |r| r.steps = vec![0],
+            "steps: expected at least 1 in each group, found [0]",
+        ),
+        (
+            |r| r.layers.clear(),
+            "layers: expected at least 1, found none",
+        ),
+        (
+            |r| r.layers[1].name = r.layers[0].name.clone(),
+            "layers: expected unique names, found `up_blocks.1.attentions.0` twice",
+        ),
+        (
+            |r| r.layers[1].heads = 0,
+            "layer `warp_flow_blks.0`: heads: expected at least 1, found 0",
+        ),
+        (
+            |r| r.layers[1].height = 0,
+            "generated size: expected at least 1, found 0",
+        ),
+        (
+            |r| {
+                r.layers[1].source = Source::Spatial {
+                    height: 0,
+                    width: 2,
+                }
+            },
+            "reference size: expected at least 1, found 0",
+        ),
+        (
+            |r| r.layers[1].r2g.push(0.0),
+            "layer `warp_flow_blks.0`: r2g: expected 24 values, found 25",
+        ),
+        (
+            |r| r.steps = vec![1, 1],
+            "r2g: expected 32 values, found 16",
+        ),
+        (
+            |r| r.layers[0].r2g[3] = -0.5,
+            "r2g: expected finite values, at least 0, found -0.5",
+        ),
+        (
+            |r| r.layers[0].r2g_counts = [1, 1],
+            "r2g_counts: expected 1 in all, found 1 + 1",
+        ),
+        (
+            |r| r.layers[1].g2r_counts = [u64::MAX, 7],
+            "g2r_counts: expected 6 in all",
+        ),
+        (
+            |r| r.layers[0].g2r = Some(vec![0.0; 8]),
+            "g2r: expected none for one pooled token",
+        ),
+        (
+            |r| r.layers[1].specific = Some(vec![f16::ZERO; 35]),
+            "specific: expected 36 values, found 35",
+        ),
+    ];
+    for (fault, expected) in faults {
+        let mut record = two_layers();
+        record.validate().unwrap();
+        fault(&mut record);
+        let message = record.validate().unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+        assert!(record.to_bytes().is_err(), "{expected}");
+    }
+}
