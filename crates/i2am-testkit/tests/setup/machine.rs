@@ -1,0 +1,210 @@
+//! A made-up machine to run `scripts/setup` on: wheels in a folder instead of an index, an installation in a temporary folder.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use i2am_testkit::workspace_root;
+use tempfile::TempDir;
+
+/// Makes wheels that pip accepts, and prints one line of pins for each.
+const MAKE_WHEELS: &str = r#"
+import hashlib, os, sys, zipfile
+
+NVIDIA = "py3-none-manylinux2014_x86_64"
+WHEELS = [
+    ("torch", "2.13.0", "cp311-cp311-manylinux_2_28_x86_64", "libc10.so libtorch_cpu.so | libtorch_cuda.so", {
+        "torch/include/torch/torch.h": "header",
+        "torch/lib/libc10.so": "c10",
+        "torch/lib/libtorch_cpu.so": "torch_cpu",
+        "torch/lib/libtorch_cuda.so": "torch_cuda",
+        "torch/lib/libtorch.so": "drags CUDA in",
+        "torch/bin/libc10.so": "not a library",
+    }),
+    ("nvidia-cuda-runtime", "13.0.96", NVIDIA, "libcudart.so.13 |", {
+        "nvidia/cu13/lib/libcudart.so.13": "cudart",
+        "nvidia/cu13/include/cuda.h": "not needed",
+    }),
+    ("nvidia-cudnn-cu13", "9.20.0.48", NVIDIA, "| libcudnn.so.9", {"nvidia/cudnn/lib/libcudnn.so.9": "cudnn"}),
+]
+for name, version, tag, libraries, files in WHEELS:
+    stem = f"{name.replace('-', '_')}-{version}"
+    path = os.path.join(sys.argv[1], f"{stem}-{tag}.whl")
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(file, text)
+        wheel.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{stem}.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n")
+        wheel.writestr(f"{stem}.dist-info/RECORD", "")
+    print(name, version, hashlib.sha256(open(path, "rb").read()).hexdigest(), libraries)
+"#;
+
+pub(crate) struct Machine {
+    root: TempDir,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let root = TempDir::new().expect("temporary folder");
+        let machine = Self { root };
+        for folder in ["wheels", "hidden", "bin"] {
+            fs::create_dir(machine.path(folder)).expect("new folder");
+        }
+        let made = Command::new("python3")
+            .args(["-c", MAKE_WHEELS])
+            .arg(machine.path("wheels"))
+            .output()
+            .expect("python3, which scripts/setup needs too");
+        assert!(made.status.success(), "{made:?}");
+        put(&machine.path("pins"), text(&made.stdout));
+        machine
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Where the script installs to.
+    pub(crate) fn installation(&self) -> PathBuf {
+        self.path("libtorch")
+    }
+
+    /// Runs the script with no `LIBTORCH` set.
+    pub(crate) fn setup(&self, arguments: &[&str]) -> Outcome {
+        self.setup_with(arguments, &[])
+    }
+
+    /// Runs the script with further environment variables.
+    pub(crate) fn setup_with(&self, arguments: &[&str], variables: &[(&str, &Path)]) -> Outcome {
+        let path = std::env::var("PATH").expect("PATH is set");
+        let output = Command::new("bash")
+            .arg(workspace_root().join("scripts/setup"))
+            .arg("--into")
+            .arg(self.installation())
+            .arg("--pins")
+            .arg(self.path("pins"))
+            .args(arguments)
+            .env_remove("LIBTORCH")
+            .env_remove("LIBTORCH_BYPASS_VERSION_CHECK")
+            .env("PIP_NO_INDEX", "1")
+            .env("PIP_FIND_LINKS", self.path("wheels"))
+            .env("PATH", format!("{}:{path}", self.path("bin").display()))
+            .envs(variables.iter().copied())
+            .output()
+            .expect("bash");
+        Outcome(output)
+    }
+
+    /// A file of the installation.
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.installation().join(name)).expect("installed file")
+    }
+
+    /// File names in the installation's `lib`, sorted.
+    pub(crate) fn libraries(&self) -> Vec<String> {
+        names(&self.installation().join("lib"))
+    }
+
+    /// What is beside the installation, sorted: nothing but what was there before is expected.
+    pub(crate) fn neighbours(&self) -> Vec<String> {
+        names(self.root.path())
+    }
+
+    pub(crate) fn edit_pins(&self, edit: impl Fn(&str) -> String) {
+        let pins = fs::read_to_string(self.path("pins")).expect("pins");
+        put(&self.path("pins"), &edit(&pins));
+    }
+
+    /// Makes one wheel unavailable.
+    pub(crate) fn hide_wheel(&self, package: &str) {
+        self.move_wheel(package, "wheels", "hidden");
+    }
+
+    pub(crate) fn bring_wheel_back(&self, package: &str) {
+        self.move_wheel(package, "hidden", "wheels");
+    }
+
+    fn move_wheel(&self, package: &str, from: &str, to: &str) {
+        let name = names(&self.path(from))
+            .into_iter()
+            .find(|name| name.starts_with(package))
+            .expect("such a wheel");
+        fs::rename(self.path(from).join(&name), self.path(to).join(&name)).expect("moved");
+    }
+
+    /// Puts a command before the system's.
+    pub(crate) fn fake_command(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.path("bin").join(name);
+        put(&path, &format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+
+    /// A libtorch as somebody may have it, named `name`; `version` as in `build-version`.
+    pub(crate) fn users_libtorch(&self, name: &str, version: &str) -> PathBuf {
+        let folder = self.path(name);
+        fs::create_dir_all(folder.join("include/torch")).expect("new folder");
+        put(&folder.join("lib/libtorch_cpu.so"), "the user's");
+        put(&folder.join("build-version"), version);
+        folder
+    }
+}
+
+/// How the script ended.
+pub(crate) struct Outcome(Output);
+
+impl Outcome {
+    pub(crate) fn stderr(&self) -> &str {
+        text(&self.0.stderr)
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeds(&self) {
+        assert!(self.0.status.success(), "{}", self.stderr());
+        assert_eq!(
+            text(&self.0.stdout),
+            "",
+            "progress belongs on standard error"
+        );
+    }
+
+    /// Fails unless the script ended with `code` and said each of `messages`.
+    #[track_caller]
+    pub(crate) fn fails(&self, code: i32, messages: &[&str]) {
+        assert_eq!(self.0.status.code(), Some(code), "{}", self.stderr());
+        for message in messages {
+            assert!(
+                self.stderr().contains(message),
+                "no {message:?} in: {}",
+                self.stderr()
+            );
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .expect("folder")
+        .map(|entry| {
+            entry
+                .expect("entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+/// Writes a file and the folders it is in.
+pub(crate) fn put(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("a file in a folder")).expect("folders");
+    let mut file = fs::File::create(path).expect("new file");
+    file.write_all(text.as_bytes()).expect("written");
+}
