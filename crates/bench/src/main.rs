@@ -1,0 +1,3 @@
+//! The command line: config to plan, stages in order, progress and exit codes.
+
+fn main() {}

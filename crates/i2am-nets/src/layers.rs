@@ -1,0 +1,21 @@
+//! The layers that every network here is made of, each with the reference's tensor names and arithmetic.
+
+mod attention;
+mod conv;
+mod feed_forward;
+mod linear;
+mod norm;
+mod resnet;
+mod resample;
+mod time_embedding;
+mod transformer;
+
+pub use attention::{Attention, AttentionShape, attend, split_heads};
+pub use conv::{Conv2d, Padding, channels_last};
+pub use feed_forward::{FeedForward, Gate};
+pub use linear::{Bias, Linear};
+pub use norm::{GroupNorm, LayerNorm};
+pub use resample::{Downsample, Upsample};
+pub use resnet::{ResnetBlock, ResnetShape};
+pub use time_embedding::{TimeEmbedding, sinusoid};
+pub use transformer::{BlockShape, SpatialTransformer, TransformerBlock};

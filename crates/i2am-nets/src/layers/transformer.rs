@@ -1,0 +1,100 @@
+use tch::Tensor;
+
+use super::attention::{Attention, AttentionShape};
+use super::conv::Conv2d;
+use super::feed_forward::{FeedForward, Gate};
+use super::linear::Bias;
+use super::norm::{GroupNorm, LayerNorm};
+use crate::probe::{AttentionProbe, Context};
+use crate::scope::Scope;
+
+/// GroupNorm epsilon of spatial transformers; residual blocks use another.
+const NORM_EPS: f64 = 1e-6;
+const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// Sizes of the transformer blocks of one resolution.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockShape {
+    /// Width of the positions.
+    pub width: i64,
+    /// Width of the context tokens.
+    pub context: i64,
+    /// Attention heads.
+    pub heads: i64,
+    /// Groups of the normalisation before the blocks.
+    pub groups: i64,
+    /// Blocks in sequence (1 in every Stable Diffusion v1 model).
+    pub depth: usize,
+}
+
+/// Self-attention, cross-attention and feed-forward, each pre-normalised and residual.
+#[derive(Debug)]
+pub struct TransformerBlock {
+    norm1: LayerNorm,
+    attn1: Attention,
+    norm2: LayerNorm,
+    attn2: Attention,
+    norm3: LayerNorm,
+    ff: FeedForward,
+}
+
+impl TransformerBlock {
+    /// Builds the block.
+    pub fn new(scope: &Scope<'_>, shape: &BlockShape) -> Self {
+        let &BlockShape { width, context, heads, .. } = shape;
+        let attention = |name: &str, context: i64| {
+            let shape = AttentionShape { width, context, heads, projection_bias: Bias::No };
+            Attention::new(&scope.sub(name), shape)
+        };
+        let norm = |name: &str| LayerNorm::new(&scope.sub(name), width, LAYER_NORM_EPS);
+        Self {
+            norm1: norm("norm1"),
+            attn1: attention("attn1", width),
+            norm2: norm("norm2"),
+            attn2: attention("attn2", context),
+            norm3: norm("norm3"),
+            ff: FeedForward::new(&scope.sub("ff"), width, Gate::Geglu),
+        }
+    }
+
+    fn forward(&self, x: &Tensor, context: &Context, grid: (i64, i64), probe: &mut dyn AttentionProbe) -> Tensor {
+        let x = self.attn1.forward_self(&self.norm1.forward(x)) + x;
+        let x = self.attn2.forward_cross(&self.norm2.forward(&x), context, grid, probe) + x;
+        self.ff.forward(&self.norm3.forward(&x)) + x
+    }
+}
+
+/// Transformer blocks over the positions of a feature map, with 1×1 convolutions before and after and a residual around.
+#[derive(Debug)]
+pub struct SpatialTransformer {
+    norm: GroupNorm,
+    proj_in: Conv2d,
+    transformer_blocks: Vec<TransformerBlock>,
+    proj_out: Conv2d,
+}
+
+impl SpatialTransformer {
+    /// Builds `norm`, `proj_in`, `transformer_blocks.*` and `proj_out`.
+    pub fn new(scope: &Scope<'_>, shape: &BlockShape) -> Self {
+        let width = shape.width;
+        let block = |i: usize| TransformerBlock::new(&scope.sub(format_args!("transformer_blocks.{i}")), shape);
+        Self {
+            norm: GroupNorm::new(&scope.sub("norm"), width, shape.groups, NORM_EPS),
+            proj_in: Conv2d::new(&scope.sub("proj_in"), width, width, 1),
+            transformer_blocks: (0..shape.depth).map(block).collect(),
+            proj_out: Conv2d::zeroed(&scope.sub("proj_out"), width, width, 1),
+        }
+    }
+
+    /// `x` `[batch, width, H, W]` to the same shape.
+    pub fn forward(&self, x: &Tensor, context: &Context, probe: &mut dyn AttentionProbe) -> Tensor {
+        let size = x.size();
+        let grid = (size[2], size[3]);
+        let mut h = self.proj_in.forward(&self.norm.forward(x)).flatten(2, 3).transpose(1, 2);
+        for block in &self.transformer_blocks {
+            h = block.forward(&h, context, grid, probe);
+        }
+        let h = h.transpose(1, 2).reshape(size);
+        self.proj_out.forward(&h) + x
+    }
+}

@@ -1,0 +1,33 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use i2am_weights::WeightFile;
+
+use super::view::View;
+use super::{Checkpoint, Entry, Layout};
+use crate::NetError;
+
+mod names;
+
+use names::{Levels, is_ballast, rename};
+
+/// Opens one file with LDM names; tensors may stand below `state_dict.`.
+pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
+    let file = WeightFile::open(path)?;
+    let bare = |name: &str| name.strip_prefix("state_dict.").unwrap_or(name).to_owned();
+    let levels = Levels::of(file.names().map(bare));
+    let mut entries = BTreeMap::new();
+    let mut strangers = Vec::new();
+    for name in file.names() {
+        let short = bare(name);
+        let renamed = rename(&short, &levels);
+        if renamed.is_empty() && !is_ballast(&short) {
+            strangers.push(name.to_owned());
+        }
+        for (full, view) in renamed {
+            entries.insert(full, Entry { file: 0, name: name.to_owned(), view });
+        }
+    }
+    let configs = BTreeMap::new();
+    Ok(Checkpoint { path: path.to_owned(), layout: Layout::Ldm, files: vec![file], entries, strangers, configs })
+}

@@ -1,0 +1,48 @@
+use super::Checkpoint;
+use crate::NetError;
+
+/// Answers what sizes a network has from the shapes of its tensors.
+pub struct Shapes<'a> {
+    checkpoint: &'a Checkpoint,
+    network: &'static str,
+}
+
+impl<'a> Shapes<'a> {
+    /// Looks at `network` in `checkpoint`.
+    pub fn new(checkpoint: &'a Checkpoint, network: &'static str) -> Self {
+        Self { checkpoint, network }
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}.{name}", self.network)
+    }
+
+    /// Whether the tensor is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.checkpoint.entries.contains_key(&self.full(name))
+    }
+
+    /// The length of one axis of a tensor.
+    ///
+    /// # Errors
+    /// [`NetError::Infer`] if there is no such tensor or axis.
+    pub fn axis(&self, name: &str, axis: usize) -> Result<i64, NetError> {
+        let full = self.full(name);
+        let shape = self.checkpoint.shape(&full).unwrap_or_default();
+        shape.get(axis).copied().ok_or_else(|| NetError::Infer {
+            path: self.checkpoint.path.clone(),
+            network: self.network,
+            tensor: name.to_owned(),
+        })
+    }
+
+    /// How many numbered children `prefix` has: `prefix.0`, `prefix.1`, ...
+    pub fn count(&self, prefix: &str) -> usize {
+        let child = |i: usize| {
+            let start = self.full(&format!("{prefix}.{i}."));
+            let after = self.checkpoint.entries.range(start.clone()..).next();
+            after.is_some_and(|(name, _)| name.starts_with(&start))
+        };
+        (0..).take_while(|&i| child(i)).count()
+    }
+}

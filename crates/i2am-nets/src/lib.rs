@@ -1,0 +1,48 @@
+//! Layers and networks of latent diffusion models, under the tensor names of the diffusers library.
+//!
+//! A network is built once from a [`Scope`], which asks a [`TensorSource`] for every tensor by name and shape. The same
+//! constructors therefore serve four purposes: reading a checkpoint ([`CheckpointSource`]), training from scratch
+//! ([`FreshSource`]), listing what a checkpoint must hold ([`ExpectedSource`]) and full-size trials without a download
+//! ([`FormulaSource`]).
+//!
+//! Checkpoints come in the diffusers folder layout or under LDM names; [`layout`] maps both to the diffusers spelling, so
+//! that nothing else needs to know where a tensor came from.
+
+mod error;
+pub mod image_encoder;
+pub mod layers;
+pub mod layout;
+mod probe;
+mod scope;
+mod source;
+pub mod unet;
+pub mod vae;
+
+pub use error::NetError;
+pub use probe::{AttentionProbe, Context, NoProbe, Observation};
+pub use scope::{Init, Scope, TensorSource};
+pub use source::{CheckpointSource, ExpectedSource, FormulaSource, FreshSource, LoadReport, WrongShape, formula_weights};
+
+/// The number format that weights and activations are computed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit floats: the reference for every score.
+    #[default]
+    F32,
+    /// 16-bit IEEE floats.
+    F16,
+    /// 16-bit brain floats.
+    Bf16,
+}
+
+impl Precision {
+    /// The libtorch kind of tensors in this precision.
+    pub fn kind(self) -> tch::Kind {
+        match self {
+            Self::F32 => tch::Kind::Float,
+            Self::F16 => tch::Kind::Half,
+            Self::Bf16 => tch::Kind::BFloat16,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use std::path::PathBuf;
+
+use i2am_nets::NetError;
+
+/// What can go wrong between a sample and its picture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunnerError {
+    /// The checkpoint cannot be loaded.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// libtorch failed, usually for want of memory or of the device.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+    /// A number of steps that the schedule does not allow.
+    #[error("sampler.steps = {steps}: {reason}")]
+    Steps {
+        /// What was asked for.
+        steps: u32,
+        /// Why it cannot work.
+        reason: String,
+    },
+    /// A setting out of range.
+    #[error("{key}: expected {expected}, found {found}")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// The checkpoint belongs to another family.
+    #[error("{}: expected a {family} checkpoint, found {found}", .path.display())]
+    WrongFamily {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The family asked for.
+        family: &'static str,
+        /// What tells it apart.
+        found: String,
+    },
+    /// Picture and mask differ in size.
+    #[error("sample {sample}: expected a mask of {expected:?} (height, width) like the image, found {found:?}")]
+    MaskSize {
+        /// The sample's id.
+        sample: String,
+        /// Height and width of the image.
+        expected: (u32, u32),
+        /// Height and width of the mask.
+        found: (u32, u32),
+    },
+    /// Injected noise is absent or has another shape.
+    #[error("noise for `{purpose}`: expected shape {expected:?}, found {}", .found.as_ref().map_or("none".to_owned(), |f| format!("{f:?}")))]
+    Noise {
+        /// What it is for.
+        purpose: String,
+        /// The shape needed.
+        expected: Vec<i64>,
+        /// The shape given, if any.
+        found: Option<Vec<i64>>,
+    },
+    /// The model produced numbers that are not finite.
+    #[error("sample {sample}: {what} holds values that are not finite; a higher precision may help")]
+    NotFinite {
+        /// The sample's id.
+        sample: String,
+        /// Which tensor.
+        what: &'static str,
+    },
+    /// A layer named for position-by-position maps does not exist or has no spatial reference.
+    #[error("attribution.specific: layer `{layer}`: {reason}")]
+    Specific {
+        /// The layer.
+        layer: String,
+        /// Why not.
+        reason: String,
+    },
+}

@@ -1,0 +1,57 @@
+//! Pictures to tensors and back, in the ways the published code does it.
+
+use i2am_imaging::{GrayImage, RgbImage};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+/// CLIP's mean and standard deviation per channel.
+const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+
+/// Bytes of a picture as `[1, 3, H, W]` f32 in 0 to 255.
+fn bytes(image: &RgbImage) -> Tensor {
+    let (width, height) = image.dimensions();
+    let flat = Tensor::from_slice(image.as_raw()).to_kind(Kind::Float);
+    flat.reshape([1, i64::from(height), i64::from(width), 3]).permute([0, 3, 1, 2]).contiguous()
+}
+
+/// `[1, 3, H, W]` f32 in `[-1, 1]`.
+pub fn signed(image: &RgbImage) -> Tensor {
+    (bytes(image) / 255.0 - 0.5) / 0.5
+}
+
+/// `[1, 3, H, W]` f32, normalised per channel as CLIP's input.
+pub fn clip_normalised(image: &RgbImage) -> Tensor {
+    let axis = |values: &[f32; 3]| Tensor::from_slice(values).reshape([1, 3, 1, 1]);
+    (bytes(image) / 255.0 - axis(&CLIP_MEAN)) / axis(&CLIP_STD)
+}
+
+/// `[1, 1, H, W]` f32 in `[0, 1]`.
+pub fn unit(mask: &GrayImage) -> Tensor {
+    let (width, height) = mask.dimensions();
+    let flat = Tensor::from_slice(mask.as_raw()).to_kind(Kind::Float);
+    flat.reshape([1, 1, i64::from(height), i64::from(width)]) / 255.0
+}
+
+/// How a decoded value becomes a byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quantise {
+    /// Cut off, as the latent diffusion scripts do.
+    Truncate,
+    /// To the nearest, as the diffusers library does.
+    Round,
+}
+
+/// A decoded `[1, 3, H, W]` in `[-1, 1]`, clamped, as a picture.
+pub fn to_rgb(decoded: &Tensor, quantise: Quantise) -> RgbImage {
+    let size = decoded.size();
+    let levels = ((decoded.to_device(Device::Cpu).to_kind(Kind::Float) + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0;
+    let levels = match quantise {
+        Quantise::Truncate => levels.floor(),
+        Quantise::Round => levels.round(),
+    };
+    let flat = levels.to_kind(Kind::Uint8).permute([0, 2, 3, 1]).contiguous().view(-1);
+    let raw: Vec<u8> = Vec::try_from(flat).expect("a flat byte tensor is a byte vector");
+    RgbImage::from_raw(size[3] as u32, size[2] as u32, raw).expect("3 bytes for each of the H x W pixels")
+}

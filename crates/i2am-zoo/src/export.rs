@@ -1,0 +1,157 @@
+//! Saves a trained checkpoint as a diffusers folder in half precision.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use i2am_nets::vae::VaeConfig;
+use serde_json::{Value, json};
+use tch::{Kind, Tensor};
+
+use crate::config::ZooConfig;
+use crate::{card, progress, state};
+
+/// Version of the diffusers library whose files these are made like.
+const DIFFUSERS: &str = "0.35.1";
+
+/// Writes weights, configurations and card.
+pub(crate) fn save(
+    config: &ZooConfig,
+    variables: &BTreeMap<String, Tensor>,
+    scaling_factor: f64,
+    steps: u64,
+) -> Result<()> {
+    let root = &config.output;
+    let weights = [
+        ("unet", "diffusion_pytorch_model.safetensors"),
+        ("vae", "diffusion_pytorch_model.safetensors"),
+        ("image_encoder", "model.safetensors"),
+    ];
+    for (network, file) in weights {
+        let prefix = format!("{network}.");
+        let own: BTreeMap<String, Tensor> = variables
+            .iter()
+            .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor.shallow_clone())))
+            .collect();
+        let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+        state::write(&root.join(network).join(file), &own, Kind::Half, metadata)?;
+    }
+    let vae = VaeConfig { scaling_factor, ..config.vae.net.clone() };
+    write(&root.join("unet/config.json"), &unet_config(config)?)?;
+    write(&root.join("vae/config.json"), &vae_config(&vae)?)?;
+    write(&root.join("image_encoder/config.json"), &encoder_config(config)?)?;
+    write(&root.join("scheduler/scheduler_config.json"), &scheduler_config())?;
+    let preprocessor = preprocessor_config(config.diffusion.image_encoder.image_size);
+    write(&root.join("feature_extractor/preprocessor_config.json"), &preprocessor)?;
+    write(&root.join("model_index.json"), &model_index())?;
+    i2am_files::write_atomic(&root.join("README.md"), card::text(config, variables, steps).as_bytes())?;
+    progress::say(&format!("saved {}", root.display()));
+    Ok(())
+}
+
+fn write(path: &Path, value: &Value) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    i2am_files::write_atomic(path, text.as_bytes())?;
+    Ok(())
+}
+
+/// `sizes` and what else the library's class wants to know.
+fn with(sizes: Value, extra: Value) -> Value {
+    let (Value::Object(mut all), Value::Object(extra)) = (sizes, extra) else {
+        unreachable!("both are objects");
+    };
+    all.extend(extra);
+    Value::Object(all)
+}
+
+fn unet_config(config: &ZooConfig) -> Result<Value> {
+    let unet = &config.diffusion.unet;
+    let up = |name: &String| if name == "DownBlock2D" { "UpBlock2D" } else { "CrossAttnUpBlock2D" };
+    let up: Vec<&str> = unet.down_block_types.iter().rev().map(up).collect();
+    let latent = config.data.height as i64 / config.vae.net.factor();
+    let extra = json!({
+        "_class_name": "UNet2DConditionModel",
+        "_diffusers_version": DIFFUSERS,
+        "sample_size": latent,
+        "up_block_types": up,
+        "mid_block_type": "UNetMidBlock2DCrossAttn",
+        "act_fn": "silu",
+        "center_input_sample": false,
+        "downsample_padding": 1,
+        "flip_sin_to_cos": true,
+        "freq_shift": 0,
+        "mid_block_scale_factor": 1,
+    });
+    Ok(with(serde_json::to_value(unet)?, extra))
+}
+
+fn vae_config(vae: &VaeConfig) -> Result<Value> {
+    let levels = vae.block_out_channels.len();
+    let extra = json!({
+        "_class_name": "AutoencoderKL",
+        "_diffusers_version": DIFFUSERS,
+        "act_fn": "silu",
+        "down_block_types": vec!["DownEncoderBlock2D"; levels],
+        "up_block_types": vec!["UpDecoderBlock2D"; levels],
+    });
+    Ok(with(serde_json::to_value(vae)?, extra))
+}
+
+fn encoder_config(config: &ZooConfig) -> Result<Value> {
+    let extra = json!({
+        "architectures": ["PaintByExampleImageEncoder"],
+        "model_type": "clip_vision_model",
+        "hidden_act": "quick_gelu",
+        "num_channels": 3,
+        "attention_dropout": 0.0,
+    });
+    Ok(with(serde_json::to_value(&config.diffusion.image_encoder)?, extra))
+}
+
+fn scheduler_config() -> Value {
+    json!({
+        "_class_name": "PNDMScheduler",
+        "_diffusers_version": DIFFUSERS,
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "num_train_timesteps": 1000,
+        "skip_prk_steps": true,
+        "set_alpha_to_one": false,
+        "steps_offset": 1,
+        "prediction_type": "epsilon",
+        "clip_sample": false,
+    })
+}
+
+fn preprocessor_config(size: i64) -> Value {
+    json!({
+        "image_processor_type": "CLIPImageProcessor",
+        "crop_size": { "height": size, "width": size },
+        "size": { "shortest_edge": size },
+        "do_resize": true,
+        "do_center_crop": true,
+        "do_rescale": true,
+        "do_normalize": true,
+        "do_convert_rgb": true,
+        "rescale_factor": 1.0 / 255.0,
+        "resample": 3,
+        "image_mean": [0.481_454_66, 0.457_827_5, 0.408_210_73],
+        "image_std": [0.268_629_54, 0.261_302_58, 0.275_777_11],
+    })
+}
+
+fn model_index() -> Value {
+    json!({
+        "_class_name": "PaintByExamplePipeline",
+        "_diffusers_version": DIFFUSERS,
+        "feature_extractor": ["transformers", "CLIPImageProcessor"],
+        "image_encoder": ["paint_by_example", "PaintByExampleImageEncoder"],
+        "requires_safety_checker": false,
+        "safety_checker": [null, null],
+        "scheduler": ["diffusers", "PNDMScheduler"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    })
+}

@@ -1,0 +1,64 @@
+//! Trains the small demonstration checkpoints with the project's own networks.
+
+mod card;
+mod config;
+mod data;
+mod diffusion;
+mod export;
+mod optimizer;
+mod pictures;
+mod progress;
+mod state;
+mod tensors;
+mod train;
+mod vae;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use tch::Device;
+
+/// Trains a small checkpoint on the synthetic try-on set and saves it in the published layout.
+///
+/// A run can be stopped at any time and goes on where it was when started again with the same configuration.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Examples:
+  i2am-zoo --config configs/zoo/paint-by-example.toml
+  i2am-zoo --config configs/zoo/paint-by-example.toml --device cuda:0
+  i2am-zoo --config configs/zoo/paint-by-example.toml --export-only")]
+struct Args {
+    /// What to train: sizes, lengths, seeds, folders.
+    #[arg(long)]
+    config: PathBuf,
+    /// `cpu` or `cuda:N`.
+    #[arg(long, default_value = "cpu", value_parser = parse_device)]
+    device: Device,
+    /// Stop after so many minutes and save; the next start goes on from there.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Save the checkpoint of the training state there is, without training on.
+    #[arg(long)]
+    export_only: bool,
+}
+
+fn parse_device(text: &str) -> Result<Device, String> {
+    match text.split_once(':') {
+        None if text == "cpu" => Ok(Device::Cpu),
+        Some(("cuda", index)) => index.parse().map(Device::Cuda).map_err(|error| error.to_string()),
+        _ => Err("expected cpu or cuda:N".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let limits = train::Limits { minutes: args.minutes, export_only: args.export_only };
+    match config::ZooConfig::read(&args.config).and_then(|config| train::run(&config, args.device, limits)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

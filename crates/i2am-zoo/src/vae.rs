@@ -1,0 +1,48 @@
+//! First stage: the autoencoder.
+
+use std::path::Path;
+
+use anyhow::Result;
+use i2am_nets::vae::Vae;
+use tch::{Device, Kind, Tensor};
+
+use crate::config::VaeStage;
+use crate::data::TrainingSet;
+use crate::pictures;
+
+/// Absolute error of the picture and of its differences between neighbours, and the divergence of the latent.
+pub(crate) fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Device) -> Tensor {
+    let batch = config.schedule.batch as i64;
+    let indices = Tensor::randint(set.len() as i64, [batch], (Kind::Int64, Device::Cpu));
+    let person = set.person(&indices, device);
+    // Half of the pictures with their hole in grey, as the inpainting input has it.
+    let half = batch / 2;
+    let keep = set.keep(&indices, device);
+    let keep = Tensor::cat(&[keep.narrow(0, 0, half), keep.narrow(0, half, batch - half).ones_like()], 0);
+    let pictures = crop(&(person * keep), config.crop);
+    let posterior = vae.encode(&pictures);
+    let decoded = vae.decode(&posterior.sample(&posterior.mean.randn_like()));
+    let error = decoded - pictures;
+    let edges = error.diff(1, 3, None::<&Tensor>, None::<&Tensor>).abs().mean(Kind::Float)
+        + error.diff(1, 2, None::<&Tensor>, None::<&Tensor>).abs().mean(Kind::Float);
+    error.abs().mean(Kind::Float) + edges * 0.5 + posterior.kl() * config.kl_weight
+}
+
+/// The same random window of every picture.
+fn crop(x: &Tensor, side: i64) -> Tensor {
+    let size = x.size();
+    let window = |x: &Tensor, axis: i64, length: i64| {
+        let side = side.min(length);
+        let start = Tensor::randint(length - side + 1, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
+        x.narrow(axis, start, side)
+    };
+    window(&window(x, 2, size[2]), 3, size[3])
+}
+
+/// Pictures above, their reconstructions below.
+pub(crate) fn pictures(vae: &Vae, set: &TrainingSet, device: Device, path: &Path) -> Result<()> {
+    let indices = Tensor::arange(8, (Kind::Int64, Device::Cpu));
+    let person = set.person(&indices, device);
+    let decoded = vae.decode(&vae.encode(&person).mean);
+    pictures::write_rows(path, &[person, decoded])
+}
