@@ -66,12 +66,12 @@ impl RunFolder {
     ) -> Result<Self, ResultsError> {
         let paths = RunPaths::new(dir);
         i2am_files::create_dir(paths.dir())?;
-        let is_ours = is_ours(&paths)?;
+        check_ours_or_empty(&paths)?;
         let lock = RunLock::acquire(paths.dir())?;
         if fresh {
             remove_results(&paths)?;
         }
-        let mut manifest = if is_ours && !fresh {
+        let mut manifest = if paths.manifest().exists() && !fresh {
             Manifest::read(paths.manifest())?.resume(start, paths.dir())?
         } else {
             let manifest = Manifest::start(start);
@@ -181,22 +181,16 @@ impl RunFolder {
     }
 }
 
-/// Whether the existing folder holds a run; an empty one does not.
-fn is_ours(paths: &RunPaths) -> Result<bool, ResultsError> {
-    let manifest = paths.manifest();
-    if manifest.exists() {
-        return Ok(true);
-    }
+/// Refuses a folder that holds something but no run.
+fn check_ours_or_empty(paths: &RunPaths) -> Result<(), ResultsError> {
+    let entries = i2am_files::sorted_entries(paths.dir())?;
     // Hidden files are our lock, a temporary file of a killed run, or what a desktop leaves everywhere.
-    let hidden = |path: &Path| {
-        path.file_name()
-            .is_some_and(|name| name.as_encoded_bytes()[0] == b'.')
+    let is_hidden = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(b".")
     };
-    if i2am_files::sorted_entries(paths.dir())?
-        .iter()
-        .all(|path| hidden(path))
-    {
-        return Ok(false);
+    if paths.manifest().exists() || entries.iter().all(is_hidden) {
+        return Ok(());
     }
     Err(ResultsError::NotARunFolder {
         path: paths.dir().to_owned(),
