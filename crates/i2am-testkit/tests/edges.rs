@@ -59,7 +59,8 @@ struct Edge {
     is_dev: bool,
 }
 
-fn manifest_edges() -> (Vec<String>, Vec<Edge>) {
+/// The packages of the workspace, as `cargo metadata` describes them.
+fn packages() -> Vec<Value> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([
@@ -78,34 +79,39 @@ fn manifest_edges() -> (Vec<String>, Vec<Edge>) {
         String::from_utf8_lossy(&output.stderr)
     );
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    list(&metadata, "packages").to_vec()
+}
 
-    let packages = metadata["packages"].as_array().expect("a list of packages");
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let crates = packages
-        .iter()
-        .map(|package| text(&package["name"]).expect("a package has a name"))
-        .collect();
-    let edges = packages
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().expect("a list")
+}
+
+fn name(value: &Value) -> &str {
+    value["name"].as_str().expect("a name")
+}
+
+fn edges(packages: &[Value]) -> Vec<Edge> {
+    packages
         .iter()
         .flat_map(|package| {
-            let dependencies = package["dependencies"].as_array().expect("a list");
-            dependencies.iter().map(|dependency| Edge {
-                from: text(&package["name"]).expect("a package has a name"),
-                to: text(&dependency["name"]).expect("a dependency has a name"),
+            list(package, "dependencies").iter().map(|dependency| Edge {
+                from: name(package).to_owned(),
+                to: name(dependency).to_owned(),
                 is_dev: dependency["kind"] == "dev",
             })
         })
-        .collect();
-    (crates, edges)
+        .collect()
 }
 
 #[test]
 fn only_the_listed_edges_exist() {
     let allowed: BTreeMap<&str, &[&str]> = EDGES.iter().copied().collect();
-    let (crates, edges) = manifest_edges();
-    let unlisted: Vec<&String> = crates
+    let packages = packages();
+    let crates: Vec<&str> = packages.iter().map(name).collect();
+    let unlisted: Vec<&str> = crates
         .iter()
-        .filter(|name| !allowed.contains_key(name.as_str()))
+        .copied()
+        .filter(|name| !allowed.contains_key(name))
         .collect();
     assert!(
         unlisted.is_empty(),
@@ -117,9 +123,9 @@ fn only_the_listed_edges_exist() {
         "EDGES lists a crate that is gone"
     );
 
-    let forbidden: Vec<String> = edges
+    let forbidden: Vec<String> = edges(&packages)
         .iter()
-        .filter(|edge| crates.contains(&edge.to))
+        .filter(|edge| crates.contains(&edge.to.as_str()))
         .filter(|edge| !allowed[edge.from.as_str()].contains(&edge.to.as_str()))
         .filter(|edge| !(edge.is_dev && edge.to == "i2am-testkit"))
         .map(|edge| format!("{} -> {}", edge.from, edge.to))
@@ -145,7 +151,7 @@ fn the_listed_edges_have_no_cycle() {
 
 #[test]
 fn expensive_dependencies_stay_where_they_are() {
-    let (_, edges) = manifest_edges();
+    let edges = edges(&packages());
     for (fenced, users) in FENCED {
         let strays: Vec<&str> = edges
             .iter()
@@ -153,5 +159,24 @@ fn expensive_dependencies_stay_where_they_are() {
             .map(|edge| edge.from.as_str())
             .collect();
         assert!(strays.is_empty(), "{fenced} is used by {strays:?}");
+    }
+}
+
+#[test]
+fn crates_that_link_torch_also_link_its_cuda_half() {
+    for package in packages() {
+        let uses_tch = list(&package, "dependencies")
+            .iter()
+            .any(|dependency| name(dependency) == "tch");
+        let has_script = list(&package, "targets").iter().any(|target| {
+            let path = target["src_path"].as_str().expect("a path");
+            path.ends_with("i2am-nets/link_cuda.rs")
+        });
+        assert_eq!(
+            uses_tch,
+            has_script,
+            "{}: a crate has build script i2am-nets/link_cuda.rs if and only if it uses tch",
+            name(&package)
+        );
     }
 }
