@@ -1,0 +1,192 @@
+//! The public type: an open weight file.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use half::{bf16, f16};
+
+use crate::contents::Contents;
+use crate::detect;
+use crate::dtype::DType;
+use crate::error::WeightError;
+use crate::map::MappedFile;
+use crate::source::Source;
+use crate::tensor::{Tensor, TensorInfo};
+
+/// How a weight file is laid out; found by content, never by extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileFormat {
+    /// A safetensors file.
+    Safetensors,
+    /// A zip file of `torch.save` since torch 1.6.
+    PytorchZip,
+    /// A stream of `torch.save` before torch 1.6.
+    PytorchLegacy,
+    /// A zip file of `torch.jit.save`.
+    TorchScript,
+}
+
+impl fmt::Display for FileFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Safetensors => "safetensors",
+            Self::PytorchZip => "pytorch zip",
+            Self::PytorchLegacy => "pytorch legacy",
+            Self::TorchScript => "torchscript",
+        })
+    }
+}
+
+/// An open weight file: the names and shapes of its tensors, and their bytes on request.
+///
+/// Opening reads headers and pickles only. Tensor data stays on disk until [`WeightFile::bytes`] asks for it.
+#[derive(Debug)]
+pub struct WeightFile {
+    map: MappedFile,
+    contents: Contents,
+    sha256: OnceLock<String>,
+}
+
+impl WeightFile {
+    /// Opens a safetensors file, a file of `torch.save` of any age but the tar format, or one of `torch.jit.save`.
+    ///
+    /// Names are those of the state dict (under `state_dict`, `model_state_dict` or `model`, else the saved dictionary
+    /// itself); nested dictionaries and `TorchScript` modules are joined by dots, `TorchScript` constants are
+    /// `CONSTANTS.c0`, ... All shapes and byte ranges are checked here, so a truncated file fails to open.
+    ///
+    /// # Errors
+    /// Any [`WeightError`] but [`WeightError::Missing`]. [`WeightError::UnsafePickle`] if the pickle names
+    /// something that runs code, or has the result of an unknown call in place of a tensor; nothing of a
+    /// pickle is ever called.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
+        let map = MappedFile::open(path.as_ref())?;
+        let contents = detect::open(Source {
+            path: map.path(),
+            bytes: map.bytes(),
+        })?;
+        if contents.tensors.is_empty() {
+            return Err(WeightError::NoTensors {
+                path: map.path().to_path_buf(),
+            });
+        }
+        Ok(Self {
+            map,
+            contents,
+            sha256: OnceLock::new(),
+        })
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        self.map.path()
+    }
+
+    /// The layout of the file.
+    pub fn format(&self) -> FileFormat {
+        self.contents.format
+    }
+
+    /// The number of tensors, at least one.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a file without tensors does not open"
+    )]
+    pub fn len(&self) -> usize {
+        self.contents.tensors.len()
+    }
+
+    /// The names of all tensors, sorted by their bytes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.contents.tensors.keys().map(String::as_str)
+    }
+
+    /// Names and descriptions of all tensors, sorted by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        self.contents
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), &tensor.info))
+    }
+
+    /// What the tensor `name` is, if the file has it.
+    pub fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.contents.tensors.get(name).map(|tensor| &tensor.info)
+    }
+
+    /// The elements of a tensor in row-major order, little-endian: borrowed from the file if they lie there so, else
+    /// copied together from a strided view.
+    ///
+    /// # Errors
+    /// [`WeightError::Missing`] for an unknown name, [`WeightError::Checksum`] if a zip record is damaged,
+    /// [`WeightError::Read`] if there is no memory for a copy.
+    pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, WeightError> {
+        let (tensor, storage) = self.tensor(name)?;
+        if let Some(bytes) = tensor.borrow(storage) {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        tensor
+            .gather(storage)
+            .map(Cow::Owned)
+            .ok_or_else(|| WeightError::Read {
+                path: self.path().to_path_buf(),
+                source: std::io::ErrorKind::OutOfMemory.into(),
+            })
+    }
+
+    /// The elements of a tensor as f32, rounded to nearest where the type on disk is finer.
+    ///
+    /// # Errors
+    /// As [`WeightFile::bytes`].
+    pub fn to_f32(&self, name: &str) -> Result<Vec<f32>, WeightError> {
+        let bytes = self.bytes(name)?;
+        let dtype = self.tensor(name)?.0.info.dtype;
+        Ok(match dtype {
+            DType::F16 => convert(&bytes, |b| f16::from_le_bytes(b).to_f32()),
+            DType::BF16 => convert(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            DType::F32 => convert(&bytes, f32::from_le_bytes),
+            DType::F64 => convert(&bytes, |b| f64::from_le_bytes(b) as f32),
+            DType::I8 => convert(&bytes, |b| i8::from_le_bytes(b).into()),
+            DType::I16 => convert(&bytes, |b| i16::from_le_bytes(b).into()),
+            DType::I32 => convert(&bytes, |b| i32::from_le_bytes(b) as f32),
+            DType::I64 => convert(&bytes, |b| i64::from_le_bytes(b) as f32),
+            DType::U8 => convert(&bytes, |[b]| b.into()),
+            DType::Bool => convert(&bytes, |[b]| f32::from(u8::from(b != 0))),
+        })
+    }
+
+    /// SHA-256 of the whole file, in lower-case hexadecimal; computed on the first call, which reads the file.
+    pub fn sha256(&self) -> &str {
+        self.sha256
+            .get_or_init(|| i2am_files::sha256_hex(self.map.bytes()))
+    }
+
+    /// A tensor and the checked bytes of its storage.
+    fn tensor(&self, name: &str) -> Result<(&Tensor, &[u8]), WeightError> {
+        let path = self.map.path();
+        let tensor = self.contents.tensors.get(name);
+        let tensor = tensor.ok_or_else(|| WeightError::Missing {
+            path: path.to_path_buf(),
+            name: name.to_owned(),
+        })?;
+        let storage = &self.contents.storages[tensor.storage];
+        Ok((
+            tensor,
+            storage.checked(Source {
+                path,
+                bytes: self.map.bytes(),
+            })?,
+        ))
+    }
+}
+
+fn convert<const N: usize>(bytes: &[u8], element: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&chunk| element(chunk))
+        .collect()
+}

@@ -1,0 +1,7 @@
+//! Weight files on disk: those that load, and those that must not.
+
+mod common;
+mod damaged;
+mod parity;
+mod refused;
+mod safetensors;
