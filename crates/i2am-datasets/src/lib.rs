@@ -1,3 +1,22 @@
 //! Dataset layouts read as samples, and the synthetic try-on set.
+//!
+//! A [`Dataset`] is a sorted list of sample ids and, for each, the files of its [`Part`]s; reading, checking and hashing
+//! are the same for all layouts. A layout is one file here and one line in [`DATASETS`]:
+//!
+//! - [`viton_hd`]: the published folders of VITON-HD;
+//! - [`manifest`]: a CSV file that names the pictures, for anybody's data;
+//! - [`synth`]: a drawn try-on set, written in VITON-HD's layout and read back through its reader.
 
+mod dataset;
+mod error;
+mod ids;
+pub mod manifest;
+mod registry;
+mod sample;
 pub mod synth;
+pub mod viton_hd;
+
+pub use dataset::Dataset;
+pub use error::DatasetError;
+pub use registry::{DATASETS, DatasetConfig, DatasetKind};
+pub use sample::{Pairing, Part, Sample};

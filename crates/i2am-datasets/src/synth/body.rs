@@ -1,7 +1,7 @@
 //! The person: build, pose and looks.
 
 use super::canvas::Size;
-use super::colour::{Colour, contrasting, hair, skin};
+use super::colour::{Colour, dye, hair, skin};
 use super::dice::Dice;
 use super::garment::{SHOULDER, width_limit};
 use super::geometry::{Frame, Point, TORSO, Turn, at};
@@ -69,15 +69,13 @@ impl Person {
     pub(super) fn draw(looks: &mut Dice, pose: &mut Dice, size: Size) -> Self {
         let frame = stance(pose, size);
         let slim = looks.between(0.9, 1.0);
-        let shirt_free = contrasting(looks, &[]);
-        let skin = skin(looks);
         Self {
             frame,
             arms: [-1.0, 1.0].map(|side| Arm::draw(pose, &frame, side)),
             legs: [-1.0, 1.0].map(|side| leg(pose, &frame, side)),
             trunk: trunk(slim),
             head: at(pose.around_zero(0.04), -0.42),
-            skin,
+            skin: skin(looks),
             hair_colour: hair(looks),
             hair: looks.pick(&[Hair::Short, Hair::Bob, Hair::Long, Hair::Bun, Hair::Shaved]),
             parting: looks.between(-0.5, 0.5),
@@ -87,7 +85,7 @@ impl Person {
                 Lower::Shorts,
                 Lower::Skirt,
             ]),
-            lower_colour: shirt_free,
+            lower_colour: dye(looks),
             lower_length: looks.between(0.45, 0.75),
             smile: looks.between(0.3, 1.0),
         }
@@ -132,9 +130,9 @@ impl Arm {
             _ => (pose.between(0.12, 0.4), pose.between(-0.05, 0.4), false),
         };
         let shoulder = frame.place(SHOULDER.on_side(side));
+        // Arms hang straight down however the torso leans.
         let reach = |angle: f32, length: f32| {
             let down = at(0.0, length * frame.scale);
-            // Arms hang from a leaning torso: half of the lean is theirs.
             down.turned(Turn::by(-angle * side))
         };
         let elbow = shoulder + reach(upper, UPPER_ARM);

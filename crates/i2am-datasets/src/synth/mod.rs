@@ -14,6 +14,7 @@ mod dice;
 mod folds;
 mod garment;
 mod geometry;
+mod layout;
 mod portrait;
 mod print;
 mod scene;
@@ -31,6 +32,11 @@ use dice::Dice;
 use folds::Folds;
 use garment::Garment;
 use scene::Scene;
+
+pub use layout::{MARKER, SynthConfig, write_viton_hd};
+
+/// The kind's name in configs.
+pub const NAME: &str = "synth";
 
 /// Goes up whenever a drawn pixel can change; written beside every set.
 pub const VERSION: u32 = 1;

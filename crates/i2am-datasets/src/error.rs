@@ -1,0 +1,221 @@
+//! What can be wrong with a dataset.
+
+use std::path::PathBuf;
+
+use i2am_files::FileError;
+use i2am_imaging::ImagingError;
+
+use crate::Part;
+
+/// An error of this crate. Those about a sample name it, its part and the file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// A file or folder could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+
+    /// Files that a run will need do not exist; the first one is named.
+    #[error("sample `{sample}`: part `{part}`: no file {}; {missing} of the {needed} files needed are missing", .path.display())]
+    MissingFiles {
+        /// The first sample, in dataset order, that lacks a file.
+        sample: String,
+        /// The part it lacks.
+        part: Part,
+        /// Where the file should be.
+        path: PathBuf,
+        /// Files missing in all samples together.
+        missing: usize,
+        /// Files needed in all samples together.
+        needed: usize,
+    },
+
+    /// The dataset has no such part for this sample.
+    #[error("sample `{sample}` of the {dataset} dataset {} has no part `{part}`{hint}", .root.display())]
+    NoPart {
+        /// The kind of dataset.
+        dataset: &'static str,
+        /// Its root.
+        root: PathBuf,
+        /// The sample.
+        sample: String,
+        /// The part asked for.
+        part: Part,
+        /// Why, or what to do; starts with `: ` unless empty.
+        hint: &'static str,
+    },
+
+    /// A picture of a sample cannot be decoded.
+    #[error("sample `{sample}`: part `{part}`: {cause}")]
+    Picture {
+        /// The sample.
+        sample: String,
+        /// The part.
+        part: Part,
+        /// What is wrong with the file; names it.
+        cause: Box<ImagingError>,
+    },
+
+    /// A picture of a synthetic set cannot be written.
+    #[error(transparent)]
+    WritePicture(Box<ImagingError>),
+
+    /// Two pictures that lie over each other have different sizes.
+    #[error(
+        "sample `{sample}`: {}: expected `{part}` to have the size of `{other}`, {} x {} (height x width), found {} x {}",
+        .path.display(), .expected[0], .expected[1], .found[0], .found[1]
+    )]
+    Size {
+        /// The sample.
+        sample: String,
+        /// The part that does not fit.
+        part: Part,
+        /// Its file.
+        path: PathBuf,
+        /// The part it must fit.
+        other: Part,
+        /// Height and width of `other`.
+        expected: [usize; 2],
+        /// Height and width of `part`.
+        found: [usize; 2],
+    },
+
+    /// There is no sample with this number.
+    #[error("expected a sample number below {count}, found {index}")]
+    NoSample {
+        /// The number asked for.
+        index: usize,
+        /// Number of samples.
+        count: usize,
+    },
+
+    /// The dataset has no samples, or its limit is 0.
+    #[error("{}: expected at least one sample, found none{hint}", .path.display())]
+    Empty {
+        /// The file that lists the samples.
+        path: PathBuf,
+        /// Why, if known; starts with `: ` unless empty.
+        hint: &'static str,
+    },
+
+    /// The name of a split is not that of a folder.
+    #[error("expected the name of a split, such as `test` or `train`, found `{found}`")]
+    Split {
+        /// The name given.
+        found: String,
+    },
+
+    /// A line of a pairs file is not two file names.
+    #[error("{}: line {line}: expected `PERSON CLOTH`, two file names, found `{found}`", .path.display())]
+    PairsLine {
+        /// The pairs file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: u64,
+        /// The line.
+        found: String,
+    },
+
+    /// A CSV file is not well-formed.
+    #[error("{}: line {line}: {reason}", .path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+
+    /// A manifest has a column that means nothing here, or one twice.
+    #[error("{}: line 1: expected each column to be one of {known}, at most once; found `{column}`", .path.display())]
+    UnknownColumn {
+        /// The manifest.
+        path: PathBuf,
+        /// The column's name.
+        column: String,
+        /// The names allowed.
+        known: String,
+    },
+
+    /// A manifest lacks a column.
+    #[error("{}: line 1: expected a column `{column}`, found {found}", .path.display())]
+    MissingColumn {
+        /// The manifest.
+        path: PathBuf,
+        /// The column's name.
+        column: &'static str,
+        /// The columns that are there.
+        found: String,
+    },
+
+    /// A cell that every sample needs is empty.
+    #[error("{}: line {line}: expected a file name in column `{column}`, found an empty cell", .path.display())]
+    EmptyCell {
+        /// The manifest.
+        path: PathBuf,
+        /// Line number from 1.
+        line: u64,
+        /// The column's name.
+        column: &'static str,
+    },
+
+    /// Two samples have the same id.
+    #[error("{}: line {line}: expected every id once, found `{id}` also on line {first}", .path.display())]
+    DuplicateId {
+        /// The file that lists the samples.
+        path: PathBuf,
+        /// Line number from 1.
+        line: u64,
+        /// The line that has the id already.
+        first: u64,
+        /// The id.
+        id: String,
+    },
+
+    /// An id cannot be a file name.
+    #[error("{}: line {line}: expected an id that can be a file name, found `{id}`: {reason}", .path.display())]
+    Id {
+        /// The file that lists the samples.
+        path: PathBuf,
+        /// Line number from 1.
+        line: u64,
+        /// The id.
+        id: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// The folder for a synthetic set holds something else, which is not overwritten.
+    #[error("{}: expected an empty folder, or a synthetic set with `{marker}`, found other files: choose another folder", .path.display())]
+    NotSynthetic {
+        /// The folder.
+        path: PathBuf,
+        /// The file that marks a synthetic set.
+        marker: &'static str,
+    },
+
+    /// The folder for a synthetic set holds another synthetic set, which is not overwritten.
+    #[error("{}: expected the synthetic set {expected}, found {found}: choose another folder or delete this one", .path.display())]
+    OtherSynthetic {
+        /// The folder.
+        path: PathBuf,
+        /// The set wanted.
+        expected: String,
+        /// The set that is there.
+        found: String,
+    },
+
+    /// Count or size of a synthetic set is out of range.
+    #[error("a synthetic set: expected {name} from {low} to {high}, found {found}")]
+    SynthRange {
+        /// What is out of range.
+        name: &'static str,
+        /// The least value.
+        low: usize,
+        /// The largest value.
+        high: usize,
+        /// The value given.
+        found: usize,
+    },
+}
