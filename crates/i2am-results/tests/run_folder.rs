@@ -154,6 +154,9 @@ fn failures_are_listed_until_repaired() {
         .map(|row| row.unwrap().sample_id)
         .collect();
     assert_eq!(ids, ["a", "c", "b"]);
+    // Nor does a program that knows nothing of repairs meet the failure.
+    let ledger = fs::read_to_string(run.paths().samples_csv()).unwrap();
+    assert!(!ledger.contains("disk full"));
 }
 
 #[test]
