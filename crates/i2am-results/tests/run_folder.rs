@@ -160,6 +160,28 @@ fn failures_are_listed_until_repaired() {
 }
 
 #[test]
+fn a_sample_is_skipped_only_if_no_stage_added_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let generated = |id| SampleResult {
+        stage: Stage::Generate,
+        measurements: Vec::new(),
+        ..ok(id)
+    };
+    let mut run = open(dir.path()).unwrap();
+    run.append(&generated("a")).unwrap();
+    run.append(&generated("b")).unwrap();
+    drop(run);
+
+    let mut run = open(dir.path()).unwrap();
+    assert_eq!(run.counts().skipped, 2);
+    run.append(&ok("a")).unwrap();
+    assert_eq!((run.counts().ok, run.counts().skipped), (2, 1));
+    run.append(&failed("b")).unwrap();
+    let counts = run.counts();
+    assert_eq!((counts.ok, counts.failed, counts.skipped), (1, 1, 0));
+}
+
+#[test]
 fn a_run_fails_when_every_sample_does_or_when_it_is_told_to() {
     let dir = tempfile::tempdir().unwrap();
     let mut run = open(dir.path()).unwrap();
