@@ -3,6 +3,7 @@
 mod machine;
 
 use std::path::Path;
+use std::thread;
 
 use machine::{Machine, put};
 
@@ -69,6 +70,18 @@ fn goes_on_where_it_was_interrupted() {
     machine.hide_wheel("torch");
     machine.setup(&[]).succeeds();
     assert_eq!(machine.read("lib/libcudart.so.13"), "cudart");
+    assert_eq!(machine.read("lib/libtorch_cpu.so"), "torch_cpu");
+    assert_eq!(machine.neighbours(), MACHINE_ONLY);
+}
+
+#[test]
+fn two_runs_at_once_do_not_meet() {
+    let machine = Machine::new();
+    thread::scope(|scope| {
+        for run in [(), ()].map(|()| scope.spawn(|| machine.setup(&[]))) {
+            run.join().expect("no panic").succeeds();
+        }
+    });
     assert_eq!(machine.read("lib/libtorch_cpu.so"), "torch_cpu");
     assert_eq!(machine.neighbours(), MACHINE_ONLY);
 }
