@@ -32,8 +32,17 @@ impl ImageEncoder {
             clip: ClipVision::new(&scope.sub("model.vision_model"), &config),
             mapper: Mapper::new(&scope.sub("mapper"), width, config.mapper_layers),
             final_layer_norm: LayerNorm::new(&scope.sub("final_layer_norm"), width, 1e-5),
-            proj_out: Linear::new(&scope.sub("proj_out"), width, config.projection_dim, Bias::Yes),
-            uncond_vector: scope.tensor("uncond_vector", &[1, 1, config.projection_dim], Init::Normal(1.0)),
+            proj_out: Linear::new(
+                &scope.sub("proj_out"),
+                width,
+                config.projection_dim,
+                Bias::Yes,
+            ),
+            uncond_vector: scope.tensor(
+                "uncond_vector",
+                &[1, 1, config.projection_dim],
+                Init::Normal(1.0),
+            ),
             config,
         }
     }
@@ -46,7 +55,8 @@ impl ImageEncoder {
     /// The conditional token: `[batch, 3, image_size, image_size]`, normalised as CLIP's, to `[batch, 1, projection_dim]`.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
         let pooled = self.clip.forward(pixels).unsqueeze(1);
-        self.proj_out.forward(&self.final_layer_norm.forward(&self.mapper.forward(&pooled)))
+        self.proj_out
+            .forward(&self.final_layer_norm.forward(&self.mapper.forward(&pooled)))
     }
 
     /// The unconditional token `[1, 1, projection_dim]`, used as it is: it passes neither mapper nor projection.

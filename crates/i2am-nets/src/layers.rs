@@ -5,8 +5,8 @@ mod conv;
 mod feed_forward;
 mod linear;
 mod norm;
-mod resnet;
 mod resample;
+mod resnet;
 mod time_embedding;
 mod transformer;
 

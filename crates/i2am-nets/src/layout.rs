@@ -18,8 +18,8 @@ pub use json::ConfigFile;
 pub use shapes::Shapes;
 use view::View;
 
-use crate::source::{LoadReport, WrongShape};
 use crate::NetError;
+use crate::source::{LoadReport, WrongShape};
 
 /// How a checkpoint is laid out on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -66,14 +66,24 @@ impl Checkpoint {
     /// # Errors
     /// A file that cannot be read, or [`NetError::Layout`] if nothing in it has a known name.
     pub fn open(path: &Path) -> Result<Self, NetError> {
-        let checkpoint = if path.is_dir() { diffusers::open(path)? } else { ldm::open(path)? };
+        let checkpoint = if path.is_dir() {
+            diffusers::open(path)?
+        } else {
+            ldm::open(path)?
+        };
         if checkpoint.entries.is_empty() {
-            let example = checkpoint.strangers.first().map_or_else(String::new, |name| format!(", e.g. `{name}`"));
+            let example = checkpoint
+                .strangers
+                .first()
+                .map_or_else(String::new, |name| format!(", e.g. `{name}`"));
             let reason = format!(
                 "expected tensors named as in a diffusers folder or an LDM checkpoint, found {} others{example}",
                 checkpoint.strangers.len()
             );
-            return Err(NetError::Layout { path: path.to_owned(), reason });
+            return Err(NetError::Layout {
+                path: path.to_owned(),
+                reason,
+            });
         }
         Ok(checkpoint)
     }
@@ -114,12 +124,16 @@ impl Checkpoint {
     /// The stored number format of the tensor `name`.
     pub fn dtype(&self, name: &str) -> Option<DType> {
         let entry = self.entries.get(name)?;
-        self.files[entry.file].info(&entry.name).map(|info| info.dtype)
+        self.files[entry.file]
+            .info(&entry.name)
+            .map(|info| info.dtype)
     }
 
     /// The name under which `name` stands in the file; itself if it is not there.
     pub fn name_in_file(&self, name: &str) -> String {
-        self.entries.get(name).map_or_else(|| name.to_owned(), |entry| entry.name.clone())
+        self.entries
+            .get(name)
+            .map_or_else(|| name.to_owned(), |entry| entry.name.clone())
     }
 
     /// Reads the tensor `name`, on the CPU and in its stored format.
@@ -132,10 +146,22 @@ impl Checkpoint {
     pub fn tensor(&self, name: &str) -> Result<Tensor, NetError> {
         let entry = &self.entries[name];
         let file = &self.files[entry.file];
-        let info = file.info(&entry.name).expect("entries are made from the file's own list");
+        let info = file
+            .info(&entry.name)
+            .expect("entries are made from the file's own list");
         let shape: Vec<i64> = info.shape.iter().map(|&n| n as i64).collect();
         let bytes = file.bytes(&entry.name)?;
-        let stored = Tensor::from_data_size(&bytes, &shape, kind(info.dtype));
+        let Some(kind) = kind(info.dtype) else {
+            let reason = format!(
+                "tensor `{}`: no counterpart of {} in libtorch",
+                entry.name, info.dtype
+            );
+            return Err(NetError::Layout {
+                path: file.path().to_owned(),
+                reason,
+            });
+        };
+        let stored = Tensor::from_data_size(&bytes, &shape, kind);
         Ok(entry.view.apply(&stored))
     }
 
@@ -149,24 +175,37 @@ impl Checkpoint {
                 None => missing.push(name.clone()),
                 Some(found) if &found == shape => drop(loaded.insert(name.clone())),
                 Some(found) => {
-                    wrong.push(WrongShape { name: self.name_in_file(name), expected: shape.clone(), found });
+                    wrong.push(WrongShape {
+                        name: self.name_in_file(name),
+                        expected: shape.clone(),
+                        found,
+                    });
                 }
             }
         }
         let asked: BTreeSet<String> = expected.keys().cloned().collect();
-        LoadReport { loaded: loaded.len(), missing, unused: self.unused(&asked), wrong }
+        LoadReport {
+            loaded: loaded.len(),
+            missing,
+            unused: self.unused(&asked),
+            wrong,
+        }
     }
 
     /// Names in the files that are not in `loaded` and are not known ballast.
     pub(crate) fn unused(&self, loaded: &BTreeSet<String>) -> Vec<String> {
-        let left = self.entries.iter().filter(|(name, _)| !loaded.contains(*name)).map(|(_, entry)| &entry.name);
+        let left = self
+            .entries
+            .iter()
+            .filter(|(name, _)| !loaded.contains(*name))
+            .map(|(_, entry)| &entry.name);
         let all: BTreeSet<&String> = left.chain(&self.strangers).collect();
         all.into_iter().cloned().collect()
     }
 }
 
-fn kind(dtype: DType) -> Kind {
-    match dtype {
+fn kind(dtype: DType) -> Option<Kind> {
+    Some(match dtype {
         DType::F16 => Kind::Half,
         DType::BF16 => Kind::BFloat16,
         DType::F32 => Kind::Float,
@@ -177,5 +216,6 @@ fn kind(dtype: DType) -> Kind {
         DType::I64 => Kind::Int64,
         DType::U8 => Kind::Uint8,
         DType::Bool => Kind::Bool,
-    }
+        _ => return None,
+    })
 }

@@ -21,7 +21,10 @@ pub mod vae;
 pub use error::NetError;
 pub use probe::{AttentionProbe, Context, NoProbe, Observation};
 pub use scope::{Init, Scope, TensorSource};
-pub use source::{CheckpointSource, ExpectedSource, FormulaSource, FreshSource, LoadReport, WrongShape, formula_weights};
+pub use source::{
+    CheckpointSource, ExpectedSource, FormulaSource, FreshSource, LoadReport, WrongShape,
+    formula_weights,
+};
 
 /// The number format that weights and activations are computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -34,7 +34,10 @@ impl Context {
     /// The positions of a feature map `[batch, width, h, w]`.
     pub fn spatial(features: &Tensor) -> Self {
         let size = features.size();
-        Self { tokens: features.flatten(2, 3).transpose(1, 2), grid: Some((size[2], size[3])) }
+        Self {
+            tokens: features.flatten(2, 3).transpose(1, 2),
+            grid: Some((size[2], size[3])),
+        }
     }
 }
 

@@ -35,14 +35,26 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// The top of a network, e.g. `unet`; its tensors are asked for as `unet.conv_in.weight`.
     pub fn root(source: &'a dyn TensorSource, network: &str) -> Self {
-        Self { source, network: network.to_owned(), path: String::new() }
+        Self {
+            source,
+            network: network.to_owned(),
+            path: String::new(),
+        }
     }
 
     /// One level down.
     #[must_use]
     pub fn sub(&self, name: impl Display) -> Self {
-        let path = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
-        Self { source: self.source, network: self.network.clone(), path }
+        let path = if self.path.is_empty() {
+            name.to_string()
+        } else {
+            format!("{}.{name}", self.path)
+        };
+        Self {
+            source: self.source,
+            network: self.network.clone(),
+            path,
+        }
     }
 
     /// The path below the network, e.g. `down_blocks.0.attentions.0`.
@@ -53,6 +65,7 @@ impl<'a> Scope<'a> {
     /// The tensor `name` at this place.
     pub fn tensor(&self, name: &str, shape: &[i64], init: Init) -> Tensor {
         let below = self.sub(name);
-        self.source.tensor(&format!("{}.{}", self.network, below.path), shape, init)
+        self.source
+            .tensor(&format!("{}.{}", self.network, below.path), shape, init)
     }
 }

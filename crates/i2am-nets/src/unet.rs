@@ -32,8 +32,15 @@ impl UNet {
         let levels = 0..config.block_out_channels.len();
         Self {
             conv_in: Conv2d::new(&scope.sub("conv_in"), config.in_channels, first, 3),
-            time_embedding: TimeEmbedding::new(&scope.sub("time_embedding"), first, config.time_width()),
-            down_blocks: levels.clone().map(|i| DownBlock::new(scope, &config, i)).collect(),
+            time_embedding: TimeEmbedding::new(
+                &scope.sub("time_embedding"),
+                first,
+                config.time_width(),
+            ),
+            down_blocks: levels
+                .clone()
+                .map(|i| DownBlock::new(scope, &config, i))
+                .collect(),
             mid_block: MidBlock::new(scope, &config),
             up_blocks: levels.map(|i| UpBlock::new(scope, &config, i)).collect(),
             conv_norm_out: GroupNorm::new(
@@ -77,7 +84,8 @@ impl UNet {
         for block in &self.up_blocks {
             h = block.forward(h, &time, context, &mut skips, probe);
         }
-        self.conv_out.forward(&self.conv_norm_out.forward(&h).silu())
+        self.conv_out
+            .forward(&self.conv_norm_out.forward(&h).silu())
     }
 
     /// Timesteps as the network takes them: one value for a whole batch.

@@ -39,7 +39,10 @@ impl Posterior {
     /// Kullback-Leibler divergence from the standard normal, in nats, mean over the batch.
     pub fn kl(&self) -> Tensor {
         let terms = self.mean.square() + self.log_variance.exp() - 1.0 - &self.log_variance;
-        terms.sum_dim_intlist([1, 2, 3].as_slice(), false, None).mean(None) * 0.5
+        terms
+            .sum_dim_intlist([1, 2, 3].as_slice(), false, None)
+            .mean(None)
+            * 0.5
     }
 }
 
@@ -63,17 +66,22 @@ impl Vae {
 
     /// Mean and log-variance as one tensor: `x` `[batch, 3, H, W]` in `[-1, 1]` to `[batch, 2 · latent_channels, h, w]`.
     pub fn moments(&self, x: &Tensor) -> Tensor {
-        self.quant_conv.forward(&self.encoder.forward(&channels_last(x)))
+        self.quant_conv
+            .forward(&self.encoder.forward(&channels_last(x)))
     }
 
     /// The distribution over latents of `x` `[batch, 3, H, W]` in `[-1, 1]`.
     pub fn encode(&self, x: &Tensor) -> Posterior {
         let halves = self.moments(x).chunk(2, 1);
-        Posterior { mean: halves[0].shallow_clone(), log_variance: halves[1].clamp(-30.0, 20.0) }
+        Posterior {
+            mean: halves[0].shallow_clone(),
+            log_variance: halves[1].clamp(-30.0, 20.0),
+        }
     }
 
     /// An unscaled latent `[batch, latent_channels, h, w]` to a picture `[batch, 3, H, W]`, about `[-1, 1]`, not clamped.
     pub fn decode(&self, z: &Tensor) -> Tensor {
-        self.decoder.forward(&self.post_quant_conv.forward(&channels_last(z)))
+        self.decoder
+            .forward(&self.post_quant_conv.forward(&channels_last(z)))
     }
 }

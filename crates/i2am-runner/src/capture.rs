@@ -29,7 +29,11 @@ pub struct CaptureConfig {
 
 impl Default for CaptureConfig {
     fn default() -> Self {
-        Self { time_groups: 5, specific: Vec::new(), chunk_mib: 64 }
+        Self {
+            time_groups: 5,
+            specific: Vec::new(),
+            chunk_mib: 64,
+        }
     }
 }
 
@@ -132,11 +136,23 @@ impl Recorder {
     /// [`RunnerError::Specific`] if a layer asked for by name was not seen or has one token only.
     pub fn finish(self, latent: (i64, i64)) -> Result<AttentionRecord, RunnerError> {
         for name in &self.config.specific {
-            let refuse = |reason: String| Err(RunnerError::Specific { layer: name.clone(), reason });
+            let refuse = |reason: String| {
+                Err(RunnerError::Specific {
+                    layer: name.clone(),
+                    reason,
+                })
+            };
             match self.layers.get(name) {
-                None => return refuse(format!("no such layer; the model has {}", self.order.join(", "))),
+                None => {
+                    return refuse(format!(
+                        "no such layer; the model has {}",
+                        self.order.join(", ")
+                    ));
+                }
                 Some(layer) if layer.specific.is_none() => {
-                    return refuse("its reference is one token, so there is no map over it".to_owned());
+                    return refuse(
+                        "its reference is one token, so there is no map over it".to_owned(),
+                    );
                 }
                 Some(_) => {}
             }
@@ -158,7 +174,10 @@ impl Recorder {
         let device = key.device();
         let (heads, tokens) = (key.size()[0], key.size()[1]);
         let source = match seen.key_grid {
-            Some((height, width)) => Source::Spatial { height: height as usize, width: width as usize },
+            Some((height, width)) => Source::Spatial {
+                height: height as usize,
+                width: width as usize,
+            },
             None => Source::ImageToken,
         };
         let spatial = seen.key_grid.is_some();
@@ -166,7 +185,11 @@ impl Recorder {
         let groups = self.config.time_groups as i64;
         let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, device));
         let specific = spatial && self.config.specific.iter().any(|name| name == seen.layer);
-        let token_mask = if spatial { self.masks.reference.as_ref() } else { None };
+        let token_mask = if spatial {
+            self.masks.reference.as_ref()
+        } else {
+            None
+        };
         Layer {
             source,
             heads,
@@ -206,7 +229,10 @@ impl AttentionProbe for Recorder {
             self.layers.insert(seen.layer.to_owned(), layer);
         }
         let chunk = self.config.chunk_mib << 20;
-        let layer = self.layers.get_mut(seen.layer).expect("it was just inserted");
+        let layer = self
+            .layers
+            .get_mut(seen.layer)
+            .expect("it was just inserted");
         layer.add(group as i64, &query, &key, chunk);
     }
 }
@@ -217,7 +243,13 @@ impl Layer {
         let r2g = reference_to_generated(query, key, &self.tokens, chunk_bytes);
         let _ = self.r2g.select(0, group).g_add_(&r2g);
         if let Some(sum) = &self.g2r {
-            let g2r = generated_to_reference(query, key, &self.positions, chunk_bytes, self.specific.as_mut());
+            let g2r = generated_to_reference(
+                query,
+                key,
+                &self.positions,
+                chunk_bytes,
+                self.specific.as_mut(),
+            );
             let _ = sum.select(0, group).g_add_(&g2r);
         }
     }
@@ -244,6 +276,10 @@ impl Layer {
 }
 
 fn flat_f32(x: &Tensor) -> Vec<f32> {
-    let flat = x.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
+    let flat = x
+        .to_device(Device::Cpu)
+        .to_kind(Kind::Float)
+        .contiguous()
+        .view(-1);
     Vec::try_from(flat).expect("a flat f32 tensor is an f32 vector")
 }

@@ -41,7 +41,9 @@ pub enum RunnerError {
         found: String,
     },
     /// Picture and mask differ in size.
-    #[error("sample {sample}: expected a mask of {expected:?} (height, width) like the image, found {found:?}")]
+    #[error(
+        "sample {sample}: expected a mask of {expected:?} (height, width) like the image, found {found:?}"
+    )]
     MaskSize {
         /// The sample's id.
         sample: String,
@@ -61,7 +63,9 @@ pub enum RunnerError {
         found: Option<Vec<i64>>,
     },
     /// The model produced numbers that are not finite.
-    #[error("sample {sample}: {what} holds values that are not finite; a higher precision may help")]
+    #[error(
+        "sample {sample}: {what} holds values that are not finite; a higher precision may help"
+    )]
     NotFinite {
         /// The sample's id.
         sample: String,

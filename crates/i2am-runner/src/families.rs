@@ -14,7 +14,9 @@ use tch::{Device, Tensor};
 use toml::Spanned;
 use toml::de::DeValue;
 
-pub use paint_by_example::{PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Preprocess};
+pub use paint_by_example::{
+    Networks, PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Posterior, Preprocess,
+};
 
 use crate::RunnerError;
 use crate::capture::CaptureConfig;
@@ -28,12 +30,18 @@ pub static FAMILIES: &[&dyn Family] = &[&PaintByExample];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {
-    FAMILIES.iter().copied().find(|family| family.info().name == name)
+    FAMILIES
+        .iter()
+        .copied()
+        .find(|family| family.info().name == name)
 }
 
 /// The family whose networks `checkpoint` holds, judged by what tells families apart.
 pub fn recognise(checkpoint: &Checkpoint) -> Option<&'static dyn Family> {
-    FAMILIES.iter().copied().find(|family| family.recognise(checkpoint).is_ok())
+    FAMILIES
+        .iter()
+        .copied()
+        .find(|family| family.recognise(checkpoint).is_ok())
 }
 
 /// What is fixed about a family.
@@ -56,7 +64,11 @@ pub trait Family: Sync {
     ///
     /// # Errors
     /// An unknown key or a value of the wrong kind, with its place in the file.
-    fn configure(&self, table: ConfigValue<'_>, base: &Path) -> Result<Box<dyn Model>, toml::de::Error>;
+    fn configure(
+        &self,
+        table: ConfigValue<'_>,
+        base: &Path,
+    ) -> Result<Box<dyn Model>, toml::de::Error>;
 
     /// Whether `checkpoint` holds a model of this family.
     ///

@@ -33,7 +33,11 @@ impl NoiseSource {
     /// [`RunnerError::Noise`] if injected noise for this purpose is absent or has another shape.
     pub fn draw(&self, purpose: &str, shape: &[i64]) -> Result<Tensor, RunnerError> {
         match self {
-            Self::Seeded { seed, dataset, sample } => {
+            Self::Seeded {
+                seed,
+                dataset,
+                sample,
+            } => {
                 let mut rng = generator(*seed, &[dataset, sample, purpose]);
                 let count = shape.iter().product::<i64>() as usize;
                 let values: Vec<f32> = StandardNormal.sample_iter(&mut rng).take(count).collect();
@@ -43,7 +47,11 @@ impl NoiseSource {
                 let found = given.get(purpose).map(Tensor::size);
                 match found {
                     Some(size) if size == shape => Ok(given[purpose].shallow_clone()),
-                    found => Err(RunnerError::Noise { purpose: purpose.to_owned(), expected: shape.to_vec(), found }),
+                    found => Err(RunnerError::Noise {
+                        purpose: purpose.to_owned(),
+                        expected: shape.to_vec(),
+                        found,
+                    }),
                 }
             }
         }

@@ -12,7 +12,9 @@ const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 fn bytes(image: &RgbImage) -> Tensor {
     let (width, height) = image.dimensions();
     let flat = Tensor::from_slice(image.as_raw()).to_kind(Kind::Float);
-    flat.reshape([1, i64::from(height), i64::from(width), 3]).permute([0, 3, 1, 2]).contiguous()
+    flat.reshape([1, i64::from(height), i64::from(width), 3])
+        .permute([0, 3, 1, 2])
+        .contiguous()
 }
 
 /// `[1, 3, H, W]` f32 in `[-1, 1]`.
@@ -46,12 +48,18 @@ pub enum Quantise {
 /// A decoded `[1, 3, H, W]` in `[-1, 1]`, clamped, as a picture.
 pub fn to_rgb(decoded: &Tensor, quantise: Quantise) -> RgbImage {
     let size = decoded.size();
-    let levels = ((decoded.to_device(Device::Cpu).to_kind(Kind::Float) + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0;
+    let levels =
+        ((decoded.to_device(Device::Cpu).to_kind(Kind::Float) + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0;
     let levels = match quantise {
         Quantise::Truncate => levels.floor(),
         Quantise::Round => levels.round(),
     };
-    let flat = levels.to_kind(Kind::Uint8).permute([0, 2, 3, 1]).contiguous().view(-1);
+    let flat = levels
+        .to_kind(Kind::Uint8)
+        .permute([0, 2, 3, 1])
+        .contiguous()
+        .view(-1);
     let raw: Vec<u8> = Vec::try_from(flat).expect("a flat byte tensor is a byte vector");
-    RgbImage::from_raw(size[3] as u32, size[2] as u32, raw).expect("3 bytes for each of the H x W pixels")
+    RgbImage::from_raw(size[3] as u32, size[2] as u32, raw)
+        .expect("3 bytes for each of the H x W pixels")
 }

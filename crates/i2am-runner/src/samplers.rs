@@ -68,7 +68,12 @@ pub enum SamplerKind {
 
 impl Default for SamplerConfig {
     fn default() -> Self {
-        Self { kind: SamplerKind::Ddim, steps: 50, spacing: Spacing::Ldm, eta: 0.0 }
+        Self {
+            kind: SamplerKind::Ddim,
+            steps: 50,
+            spacing: Spacing::Ldm,
+            eta: 0.0,
+        }
     }
 }
 
@@ -99,7 +104,11 @@ impl SamplerConfig {
 /// The two alphas of each step, in the order visited.
 fn alpha_pairs(schedule: &Schedule, timesteps: &[i64]) -> Vec<(f64, f64)> {
     let now = timesteps.iter().map(|&t| schedule.alpha(t));
-    let after = timesteps.iter().skip(1).map(|&t| schedule.alpha(t)).chain([schedule.first_alpha()]);
+    let after = timesteps
+        .iter()
+        .skip(1)
+        .map(|&t| schedule.alpha(t))
+        .chain([schedule.first_alpha()]);
     now.zip(after).collect()
 }
 

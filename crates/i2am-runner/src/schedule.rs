@@ -29,7 +29,9 @@ impl Schedule {
             product *= 1.0 - root * root;
             f64::from(product as f32)
         };
-        Self { alphas_cumprod: (0..TRAIN_STEPS).map(alpha).collect() }
+        Self {
+            alphas_cumprod: (0..TRAIN_STEPS).map(alpha).collect(),
+        }
     }
 
     /// The share of signal left in the variance at timestep `t`.
@@ -81,7 +83,10 @@ pub fn timesteps(steps: u32, spacing: Spacing) -> Result<Vec<i64>, RunnerError> 
     {
         let near = (steps + 1..=1000).find(|&other| timesteps(other, spacing).is_ok());
         let near = near.map_or_else(String::new, |other| format!("; {other} works"));
-        return Err(refuse(format!("timesteps would reach {last}, the schedule ends at {}{near}", TRAIN_STEPS - 1)));
+        return Err(refuse(format!(
+            "timesteps would reach {last}, the schedule ends at {}{near}",
+            TRAIN_STEPS - 1
+        )));
     }
     visited.reverse();
     Ok(visited)

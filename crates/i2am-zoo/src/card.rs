@@ -7,9 +7,20 @@ use crate::config::ZooConfig;
 /// The card beside a checkpoint: what it is, how it was made, what it is good for.
 pub(crate) fn text(config: &ZooConfig, variables: &BTreeMap<String, Tensor>, steps: u64) -> String {
     let count = |network: &str| -> usize {
-        variables.iter().filter(|(name, _)| name.starts_with(network)).map(|(_, tensor)| tensor.numel()).sum()
+        variables
+            .iter()
+            .filter(|(name, _)| name.starts_with(network))
+            .map(|(_, tensor)| tensor.numel())
+            .sum()
     };
-    let ZooConfig { name, seed, data, vae, diffusion, .. } = config;
+    let ZooConfig {
+        name,
+        seed,
+        data,
+        vae,
+        diffusion,
+        ..
+    } = config;
     format!(
         "# {name}
 
@@ -26,7 +37,7 @@ try-on set.
 Made by `cargo run --release -p i2am-zoo -- --config configs/zoo/{name}.toml`:
 
 - data: `synth`, seed {data_seed}, {pictures} pictures of {height}x{width};
-- autoencoder: {vae_steps} steps of {vae_batch} pictures, absolute error of pixels and edges, divergence weight {kl};
+- autoencoder: {vae_steps} steps of {vae_batch} pictures, absolute and squared error, edges, divergence weight {kl};
 - UNet and reference encoder together: {steps} steps of {batch} pictures, noise prediction on the Stable Diffusion
   schedule, weight `1 + min((1 - alpha) / alpha, {weight})`, the reference dropped for {drop} of the samples;
 - AdamW, highest learning rates {vae_rate} and {rate}, averaged weights (decay {decay}); seed {seed}.

@@ -57,7 +57,8 @@ impl Schedule {
     /// The learning rate of `step`.
     pub(crate) fn rate(&self, step: u64) -> f64 {
         let up = (step + 1) as f64 / self.warm_up.max(1) as f64;
-        let along = step.saturating_sub(self.warm_up) as f64 / self.steps.saturating_sub(self.warm_up).max(1) as f64;
+        let along = step.saturating_sub(self.warm_up) as f64
+            / self.steps.saturating_sub(self.warm_up).max(1) as f64;
         let down = 0.5 * (1.0 + (along.min(1.0) * std::f64::consts::PI).cos());
         self.learning_rate * up.min(1.0) * down
     }
@@ -95,9 +96,15 @@ impl ZooConfig {
     /// # Errors
     /// A file that cannot be read or parsed, or sizes that do not fit each other.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut config: Self = toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))?;
-        ensure!(config.schema_version == 1, "{}: schema_version: expected 1", path.display());
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let mut config: Self =
+            toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))?;
+        ensure!(
+            config.schema_version == 1,
+            "{}: schema_version: expected 1",
+            path.display()
+        );
         let factor = (config.vae.net.factor() * config.diffusion.unet.size_multiple()) as usize;
         let DataConfig { height, width, .. } = config.data;
         ensure!(

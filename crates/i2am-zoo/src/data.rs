@@ -38,7 +38,11 @@ impl TrainingSet {
         let stack = |part: fn(&(Tensor, Tensor, Tensor)) -> &Tensor| {
             Tensor::stack(&drawn.iter().map(part).collect::<Vec<_>>(), 0)
         };
-        Self { persons: stack(|d| &d.0), holes: stack(|d| &d.1), references: stack(|d| &d.2) }
+        Self {
+            persons: stack(|d| &d.0),
+            holes: stack(|d| &d.1),
+            references: stack(|d| &d.2),
+        }
     }
 
     /// Number of samples.
@@ -53,7 +57,11 @@ impl TrainingSet {
 
     /// 1 to keep, 0 to repaint: `[batch, 1, H, W]`.
     pub(crate) fn keep(&self, indices: &Tensor, device: Device) -> Tensor {
-        self.holes.index_select(0, indices).to_device(device).lt(128).to_kind(Kind::Float)
+        self.holes
+            .index_select(0, indices)
+            .to_device(device)
+            .lt(128)
+            .to_kind(Kind::Float)
     }
 
     /// References `[batch, 3, S, S]` normalised as CLIP's.
@@ -63,6 +71,10 @@ impl TrainingSet {
 }
 
 fn clip_normalised(bytes: &Tensor) -> Tensor {
-    let axis = |values: &[f32; 3]| Tensor::from_slice(values).reshape([1, 3, 1, 1]).to_device(bytes.device());
+    let axis = |values: &[f32; 3]| {
+        Tensor::from_slice(values)
+            .reshape([1, 3, 1, 1])
+            .to_device(bytes.device())
+    };
     (bytes.to_kind(Kind::Float) / 255.0 - axis(&CLIP_MEAN)) / axis(&CLIP_STD)
 }

@@ -31,20 +31,40 @@ pub(crate) fn save(
         let prefix = format!("{network}.");
         let own: BTreeMap<String, Tensor> = variables
             .iter()
-            .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor.shallow_clone())))
+            .filter_map(|(name, tensor)| {
+                Some((
+                    name.strip_prefix(&prefix)?.to_owned(),
+                    tensor.shallow_clone(),
+                ))
+            })
             .collect();
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
         state::write(&root.join(network).join(file), &own, Kind::Half, metadata)?;
     }
-    let vae = VaeConfig { scaling_factor, ..config.vae.net.clone() };
+    let vae = VaeConfig {
+        scaling_factor,
+        ..config.vae.net.clone()
+    };
     write(&root.join("unet/config.json"), &unet_config(config)?)?;
     write(&root.join("vae/config.json"), &vae_config(&vae)?)?;
-    write(&root.join("image_encoder/config.json"), &encoder_config(config)?)?;
-    write(&root.join("scheduler/scheduler_config.json"), &scheduler_config())?;
+    write(
+        &root.join("image_encoder/config.json"),
+        &encoder_config(config)?,
+    )?;
+    write(
+        &root.join("scheduler/scheduler_config.json"),
+        &scheduler_config(),
+    )?;
     let preprocessor = preprocessor_config(config.diffusion.image_encoder.image_size);
-    write(&root.join("feature_extractor/preprocessor_config.json"), &preprocessor)?;
+    write(
+        &root.join("feature_extractor/preprocessor_config.json"),
+        &preprocessor,
+    )?;
     write(&root.join("model_index.json"), &model_index())?;
-    i2am_files::write_atomic(&root.join("README.md"), card::text(config, variables, steps).as_bytes())?;
+    i2am_files::write_atomic(
+        &root.join("README.md"),
+        card::text(config, variables, steps).as_bytes(),
+    )?;
     progress::say(&format!("saved {}", root.display()));
     Ok(())
 }
@@ -67,7 +87,13 @@ fn with(sizes: Value, extra: Value) -> Value {
 
 fn unet_config(config: &ZooConfig) -> Result<Value> {
     let unet = &config.diffusion.unet;
-    let up = |name: &String| if name == "DownBlock2D" { "UpBlock2D" } else { "CrossAttnUpBlock2D" };
+    let up = |name: &String| {
+        if name == "DownBlock2D" {
+            "UpBlock2D"
+        } else {
+            "CrossAttnUpBlock2D"
+        }
+    };
     let up: Vec<&str> = unet.down_block_types.iter().rev().map(up).collect();
     let latent = config.data.height as i64 / config.vae.net.factor();
     let extra = json!({
@@ -106,7 +132,10 @@ fn encoder_config(config: &ZooConfig) -> Result<Value> {
         "num_channels": 3,
         "attention_dropout": 0.0,
     });
-    Ok(with(serde_json::to_value(&config.diffusion.image_encoder)?, extra))
+    Ok(with(
+        serde_json::to_value(&config.diffusion.image_encoder)?,
+        extra,
+    ))
 }
 
 fn scheduler_config() -> Value {

@@ -24,10 +24,13 @@ use tch::Device;
 ///
 /// A run can be stopped at any time and goes on where it was when started again with the same configuration.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   i2am-zoo --config configs/zoo/paint-by-example.toml
   i2am-zoo --config configs/zoo/paint-by-example.toml --device cuda:0
-  i2am-zoo --config configs/zoo/paint-by-example.toml --export-only")]
+  i2am-zoo --config configs/zoo/paint-by-example.toml --export-only"
+)]
 struct Args {
     /// What to train: sizes, lengths, seeds, folders.
     #[arg(long)]
@@ -46,15 +49,23 @@ struct Args {
 fn parse_device(text: &str) -> Result<Device, String> {
     match text.split_once(':') {
         None if text == "cpu" => Ok(Device::Cpu),
-        Some(("cuda", index)) => index.parse().map(Device::Cuda).map_err(|error| error.to_string()),
+        Some(("cuda", index)) => index
+            .parse()
+            .map(Device::Cuda)
+            .map_err(|error| error.to_string()),
         _ => Err("expected cpu or cuda:N".to_owned()),
     }
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let limits = train::Limits { minutes: args.minutes, export_only: args.export_only };
-    match config::ZooConfig::read(&args.config).and_then(|config| train::run(&config, args.device, limits)) {
+    let limits = train::Limits {
+        minutes: args.minutes,
+        export_only: args.export_only,
+    };
+    match config::ZooConfig::read(&args.config)
+        .and_then(|config| train::run(&config, args.device, limits))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress::say(&format!("error: {error:#}"));

@@ -19,7 +19,12 @@ pub(crate) struct AdamW {
 
 impl AdamW {
     pub(crate) fn new(variables: BTreeMap<String, Tensor>) -> Self {
-        let zeros = |(name, v): (&String, &Tensor)| (name.clone(), (v.detach().zeros_like(), v.detach().zeros_like()));
+        let zeros = |(name, v): (&String, &Tensor)| {
+            (
+                name.clone(),
+                (v.detach().zeros_like(), v.detach().zeros_like()),
+            )
+        };
         let moments = variables.iter().map(zeros).collect();
         Self { variables, moments }
     }
@@ -31,19 +36,31 @@ impl AdamW {
             .map(|(name, variable)| (name, variable.grad()))
             .filter(|(_, gradient)| gradient.defined())
             .collect();
-        let norms: Vec<Tensor> = gradients.iter().map(|(_, gradient)| gradient.norm()).collect();
+        let norms: Vec<Tensor> = gradients
+            .iter()
+            .map(|(_, gradient)| gradient.norm())
+            .collect();
         let norm = Tensor::stack(&norms, 0).norm().double_value(&[]);
         let clip = (MAX_NORM / (norm + 1e-6)).min(1.0);
         let t = step as i32 + 1;
         let (correct1, correct2) = (1.0 - BETA1.powi(t), 1.0 - BETA2.powi(t));
         for (name, gradient) in gradients {
             let gradient = gradient * clip;
-            let (first, second) = self.moments.get_mut(name).expect("every variable has moments");
-            let _ = first.g_mul_scalar_(BETA1).g_add_(&(&gradient * (1.0 - BETA1)));
-            let _ = second.g_mul_scalar_(BETA2).g_add_(&(gradient.square() * (1.0 - BETA2)));
+            let (first, second) = self
+                .moments
+                .get_mut(name)
+                .expect("every variable has moments");
+            let _ = first
+                .g_mul_scalar_(BETA1)
+                .g_add_(&(&gradient * (1.0 - BETA1)));
+            let _ = second
+                .g_mul_scalar_(BETA2)
+                .g_add_(&(gradient.square() * (1.0 - BETA2)));
             let update = &*first / correct1 / ((&*second / correct2).sqrt() + EPS);
             let mut variable = self.variables[name].detach();
-            let _ = variable.g_mul_scalar_(1.0 - rate * WEIGHT_DECAY).g_sub_(&(update * rate));
+            let _ = variable
+                .g_mul_scalar_(1.0 - rate * WEIGHT_DECAY)
+                .g_sub_(&(update * rate));
         }
         for variable in self.variables.values() {
             let mut gradient = variable.grad();

@@ -10,7 +10,10 @@ use crate::tensors;
 
 /// One row per tensor `[columns, 3, H, W]` in `[-1, 1]`, all of the same size.
 pub(crate) fn write_rows(path: &Path, rows: &[Tensor]) -> Result<()> {
-    let cells: Vec<Tensor> = rows.iter().map(|row| row.permute([1, 2, 0, 3]).flatten(2, 3)).collect();
+    let cells: Vec<Tensor> = rows
+        .iter()
+        .map(|row| row.permute([1, 2, 0, 3]).flatten(2, 3))
+        .collect();
     let picture: RgbImage = tensors::to_rgb(&Tensor::cat(&cells, 1));
     i2am_files::write_atomic(path, &encode_png_rgb(&picture)?)?;
     Ok(())

@@ -12,5 +12,7 @@ pub(crate) fn say(line: &str) {
 pub(crate) fn bar(title: &str, length: u64) -> ProgressBar {
     let template = "{prefix:>10} {wide_bar} {pos}/{len} {msg} left {eta}";
     let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-    ProgressBar::new(length).with_style(style).with_prefix(title.to_owned())
+    ProgressBar::new(length)
+        .with_style(style)
+        .with_prefix(title.to_owned())
 }

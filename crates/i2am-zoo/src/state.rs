@@ -14,10 +14,18 @@ pub(crate) fn write(
     kind: Kind,
     metadata: BTreeMap<String, String>,
 ) -> Result<()> {
-    let dtype = if kind == Kind::Half { Dtype::F16 } else { Dtype::F32 };
+    let dtype = if kind == Kind::Half {
+        Dtype::F16
+    } else {
+        Dtype::F32
+    };
     let mut stored = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        let tensor = tensor.detach().to_device(Device::Cpu).to_kind(kind).contiguous();
+        let tensor = tensor
+            .detach()
+            .to_device(Device::Cpu)
+            .to_kind(kind)
+            .contiguous();
         let shape: Vec<usize> = tensor.size().iter().map(|&n| n as usize).collect();
         let mut bytes = vec![0_u8; tensor.numel() * kind.elt_size_in_bytes()];
         tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
@@ -25,7 +33,9 @@ pub(crate) fn write(
     }
     let views = stored
         .iter()
-        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?)))
+        .map(|(name, shape, bytes)| {
+            Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?))
+        })
         .collect::<Result<Vec<_>>>()?;
     let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))?;
     i2am_files::write_atomic(path, &bytes)?;
@@ -33,13 +43,19 @@ pub(crate) fn write(
 }
 
 /// Reads f32 tensors of `path` into the tensors of the same names, and returns the metadata.
-pub(crate) fn read_into(path: &Path, targets: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, String>> {
+pub(crate) fn read_into(
+    path: &Path,
+    targets: &BTreeMap<String, Tensor>,
+) -> Result<BTreeMap<String, String>> {
     let bytes = i2am_files::read(path)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).with_context(|| path.display().to_string())?;
+    let (_, header) =
+        SafeTensors::read_metadata(&bytes).with_context(|| path.display().to_string())?;
     let file = SafeTensors::deserialize(&bytes).with_context(|| path.display().to_string())?;
     let _guard = tch::no_grad_guard();
     for (name, target) in targets {
-        let found = file.tensor(name).with_context(|| format!("{}: tensor `{name}`", path.display()))?;
+        let found = file
+            .tensor(name)
+            .with_context(|| format!("{}: tensor `{name}`", path.display()))?;
         let shape: Vec<i64> = found.shape().iter().map(|&n| n as i64).collect();
         ensure!(
             shape == target.size() && found.dtype() == Dtype::F32,
@@ -51,5 +67,10 @@ pub(crate) fn read_into(path: &Path, targets: &BTreeMap<String, Tensor>) -> Resu
         let value = Tensor::from_data_size(found.data(), &shape, Kind::Float);
         target.detach().copy_(&value);
     }
-    Ok(header.metadata().clone().unwrap_or_default().into_iter().collect())
+    Ok(header
+        .metadata()
+        .clone()
+        .unwrap_or_default()
+        .into_iter()
+        .collect())
 }

@@ -28,18 +28,30 @@ pub(crate) struct Limits {
 /// Trains what is not trained yet and saves the checkpoint.
 pub(crate) fn run(config: &ZooConfig, device: Device, limits: Limits) -> Result<()> {
     i2am_files::create_dir(&config.work)?;
-    let deadline = limits.minutes.map(|m| Instant::now() + std::time::Duration::from_secs_f64(60.0 * m));
+    let deadline = limits
+        .minutes
+        .map(|m| Instant::now() + std::time::Duration::from_secs_f64(60.0 * m));
     tch::manual_seed(config.seed as i64);
     let source = FreshSource::new(device);
     let reference_size = config.diffusion.image_encoder.image_size as usize;
     let set = TrainingSet::draw(&config.data, reference_size);
 
-    let autoencoder = i2am_nets::vae::Vae::new(&Scope::root(&source, "vae"), config.vae.net.clone());
-    let mut trainer = Trainer::open(config, "vae", source.variables(), &config.vae.schedule, 0.995)?;
+    let autoencoder =
+        i2am_nets::vae::Vae::new(&Scope::root(&source, "vae"), config.vae.net.clone());
+    vae::start_certain(&source.variables());
+    let mut trainer = Trainer::open(
+        config,
+        "vae",
+        source.variables(),
+        &config.vae.schedule,
+        0.995,
+    )?;
     if !limits.export_only {
-        let finished = trainer.run(deadline, &mut |_| vae::loss(&autoencoder, &set, &config.vae, device), &mut |path| {
-            vae::pictures(&autoencoder, &set, device, path)
-        })?;
+        let finished = trainer.run(
+            deadline,
+            &mut |_| vae::loss(&autoencoder, &set, &config.vae, device),
+            &mut |path| vae::pictures(&autoencoder, &set, device, path),
+        )?;
         if !finished {
             return stopped(&trainer);
         }
@@ -51,10 +63,21 @@ pub(crate) fn run(config: &ZooConfig, device: Device, limits: Limits) -> Result<
     let mut variables = source.variables();
     variables.retain(|name, _| !vae_variables.contains_key(name));
     let decay = config.diffusion.average_decay;
-    let mut trainer = Trainer::open(config, "diffusion", variables, &config.diffusion.schedule, decay)?;
+    let mut trainer = Trainer::open(
+        config,
+        "diffusion",
+        variables,
+        &config.diffusion.schedule,
+        decay,
+    )?;
     let latents = diffusion::Latents::encode(&autoencoder, &set, device);
     if !limits.export_only {
-        let stage = diffusion::Stage { networks: &networks, latents: &latents, set: &set, config: &config.diffusion };
+        let stage = diffusion::Stage {
+            networks: &networks,
+            latents: &latents,
+            set: &set,
+            config: &config.diffusion,
+        };
         let finished = trainer.run(deadline, &mut |_| stage.loss(device), &mut |path| {
             stage.pictures(&autoencoder, device, path)
         })?;
@@ -63,11 +86,19 @@ pub(crate) fn run(config: &ZooConfig, device: Device, limits: Limits) -> Result<
         }
     }
     trainer.adopt_averages();
-    export::save(config, &source.variables(), latents.scaling_factor, trainer.step)
+    export::save(
+        config,
+        &source.variables(),
+        latents.scaling_factor,
+        trainer.step,
+    )
 }
 
 fn stopped(trainer: &Trainer) -> Result<()> {
-    progress::say(&format!("stopped at {} step {}; start again to go on", trainer.stage, trainer.step));
+    progress::say(&format!(
+        "stopped at {} step {}; start again to go on",
+        trainer.stage, trainer.step
+    ));
     Ok(())
 }
 
@@ -92,7 +123,10 @@ impl Trainer {
         schedule: &Schedule,
         decay: f64,
     ) -> Result<Self> {
-        let averages = variables.iter().map(|(name, v)| (name.clone(), v.detach().copy())).collect();
+        let averages = variables
+            .iter()
+            .map(|(name, v)| (name.clone(), v.detach().copy()))
+            .collect();
         let mut trainer = Self {
             stage,
             folder: config.work.clone(),
@@ -106,8 +140,12 @@ impl Trainer {
         let path = trainer.state_path();
         if path.is_file() {
             let metadata = state::read_into(&path, &trainer.everything())?;
-            let step = metadata.get("step").context("the training state has no step")?;
-            trainer.step = step.parse().with_context(|| format!("{}: step `{step}`", path.display()))?;
+            let step = metadata
+                .get("step")
+                .context("the training state has no step")?;
+            trainer.step = step
+                .parse()
+                .with_context(|| format!("{}: step `{step}`", path.display()))?;
             progress::say(&format!("{stage}: going on from step {}", trainer.step));
         }
         Ok(trainer)
@@ -119,15 +157,27 @@ impl Trainer {
 
     fn everything(&self) -> BTreeMap<String, Tensor> {
         let mut all = self.optimizer.state();
-        let clone = |prefix: &str, (name, tensor): (&String, &Tensor)| (format!("{prefix}.{name}"), tensor.detach());
-        all.extend(self.optimizer.variables().iter().map(|entry| clone("variable", entry)));
+        let clone = |prefix: &str, (name, tensor): (&String, &Tensor)| {
+            (format!("{prefix}.{name}"), tensor.detach())
+        };
+        all.extend(
+            self.optimizer
+                .variables()
+                .iter()
+                .map(|entry| clone("variable", entry)),
+        );
         all.extend(self.averages.iter().map(|entry| clone("average", entry)));
         all
     }
 
     fn save(&self) -> Result<()> {
         let metadata = BTreeMap::from([("step".to_owned(), self.step.to_string())]);
-        state::write(&self.state_path(), &self.everything(), Kind::Float, metadata)
+        state::write(
+            &self.state_path(),
+            &self.everything(),
+            Kind::Float,
+            metadata,
+        )
     }
 
     /// Runs to the end of the schedule or to the deadline. Returns whether the end was reached.
@@ -149,7 +199,9 @@ impl Trainer {
             tch::manual_seed((self.seed.wrapping_mul(1_000_003) ^ self.step) as i64);
             let value = loss(self.step);
             value.backward();
-            let norm = self.optimizer.step(self.step, self.schedule.rate(self.step));
+            let norm = self
+                .optimizer
+                .step(self.step, self.schedule.rate(self.step));
             running.push(value.double_value(&[]));
             self.update_averages();
             self.step += 1;
@@ -157,14 +209,20 @@ impl Trainer {
             if self.step % LOG_EVERY == 0 || self.step == self.schedule.steps {
                 let mean = running.drain(..).sum::<f64>() / LOG_EVERY as f64;
                 if !mean.is_finite() {
-                    bail!("{}: the loss is not finite at step {}", self.stage, self.step);
+                    bail!(
+                        "{}: the loss is not finite at step {}",
+                        self.stage,
+                        self.step
+                    );
                 }
                 bar.set_message(format!("loss {mean:.4}"));
                 self.log(mean, norm, started.elapsed().as_secs_f64())?;
             }
             if self.step % SAVE_EVERY == 0 || self.step == self.schedule.steps {
                 self.save()?;
-                let path = self.folder.join(format!("{}-{:06}.png", self.stage, self.step));
+                let path = self
+                    .folder
+                    .join(format!("{}-{:06}.png", self.stage, self.step));
                 self.with_averages(|| pictures(&path))?;
             }
         }
@@ -174,19 +232,30 @@ impl Trainer {
     fn log(&self, loss: f64, norm: f64, seconds: f64) -> Result<()> {
         use std::io::Write as _;
         let path = self.folder.join("log.csv");
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path)?;
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)?;
         let rate = self.schedule.rate(self.step);
-        writeln!(file, "{},{},{loss:.6},{norm:.4},{rate:.3e},{seconds:.1}", self.stage, self.step)
-            .with_context(|| format!("cannot write {}", path.display()))
+        writeln!(
+            file,
+            "{},{},{loss:.6},{norm:.4},{rate:.3e},{seconds:.1}",
+            self.stage, self.step
+        )
+        .with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn update_averages(&mut self) {
         let _guard = tch::no_grad_guard();
         // A short run must not be dominated by its random start.
-        let decay = self.decay.min((1.0 + self.step as f64) / (10.0 + self.step as f64));
+        let decay = self
+            .decay
+            .min((1.0 + self.step as f64) / (10.0 + self.step as f64));
         for (name, average) in &mut self.averages {
             let variable = self.optimizer.variables()[name].detach();
-            let _ = average.g_mul_scalar_(decay).g_add_(&(variable * (1.0 - decay)));
+            let _ = average
+                .g_mul_scalar_(decay)
+                .g_add_(&(variable * (1.0 - decay)));
         }
     }
 
@@ -200,7 +269,10 @@ impl Trainer {
 
     fn with_averages(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let variables = self.optimizer.variables();
-        let kept: Vec<(Tensor, Tensor)> = variables.values().map(|v| (v.detach(), v.detach().copy())).collect();
+        let kept: Vec<(Tensor, Tensor)> = variables
+            .values()
+            .map(|v| (v.detach(), v.detach().copy()))
+            .collect();
         self.adopt_averages();
         let done = tch::no_grad(work);
         let _guard = tch::no_grad_guard();

@@ -1,5 +1,6 @@
 //! First stage: the autoencoder.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,7 +11,20 @@ use crate::config::VaeStage;
 use crate::data::TrainingSet;
 use crate::pictures;
 
-/// Absolute error of the picture and of its differences between neighbours, and the divergence of the latent.
+/// Log-variance of the latent before training.
+const FIRST_LOG_VARIANCE: f64 = -8.0;
+
+/// Lets training start with an almost noiseless latent. Under the unit noise of a random start the latent carries brightness
+/// only for thousands of steps.
+pub(crate) fn start_certain(variables: &BTreeMap<String, Tensor>) {
+    let _guard = tch::no_grad_guard();
+    let bias = variables["vae.quant_conv.bias"].detach();
+    let half = bias.size()[0] / 2;
+    let _ = bias.narrow(0, half, half).fill_(FIRST_LOG_VARIANCE);
+}
+
+/// Absolute and squared error of the picture (the second for its colours), absolute error of the differences between
+/// neighbours, and the divergence of the latent.
 pub(crate) fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Device) -> Tensor {
     let batch = config.schedule.batch as i64;
     let indices = Tensor::randint(set.len() as i64, [batch], (Kind::Int64, Device::Cpu));
@@ -18,14 +32,29 @@ pub(crate) fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Devi
     // Half of the pictures with their hole in grey, as the inpainting input has it.
     let half = batch / 2;
     let keep = set.keep(&indices, device);
-    let keep = Tensor::cat(&[keep.narrow(0, 0, half), keep.narrow(0, half, batch - half).ones_like()], 0);
+    let keep = Tensor::cat(
+        &[
+            keep.narrow(0, 0, half),
+            keep.narrow(0, half, batch - half).ones_like(),
+        ],
+        0,
+    );
     let pictures = crop(&(person * keep), config.crop);
     let posterior = vae.encode(&pictures);
     let decoded = vae.decode(&posterior.sample(&posterior.mean.randn_like()));
     let error = decoded - pictures;
-    let edges = error.diff(1, 3, None::<&Tensor>, None::<&Tensor>).abs().mean(Kind::Float)
-        + error.diff(1, 2, None::<&Tensor>, None::<&Tensor>).abs().mean(Kind::Float);
-    error.abs().mean(Kind::Float) + edges * 0.5 + posterior.kl() * config.kl_weight
+    let edges = error
+        .diff(1, 3, None::<&Tensor>, None::<&Tensor>)
+        .abs()
+        .mean(Kind::Float)
+        + error
+            .diff(1, 2, None::<&Tensor>, None::<&Tensor>)
+            .abs()
+            .mean(Kind::Float);
+    error.abs().mean(Kind::Float)
+        + error.square().mean(Kind::Float) * 4.0
+        + edges * 0.5
+        + posterior.kl() * config.kl_weight
 }
 
 /// The same random window of every picture.
@@ -33,7 +62,8 @@ fn crop(x: &Tensor, side: i64) -> Tensor {
     let size = x.size();
     let window = |x: &Tensor, axis: i64, length: i64| {
         let side = side.min(length);
-        let start = Tensor::randint(length - side + 1, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
+        let start =
+            Tensor::randint(length - side + 1, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
         x.narrow(axis, start, side)
     };
     window(&window(x, 2, size[2]), 3, size[3])

@@ -32,16 +32,32 @@ impl Layer {
             v_proj: linear("v_proj"),
             out_proj: linear("out_proj"),
             layer_norm2: norm("layer_norm2"),
-            fc1: Linear::new(&scope.sub("mlp.fc1"), width, config.intermediate_size, Bias::Yes),
-            fc2: Linear::new(&scope.sub("mlp.fc2"), config.intermediate_size, width, Bias::Yes),
+            fc1: Linear::new(
+                &scope.sub("mlp.fc1"),
+                width,
+                config.intermediate_size,
+                Bias::Yes,
+            ),
+            fc2: Linear::new(
+                &scope.sub("mlp.fc2"),
+                config.intermediate_size,
+                width,
+                Bias::Yes,
+            ),
         }
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
         let h = self.layer_norm1.forward(x);
         let head = |layer: &Linear| split_heads(&layer.forward(&h), self.heads);
-        let x = self.out_proj.forward(&attend(&head(&self.q_proj), &head(&self.k_proj), &head(&self.v_proj))) + x;
-        self.fc2.forward(&quick_gelu(&self.fc1.forward(&self.layer_norm2.forward(&x)))) + x
+        let x = self.out_proj.forward(&attend(
+            &head(&self.q_proj),
+            &head(&self.k_proj),
+            &head(&self.v_proj),
+        )) + x;
+        self.fc2.forward(&quick_gelu(
+            &self.fc1.forward(&self.layer_norm2.forward(&x)),
+        )) + x
     }
 }
 
@@ -79,7 +95,11 @@ impl ClipVision {
                 &[width, 3, patch, patch],
                 Init::FanIn(3 * patch * patch),
             ),
-            position_embedding: embeddings.tensor("position_embedding.weight", &[positions, width], Init::Normal(0.02)),
+            position_embedding: embeddings.tensor(
+                "position_embedding.weight",
+                &[positions, width],
+                Init::Normal(0.02),
+            ),
             // Misspelt in every published file.
             pre_layernorm: norm("pre_layrnorm"),
             layers: (0..config.num_hidden_layers).map(layer).collect(),
@@ -90,16 +110,29 @@ impl ClipVision {
     /// All tokens after the last layer, class token first, before the last normalisation: `[batch, tokens, width]`.
     pub fn hidden_states(&self, pixels: &Tensor) -> Tensor {
         let p = self.patch_size;
-        let patches = pixels.conv2d(&self.patch_embedding, None::<&Tensor>, [p, p], [0, 0], [1, 1], 1);
+        let patches = pixels.conv2d(
+            &self.patch_embedding,
+            None::<&Tensor>,
+            [p, p],
+            [0, 0],
+            [1, 1],
+            1,
+        );
         let patches = patches.flatten(2, 3).transpose(1, 2);
         let batch = patches.size()[0];
-        let class = self.class_embedding.reshape([1, 1, -1]).expand([batch, 1, -1], false);
+        let class = self
+            .class_embedding
+            .reshape([1, 1, -1])
+            .expand([batch, 1, -1], false);
         let x = Tensor::cat(&[class, patches], 1) + self.position_embedding.unsqueeze(0);
-        self.layers.iter().fold(self.pre_layernorm.forward(&x), |x, layer| layer.forward(&x))
+        self.layers
+            .iter()
+            .fold(self.pre_layernorm.forward(&x), |x, layer| layer.forward(&x))
     }
 
     /// The normalised class token, `[batch, width]`; patch tokens are dropped.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
-        self.post_layernorm.forward(&self.hidden_states(pixels).select(1, 0))
+        self.post_layernorm
+            .forward(&self.hidden_states(pixels).select(1, 0))
     }
 }

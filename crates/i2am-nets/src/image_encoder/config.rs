@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{Checkpoint, Shapes};
 use crate::NetError;
+use crate::layout::{Checkpoint, Shapes};
 
 /// Sizes of an [`super::ImageEncoder`], under the names of diffusers' `image_encoder/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,10 +59,16 @@ impl ImageEncoderConfig {
         let shapes = Shapes::new(checkpoint, "image_encoder");
         let mapper_layers = shapes.count("mapper.blocks");
         let Some(file) = checkpoint.config("image_encoder") else {
-            return Ok(Self { mapper_layers, ..Self::infer(&shapes)? });
+            return Ok(Self {
+                mapper_layers,
+                ..Self::infer(&shapes)?
+            });
         };
         file.reject_other("hidden_act", &["quick_gelu".into()])?;
-        Ok(Self { mapper_layers, ..file.parse()? })
+        Ok(Self {
+            mapper_layers,
+            ..file.parse()?
+        })
     }
 
     fn infer(shapes: &Shapes<'_>) -> Result<Self, NetError> {
@@ -74,7 +80,8 @@ impl ImageEncoderConfig {
         let patches_per_side = ((positions - 1) as f64).sqrt().round() as i64;
         Ok(Self {
             hidden_size,
-            intermediate_size: shapes.axis(&format!("{tower}.encoder.layers.0.mlp.fc1.weight"), 0)?,
+            intermediate_size: shapes
+                .axis(&format!("{tower}.encoder.layers.0.mlp.fc1.weight"), 0)?,
             num_hidden_layers: shapes.count(&format!("{tower}.encoder.layers")),
             num_attention_heads: (hidden_size / CLIP_HEAD_WIDTH).max(1),
             image_size: patches_per_side * patch_size,

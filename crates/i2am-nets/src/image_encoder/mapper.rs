@@ -21,7 +21,12 @@ pub struct Mapper {
 impl Mapper {
     /// `layers` blocks of `width`.
     pub fn new(scope: &Scope<'_>, width: i64, layers: usize) -> Self {
-        let shape = AttentionShape { width, context: width, heads: 1, projection_bias: Bias::Yes };
+        let shape = AttentionShape {
+            width,
+            context: width,
+            heads: 1,
+            projection_bias: Bias::Yes,
+        };
         let block = |i: usize| {
             let scope = scope.sub(format_args!("blocks.{i}"));
             Block {
@@ -31,7 +36,9 @@ impl Mapper {
                 ff: FeedForward::new(&scope.sub("ff"), width, Gate::Gelu),
             }
         };
-        Self { blocks: (0..layers).map(block).collect() }
+        Self {
+            blocks: (0..layers).map(block).collect(),
+        }
     }
 
     /// `[batch, tokens, width]` to the same shape.

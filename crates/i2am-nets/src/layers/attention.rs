@@ -31,7 +31,12 @@ pub struct Attention {
 impl Attention {
     /// Builds the four projections.
     pub fn new(scope: &Scope<'_>, shape: AttentionShape) -> Self {
-        let AttentionShape { width, context, heads, projection_bias } = shape;
+        let AttentionShape {
+            width,
+            context,
+            heads,
+            projection_bias,
+        } = shape;
         Self {
             name: scope.path().to_owned(),
             heads,
@@ -61,7 +66,14 @@ impl Attention {
         let [query, key, value] = self.project(x, &context.tokens);
         let scale = (query.size()[3] as f64).powf(-0.5);
         let (layer, key_grid) = (self.name.as_str(), context.grid);
-        probe.observe(&Observation { layer, query: &query, key: &key, scale, grid, key_grid });
+        probe.observe(&Observation {
+            layer,
+            query: &query,
+            key: &key,
+            scale,
+            grid,
+            key_grid,
+        });
         self.to_out.forward(&attend(&query, &key, &value))
     }
 
@@ -77,11 +89,13 @@ impl Attention {
 /// `[batch, positions, width]` to `[batch, heads, positions, width / heads]`; the channels of a head are contiguous.
 pub fn split_heads(x: &Tensor, heads: i64) -> Tensor {
     let size = x.size();
-    x.reshape([size[0], size[1], heads, size[2] / heads]).transpose(1, 2)
+    x.reshape([size[0], size[1], heads, size[2] / heads])
+        .transpose(1, 2)
 }
 
 /// Fused scaled dot-product attention; heads are merged again: `[batch, positions, width]`.
 pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
-    let out = Tensor::scaled_dot_product_attention(q, k, v, None::<&Tensor>, 0.0, false, None, false);
+    let out =
+        Tensor::scaled_dot_product_attention(q, k, v, None::<&Tensor>, 0.0, false, None, false);
     out.transpose(1, 2).flatten(2, 3)
 }

@@ -42,9 +42,18 @@ impl Conv2d {
 
     fn with_init(scope: &Scope<'_>, inputs: i64, outputs: i64, size: i64, init: Init) -> Self {
         let weight = scope.tensor("weight", &[outputs, inputs, size, size], init);
-        let bias_init = if init == Init::Zeros { Init::Zeros } else { Init::FanIn(inputs * size * size) };
+        let bias_init = if init == Init::Zeros {
+            Init::Zeros
+        } else {
+            Init::FanIn(inputs * size * size)
+        };
         let bias = scope.tensor("bias", &[outputs], bias_init);
-        Self { weight, bias, stride: 1, padding: size / 2 }
+        Self {
+            weight,
+            bias,
+            stride: 1,
+            padding: size / 2,
+        }
     }
 
     /// `[batch, inputs, H, W]` to `[batch, outputs, H', W']`.

@@ -24,7 +24,11 @@ impl FeedForward {
     /// Builds both layers for inputs of `width`.
     pub fn new(scope: &Scope<'_>, width: i64, gate: Gate) -> Self {
         let inner = 4 * width;
-        let projected = if gate == Gate::Geglu { 2 * inner } else { inner };
+        let projected = if gate == Gate::Geglu {
+            2 * inner
+        } else {
+            inner
+        };
         Self {
             gate,
             proj: Linear::new(&scope.sub("net.0.proj"), width, projected, Bias::Yes),

@@ -22,7 +22,8 @@ impl Linear {
     /// Tensors `weight` `[outputs, inputs]` and, if asked for, `bias` `[outputs]`.
     pub fn new(scope: &Scope<'_>, inputs: i64, outputs: i64, bias: Bias) -> Self {
         let weight = scope.tensor("weight", &[outputs, inputs], Init::FanIn(inputs));
-        let bias = (bias == Bias::Yes).then(|| scope.tensor("bias", &[outputs], Init::FanIn(inputs)));
+        let bias =
+            (bias == Bias::Yes).then(|| scope.tensor("bias", &[outputs], Init::FanIn(inputs)));
         Self { weight, bias }
     }
 

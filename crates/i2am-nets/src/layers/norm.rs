@@ -19,12 +19,23 @@ impl GroupNorm {
     pub fn new(scope: &Scope<'_>, channels: i64, groups: i64, eps: f64) -> Self {
         let weight = scope.tensor("weight", &[channels], Init::Ones);
         let bias = scope.tensor("bias", &[channels], Init::Zeros);
-        Self { weight, bias, groups, eps }
+        Self {
+            weight,
+            bias,
+            groups,
+            eps,
+        }
     }
 
     /// `[batch, channels, ..]` to the same shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.group_norm(self.groups, Some(&self.weight), Some(&self.bias), self.eps, true)
+        x.group_norm(
+            self.groups,
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            true,
+        )
     }
 }
 
@@ -42,11 +53,22 @@ impl LayerNorm {
     pub fn new(scope: &Scope<'_>, width: i64, eps: f64) -> Self {
         let weight = scope.tensor("weight", &[width], Init::Ones);
         let bias = scope.tensor("bias", &[width], Init::Zeros);
-        Self { weight, bias, width, eps }
+        Self {
+            weight,
+            bias,
+            width,
+            eps,
+        }
     }
 
     /// `[.., width]` to the same shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.layer_norm([self.width], Some(&self.weight), Some(&self.bias), self.eps, true)
+        x.layer_norm(
+            [self.width],
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            true,
+        )
     }
 }

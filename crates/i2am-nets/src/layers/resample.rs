@@ -13,7 +13,10 @@ pub struct Downsample {
 impl Downsample {
     /// `Padding::Same` is the UNet's symmetric padding, `Padding::None` the VAE's one row and column at the bottom right.
     pub fn new(scope: &Scope<'_>, channels: i64, padding: Padding) -> Self {
-        Self { conv: Conv2d::strided(&scope.sub("conv"), channels, channels, padding), padding }
+        Self {
+            conv: Conv2d::strided(&scope.sub("conv"), channels, channels, padding),
+            padding,
+        }
     }
 
     /// `[batch, channels, H, W]` to `[batch, channels, H/2, W/2]`.
@@ -34,12 +37,15 @@ pub struct Upsample {
 impl Upsample {
     /// Builds the convolution.
     pub fn new(scope: &Scope<'_>, channels: i64) -> Self {
-        Self { conv: Conv2d::new(&scope.sub("conv"), channels, channels, 3) }
+        Self {
+            conv: Conv2d::new(&scope.sub("conv"), channels, channels, 3),
+        }
     }
 
     /// `[batch, channels, H, W]` to `[batch, channels, 2H, 2W]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let size = x.size();
-        self.conv.forward(&x.upsample_nearest2d([2 * size[2], 2 * size[3]], None, None))
+        self.conv
+            .forward(&x.upsample_nearest2d([2 * size[2], 2 * size[3]], None, None))
     }
 }

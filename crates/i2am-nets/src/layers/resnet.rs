@@ -34,11 +34,18 @@ pub struct ResnetBlock {
 impl ResnetBlock {
     /// Builds the block.
     pub fn new(scope: &Scope<'_>, shape: ResnetShape) -> Self {
-        let ResnetShape { inputs, outputs, time, groups, eps } = shape;
+        let ResnetShape {
+            inputs,
+            outputs,
+            time,
+            groups,
+            eps,
+        } = shape;
         Self {
             norm1: GroupNorm::new(&scope.sub("norm1"), inputs, groups, eps),
             conv1: Conv2d::new(&scope.sub("conv1"), inputs, outputs, 3),
-            time_emb_proj: time.map(|width| Linear::new(&scope.sub("time_emb_proj"), width, outputs, Bias::Yes)),
+            time_emb_proj: time
+                .map(|width| Linear::new(&scope.sub("time_emb_proj"), width, outputs, Bias::Yes)),
             norm2: GroupNorm::new(&scope.sub("norm2"), outputs, groups, eps),
             conv2: Conv2d::zeroed(&scope.sub("conv2"), outputs, outputs, 3),
             conv_shortcut: (inputs != outputs)

@@ -41,9 +41,19 @@ pub struct TransformerBlock {
 impl TransformerBlock {
     /// Builds the block.
     pub fn new(scope: &Scope<'_>, shape: &BlockShape) -> Self {
-        let &BlockShape { width, context, heads, .. } = shape;
+        let &BlockShape {
+            width,
+            context,
+            heads,
+            ..
+        } = shape;
         let attention = |name: &str, context: i64| {
-            let shape = AttentionShape { width, context, heads, projection_bias: Bias::No };
+            let shape = AttentionShape {
+                width,
+                context,
+                heads,
+                projection_bias: Bias::No,
+            };
             Attention::new(&scope.sub(name), shape)
         };
         let norm = |name: &str| LayerNorm::new(&scope.sub(name), width, LAYER_NORM_EPS);
@@ -57,9 +67,18 @@ impl TransformerBlock {
         }
     }
 
-    fn forward(&self, x: &Tensor, context: &Context, grid: (i64, i64), probe: &mut dyn AttentionProbe) -> Tensor {
+    fn forward(
+        &self,
+        x: &Tensor,
+        context: &Context,
+        grid: (i64, i64),
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
         let x = self.attn1.forward_self(&self.norm1.forward(x)) + x;
-        let x = self.attn2.forward_cross(&self.norm2.forward(&x), context, grid, probe) + x;
+        let x = self
+            .attn2
+            .forward_cross(&self.norm2.forward(&x), context, grid, probe)
+            + x;
         self.ff.forward(&self.norm3.forward(&x)) + x
     }
 }
@@ -77,7 +96,9 @@ impl SpatialTransformer {
     /// Builds `norm`, `proj_in`, `transformer_blocks.*` and `proj_out`.
     pub fn new(scope: &Scope<'_>, shape: &BlockShape) -> Self {
         let width = shape.width;
-        let block = |i: usize| TransformerBlock::new(&scope.sub(format_args!("transformer_blocks.{i}")), shape);
+        let block = |i: usize| {
+            TransformerBlock::new(&scope.sub(format_args!("transformer_blocks.{i}")), shape)
+        };
         Self {
             norm: GroupNorm::new(&scope.sub("norm"), width, shape.groups, NORM_EPS),
             proj_in: Conv2d::new(&scope.sub("proj_in"), width, width, 1),
@@ -90,7 +111,11 @@ impl SpatialTransformer {
     pub fn forward(&self, x: &Tensor, context: &Context, probe: &mut dyn AttentionProbe) -> Tensor {
         let size = x.size();
         let grid = (size[2], size[3]);
-        let mut h = self.proj_in.forward(&self.norm.forward(x)).flatten(2, 3).transpose(1, 2);
+        let mut h = self
+            .proj_in
+            .forward(&self.norm.forward(x))
+            .flatten(2, 3)
+            .transpose(1, 2);
         for block in &self.transformer_blocks {
             h = block.forward(&h, context, grid, probe);
         }

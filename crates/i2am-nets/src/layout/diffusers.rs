@@ -8,8 +8,11 @@ use super::{Checkpoint, ConfigFile, Entry, Layout};
 use crate::NetError;
 
 /// Sub-folders that hold networks, with the stems their weight files may have.
-const NETWORKS: [(&str, &str); 3] =
-    [("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("image_encoder", "model")];
+const NETWORKS: [(&str, &str); 3] = [
+    ("unet", "diffusion_pytorch_model"),
+    ("vae", "diffusion_pytorch_model"),
+    ("image_encoder", "model"),
+];
 
 /// Opens every known network folder below `root`.
 pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
@@ -26,29 +29,53 @@ pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
         if !folder.is_dir() {
             continue;
         }
-        checkpoint.configs.insert(network.to_owned(), ConfigFile::open(&folder.join("config.json"))?);
+        checkpoint.configs.insert(
+            network.to_owned(),
+            ConfigFile::open(&folder.join("config.json"))?,
+        );
         let file = WeightFile::open(&weight_file(&folder, stem)?)?;
         let index = checkpoint.files.len();
         for name in file.names() {
-            let Some((below, view)) = rename(network, name) else { continue };
-            let entry = Entry { file: index, name: name.to_owned(), view };
-            checkpoint.entries.insert(format!("{network}.{below}"), entry);
+            let Some((below, view)) = rename(network, name) else {
+                continue;
+            };
+            let entry = Entry {
+                file: index,
+                name: name.to_owned(),
+                view,
+            };
+            checkpoint
+                .entries
+                .insert(format!("{network}.{below}"), entry);
         }
         checkpoint.files.push(file);
     }
     if checkpoint.files.is_empty() {
         let expected: Vec<&str> = NETWORKS.iter().map(|&(network, _)| network).collect();
-        let reason = format!("expected the folders {}, found none of them", expected.join(", "));
-        return Err(NetError::Layout { path: root.to_owned(), reason });
+        let reason = format!(
+            "expected the folders {}, found none of them",
+            expected.join(", ")
+        );
+        return Err(NetError::Layout {
+            path: root.to_owned(),
+            reason,
+        });
     }
     Ok(checkpoint)
 }
 
 /// The safetensors file of a network folder if there is one, else the pickle.
 fn weight_file(folder: &Path, stem: &str) -> Result<PathBuf, NetError> {
-    let pickle = if stem == "model" { "pytorch_model.bin".to_owned() } else { format!("{stem}.bin") };
+    let pickle = if stem == "model" {
+        "pytorch_model.bin".to_owned()
+    } else {
+        format!("{stem}.bin")
+    };
     let names = [format!("{stem}.safetensors"), pickle];
-    let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    let found = names
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file());
     found.ok_or_else(|| NetError::Layout {
         path: folder.to_owned(),
         reason: format!("expected {} or {}, found neither", names[0], names[1]),
@@ -64,14 +91,25 @@ fn rename(network: &str, name: &str) -> Option<(String, View)> {
         return Some((name.to_owned(), View::Whole));
     }
     // Files written before mid-2023 name the autoencoder's attention otherwise.
-    const OLD: [(&str, &str); 4] =
-        [("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")];
+    const OLD: [(&str, &str); 4] = [
+        ("query", "to_q"),
+        ("key", "to_k"),
+        ("value", "to_v"),
+        ("proj_attn", "to_out.0"),
+    ];
     let Some((block, rest)) = name.split_once("attentions.0.") else {
         return Some((name.to_owned(), View::Whole));
     };
     let (layer, kind) = rest.split_once('.').unwrap_or((rest, ""));
-    let renamed = OLD.iter().find(|(old, _)| *old == layer).map(|(_, new)| format!("{block}attentions.0.{new}.{kind}"));
-    let view = if rest.starts_with("group_norm") { View::Whole } else { View::Squeeze };
+    let renamed = OLD
+        .iter()
+        .find(|(old, _)| *old == layer)
+        .map(|(_, new)| format!("{block}attentions.0.{new}.{kind}"));
+    let view = if rest.starts_with("group_norm") {
+        View::Whole
+    } else {
+        View::Squeeze
+    };
     Some((renamed.unwrap_or_else(|| name.to_owned()), view))
 }
 
@@ -82,9 +120,27 @@ mod tests {
     #[test]
     fn old_attention_spelling_of_the_autoencoder() {
         let old = rename("vae", "decoder.mid_block.attentions.0.proj_attn.weight");
-        assert_eq!(old, Some(("decoder.mid_block.attentions.0.to_out.0.weight".to_owned(), View::Squeeze)));
+        assert_eq!(
+            old,
+            Some((
+                "decoder.mid_block.attentions.0.to_out.0.weight".to_owned(),
+                View::Squeeze
+            ))
+        );
         let norm = rename("vae", "decoder.mid_block.attentions.0.group_norm.weight");
-        assert_eq!(norm, Some(("decoder.mid_block.attentions.0.group_norm.weight".to_owned(), View::Whole)));
-        assert_eq!(rename("image_encoder", "model.vision_model.embeddings.position_ids"), None);
+        assert_eq!(
+            norm,
+            Some((
+                "decoder.mid_block.attentions.0.group_norm.weight".to_owned(),
+                View::Whole
+            ))
+        );
+        assert_eq!(
+            rename(
+                "image_encoder",
+                "model.vision_model.embeddings.position_ids"
+            ),
+            None
+        );
     }
 }

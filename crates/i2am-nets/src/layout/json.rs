@@ -16,11 +16,19 @@ impl ConfigFile {
     /// # Errors
     /// [`NetError::Read`] or, if it is not JSON, [`NetError::Config`].
     pub fn open(path: &Path) -> Result<Self, NetError> {
-        let read = |source| NetError::Read { path: path.to_owned(), source };
+        let read = |source| NetError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let text = std::fs::read_to_string(path).map_err(read)?;
-        let value = serde_json::from_str(&text)
-            .map_err(|error| NetError::Config { path: path.to_owned(), reason: format!("not JSON: {error}") })?;
-        Ok(Self { path: path.to_owned(), value })
+        let value = serde_json::from_str(&text).map_err(|error| NetError::Config {
+            path: path.to_owned(),
+            reason: format!("not JSON: {error}"),
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            value,
+        })
     }
 
     /// The keys that `T` names; others are ignored, since these files carry many that do not matter here.
@@ -38,14 +46,24 @@ impl ConfigFile {
             None | Some(Value::Null) => Ok(()),
             Some(found) if built.contains(found) => Ok(()),
             Some(found) => {
-                let built: Vec<String> = built.iter().map(Value::to_string).chain(["null".to_owned()]).collect();
-                Err(self.refuse(format!("`{key}`: expected {}, found {found}", built.join(" or "))))
+                let built: Vec<String> = built
+                    .iter()
+                    .map(Value::to_string)
+                    .chain(["null".to_owned()])
+                    .collect();
+                Err(self.refuse(format!(
+                    "`{key}`: expected {}, found {found}",
+                    built.join(" or ")
+                )))
             }
         }
     }
 
     /// An error about this file.
     pub fn refuse(&self, reason: String) -> NetError {
-        NetError::Config { path: self.path.clone(), reason }
+        NetError::Config {
+            path: self.path.clone(),
+            reason,
+        }
     }
 }

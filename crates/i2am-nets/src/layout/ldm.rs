@@ -25,9 +25,23 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
             strangers.push(name.to_owned());
         }
         for (full, view) in renamed {
-            entries.insert(full, Entry { file: 0, name: name.to_owned(), view });
+            entries.insert(
+                full,
+                Entry {
+                    file: 0,
+                    name: name.to_owned(),
+                    view,
+                },
+            );
         }
     }
     let configs = BTreeMap::new();
-    Ok(Checkpoint { path: path.to_owned(), layout: Layout::Ldm, files: vec![file], entries, strangers, configs })
+    Ok(Checkpoint {
+        path: path.to_owned(),
+        layout: Layout::Ldm,
+        files: vec![file],
+        entries,
+        strangers,
+        configs,
+    })
 }

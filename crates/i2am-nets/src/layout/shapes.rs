@@ -10,7 +10,10 @@ pub struct Shapes<'a> {
 impl<'a> Shapes<'a> {
     /// Looks at `network` in `checkpoint`.
     pub fn new(checkpoint: &'a Checkpoint, network: &'static str) -> Self {
-        Self { checkpoint, network }
+        Self {
+            checkpoint,
+            network,
+        }
     }
 
     fn full(&self, name: &str) -> String {

@@ -58,28 +58,50 @@ impl LoadReport {
     pub(crate) fn complaint(&self) -> String {
         let mut parts = Vec::new();
         if let Some(first) = self.wrong.first() {
-            let WrongShape { name, expected, found } = first;
+            let WrongShape {
+                name,
+                expected,
+                found,
+            } = first;
             let more = and_more(self.wrong.len());
-            parts.push(format!("tensor `{name}`: expected shape {expected:?}, found {found:?}{more}"));
+            parts.push(format!(
+                "tensor `{name}`: expected shape {expected:?}, found {found:?}{more}"
+            ));
         }
         if let Some(first) = self.missing.first() {
-            parts.push(format!("missing tensor `{first}`{}", and_more(self.missing.len())));
+            parts.push(format!(
+                "missing tensor `{first}`{}",
+                and_more(self.missing.len())
+            ));
         }
         if !self.unused.is_empty() {
-            parts.push(format!("{} tensors of the file are unused, e.g. `{}`", self.unused.len(), self.unused[0]));
+            parts.push(format!(
+                "{} tensors of the file are unused, e.g. `{}`",
+                self.unused.len(),
+                self.unused[0]
+            ));
         }
         parts.join("; ")
     }
 }
 
 fn and_more(count: usize) -> String {
-    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
+    if count > 1 {
+        format!(" (and {} more)", count - 1)
+    } else {
+        String::new()
+    }
 }
 
 impl<'a> CheckpointSource<'a> {
     /// Tensors of `checkpoint` in `precision` on `device`.
     pub fn new(checkpoint: &'a Checkpoint, precision: Precision, device: Device) -> Self {
-        Self { checkpoint, precision, device, state: RefCell::default() }
+        Self {
+            checkpoint,
+            precision,
+            device,
+            state: RefCell::default(),
+        }
     }
 
     /// What was loaded, missing, wrong and unused, once every network has been built.
@@ -103,7 +125,10 @@ impl<'a> CheckpointSource<'a> {
         if report.is_complete() {
             Ok(report)
         } else {
-            Err(NetError::Tensors { path: self.checkpoint.path().to_owned(), report: Box::new(report) })
+            Err(NetError::Tensors {
+                path: self.checkpoint.path().to_owned(),
+                report: Box::new(report),
+            })
         }
     }
 
@@ -121,7 +146,11 @@ impl TensorSource for CheckpointSource<'_> {
         };
         if found != shape {
             let name = self.checkpoint.name_in_file(name);
-            state.wrong.push(WrongShape { name, expected: shape.to_vec(), found });
+            state.wrong.push(WrongShape {
+                name,
+                expected: shape.to_vec(),
+                found,
+            });
             return self.placeholder();
         }
         match self.checkpoint.tensor(name) {

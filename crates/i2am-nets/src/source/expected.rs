@@ -26,13 +26,19 @@ impl ExpectedSource {
 
     /// Number of elements over all tensors.
     pub fn parameters(&self) -> u64 {
-        self.shapes.borrow().values().map(|shape| shape.iter().product::<i64>() as u64).sum()
+        self.shapes
+            .borrow()
+            .values()
+            .map(|shape| shape.iter().product::<i64>() as u64)
+            .sum()
     }
 }
 
 impl TensorSource for ExpectedSource {
     fn tensor(&self, name: &str, shape: &[i64], _init: Init) -> Tensor {
-        self.shapes.borrow_mut().insert(name.to_owned(), shape.to_vec());
+        self.shapes
+            .borrow_mut()
+            .insert(name.to_owned(), shape.to_vec());
         Tensor::zeros([0], (Kind::Float, Device::Cpu))
     }
 }

@@ -20,7 +20,10 @@ impl FormulaSource {
 impl TensorSource for FormulaSource {
     fn tensor(&self, name: &str, shape: &[i64], _init: Init) -> Tensor {
         let values = formula_weights(name, shape);
-        Tensor::from_slice(&values).reshape(shape).to_device(self.device).to_kind(self.precision.kind())
+        Tensor::from_slice(&values)
+            .reshape(shape)
+            .to_device(self.device)
+            .to_kind(self.precision.kind())
     }
 }
 
@@ -41,7 +44,9 @@ pub fn formula_weights(name: &str, shape: &[i64]) -> Vec<f32> {
         (0 | 1, false) => (0.0, 0.1),
         _ => (0.0, (3.0 / fan_in as f64).sqrt()),
     };
-    (0..count).map(|i| (offset + scale * unit(hash.wrapping_add(i))) as f32).collect()
+    (0..count)
+        .map(|i| (offset + scale * unit(hash.wrapping_add(i))) as f32)
+        .collect()
 }
 
 /// Uniform in `[-1, 1)`, by splitmix64 (Steele, Lea, Flood 2014).
@@ -55,16 +60,47 @@ fn unit(state: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::formula_weights;
+    use super::{formula_weights, unit};
 
-    /// Values computed by the formula in Python.
+    /// The published first output of splitmix64 for state 0 is `e220a8397b1dcdaf`; `unit` keeps its upper 24 bits.
     #[test]
-    fn follows_the_formula() {
-        let got = formula_weights("conv.weight", &[2, 3]);
-        assert_eq!(got.len(), 6);
-        assert!(got.iter().all(|v| v.abs() <= 1.0));
-        let norm = formula_weights("norm.weight", &[100]);
-        assert!(norm.iter().all(|v| (0.9..1.1).contains(v)));
-        assert_ne!(formula_weights("a.weight", &[4, 4]), formula_weights("b.weight", &[4, 4]));
+    fn draws_are_splitmix64() {
+        assert_eq!(
+            unit(0).to_bits(),
+            (f64::from(0x00e2_20a8_u32) / 8_388_608.0 - 1.0).to_bits()
+        );
+    }
+
+    /// Values of the documented formula, computed apart in Python: `round_to_f32(offset + scale * u(i))`.
+    #[test]
+    fn values_follow_the_formula() {
+        let golden: [(&str, &[i64], &[f32]); 4] = [
+            (
+                "unet.conv_in.weight",
+                &[2, 3],
+                &[
+                    -0.238_823_89,
+                    -0.655_065_9,
+                    -0.566_554_9,
+                    -0.546_241_9,
+                    0.862_478_4,
+                    -0.388_892_77,
+                ],
+            ),
+            (
+                "norm.weight",
+                &[4],
+                &[0.952_589_5, 1.083_325_7, 1.006_075_7, 1.081_202_5],
+            ),
+            (
+                "norm.bias",
+                &[4],
+                &[0.069_419_06, 0.090_542_45, -0.014_052_82, -0.084_690_71],
+            ),
+            ("", &[2, 1, 1, 1], &[0.913_464_6, 1.648_504_6]),
+        ];
+        for (name, shape, expected) in golden {
+            assert_eq!(formula_weights(name, shape), expected, "`{name}` {shape:?}");
+        }
     }
 }

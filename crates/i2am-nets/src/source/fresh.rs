@@ -16,12 +16,19 @@ pub struct FreshSource {
 impl FreshSource {
     /// No tensors yet.
     pub fn new(device: Device) -> Self {
-        Self { device, variables: RefCell::default() }
+        Self {
+            device,
+            variables: RefCell::default(),
+        }
     }
 
     /// Every tensor made so far, by full name; shallow clones, so that an optimiser can update them in place.
     pub fn variables(&self) -> BTreeMap<String, Tensor> {
-        self.variables.borrow().iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
+        self.variables
+            .borrow()
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+            .collect()
     }
 }
 

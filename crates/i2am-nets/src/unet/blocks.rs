@@ -1,7 +1,9 @@
 use tch::Tensor;
 
 use super::config::UNetConfig;
-use crate::layers::{BlockShape, Downsample, Padding, ResnetBlock, ResnetShape, SpatialTransformer, Upsample};
+use crate::layers::{
+    BlockShape, Downsample, Padding, ResnetBlock, ResnetShape, SpatialTransformer, Upsample,
+};
 use crate::probe::{AttentionProbe, Context};
 use crate::scope::Scope;
 
@@ -45,7 +47,12 @@ impl DownBlock {
         let layers = 0..config.layers_per_block;
         let resnets = layers.clone().map(|i| {
             let inputs = if i == 0 { inputs } else { outputs };
-            resnet(&scope.sub(format_args!("resnets.{i}")), config, inputs, outputs)
+            resnet(
+                &scope.sub(format_args!("resnets.{i}")),
+                config,
+                inputs,
+                outputs,
+            )
         });
         let attentions = layers
             .filter(|_| config.has_attention(level))
@@ -55,7 +62,8 @@ impl DownBlock {
             name: scope.path().to_owned(),
             resnets: resnets.collect(),
             attentions: attentions.collect(),
-            downsampler: (!last).then(|| Downsample::new(&scope.sub("downsamplers.0"), outputs, Padding::Same)),
+            downsampler: (!last)
+                .then(|| Downsample::new(&scope.sub("downsamplers.0"), outputs, Padding::Same)),
         }
     }
 
@@ -98,14 +106,30 @@ impl MidBlock {
         let scope = scope.sub("mid_block");
         let level = config.block_out_channels.len() - 1;
         let width = config.block_out_channels[level];
-        let resnet = |i: usize| resnet(&scope.sub(format_args!("resnets.{i}")), config, width, width);
+        let resnet = |i: usize| {
+            resnet(
+                &scope.sub(format_args!("resnets.{i}")),
+                config,
+                width,
+                width,
+            )
+        };
         let first = resnet(0);
         let attention = transformer(&scope.sub("attentions.0"), config, level);
-        Self { resnets: [first, resnet(1)], attention }
+        Self {
+            resnets: [first, resnet(1)],
+            attention,
+        }
     }
 
     /// Same shape in and out.
-    pub fn forward(&self, h: &Tensor, time: &Tensor, context: &Context, probe: &mut dyn AttentionProbe) -> Tensor {
+    pub fn forward(
+        &self,
+        h: &Tensor,
+        time: &Tensor,
+        context: &Context,
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
         let h = self.resnets[0].forward(h, Some(time));
         let h = self.attention.forward(&h, context, probe);
         let h = self.resnets[1].forward(&h, Some(time));
@@ -135,8 +159,17 @@ impl UpBlock {
         let layers = 0..=config.layers_per_block;
         let resnets = layers.clone().map(|i| {
             let before = if i == 0 { from_below } else { outputs };
-            let skip = if i == config.layers_per_block { last_skip } else { outputs };
-            resnet(&scope.sub(format_args!("resnets.{i}")), config, before + skip, outputs)
+            let skip = if i == config.layers_per_block {
+                last_skip
+            } else {
+                outputs
+            };
+            resnet(
+                &scope.sub(format_args!("resnets.{i}")),
+                config,
+                before + skip,
+                outputs,
+            )
         });
         let attentions = layers
             .filter(|_| config.has_attention(level))
@@ -159,7 +192,9 @@ impl UpBlock {
         probe: &mut dyn AttentionProbe,
     ) -> Tensor {
         for (i, resnet) in self.resnets.iter().enumerate() {
-            let skip = skips.pop().expect("the down path leaves one skip for every layer of the up path");
+            let skip = skips
+                .pop()
+                .expect("the down path leaves one skip for every layer of the up path");
             h = resnet.forward(&Tensor::cat(&[h, skip], 1), Some(time));
             if let Some(attention) = self.attentions.get(i) {
                 h = attention.forward(&h, context, probe);

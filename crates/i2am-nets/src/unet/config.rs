@@ -67,7 +67,12 @@ const CROSS_ATTENTION: &str = "CrossAttnDownBlock2D";
 impl UNetConfig {
     /// The sizes of Stable Diffusion v1's UNet with `in_channels` input channels.
     pub fn stable_diffusion_v1(in_channels: i64) -> Self {
-        let types = [CROSS_ATTENTION, CROSS_ATTENTION, CROSS_ATTENTION, "DownBlock2D"];
+        let types = [
+            CROSS_ATTENTION,
+            CROSS_ATTENTION,
+            CROSS_ATTENTION,
+            "DownBlock2D",
+        ];
         Self {
             in_channels,
             out_channels: 4,
@@ -118,17 +123,25 @@ impl UNetConfig {
         let config: Self = file.parse()?;
         let levels = config.block_out_channels.len();
         if levels == 0 || config.down_block_types.len() != levels {
-            let reason = format!("`down_block_types` has {} entries for {levels} levels", config.down_block_types.len());
+            let reason = format!(
+                "`down_block_types` has {} entries for {levels} levels",
+                config.down_block_types.len()
+            );
             return Err(file.refuse(reason));
         }
         if let Heads::PerLevel(heads) = &config.attention_head_dim
             && heads.len() != levels
         {
-            return Err(file.refuse(format!("`attention_head_dim` has {} entries for {levels} levels", heads.len())));
+            return Err(file.refuse(format!(
+                "`attention_head_dim` has {} entries for {levels} levels",
+                heads.len()
+            )));
         }
         let known = |name: &String| name == CROSS_ATTENTION || name == "DownBlock2D";
         if let Some(other) = config.down_block_types.iter().find(|name| !known(name)) {
-            let reason = format!("`down_block_types`: expected {CROSS_ATTENTION} or DownBlock2D, found {other}");
+            let reason = format!(
+                "`down_block_types`: expected {CROSS_ATTENTION} or DownBlock2D, found {other}"
+            );
             return Err(file.refuse(reason));
         }
         Ok(config)
@@ -137,17 +150,30 @@ impl UNetConfig {
     fn infer(checkpoint: &Checkpoint) -> Result<Self, NetError> {
         let shapes = layout::Shapes::new(checkpoint, "unet");
         let levels = shapes.count("down_blocks");
-        let per_level = |level: usize| shapes.axis(&format!("down_blocks.{level}.resnets.0.conv1.weight"), 0);
+        let per_level =
+            |level: usize| shapes.axis(&format!("down_blocks.{level}.resnets.0.conv1.weight"), 0);
         let mid = "mid_block.attentions.0";
-        let attention = |level: usize| shapes.has(&format!("down_blocks.{level}.attentions.0.norm.weight"));
-        let block_type = |level| if attention(level) { CROSS_ATTENTION } else { "DownBlock2D" };
+        let attention =
+            |level: usize| shapes.has(&format!("down_blocks.{level}.attentions.0.norm.weight"));
+        let block_type = |level| {
+            if attention(level) {
+                CROSS_ATTENTION
+            } else {
+                "DownBlock2D"
+            }
+        };
         Ok(Self {
             in_channels: shapes.axis("conv_in.weight", 1)?,
             out_channels: shapes.axis("conv_out.weight", 0)?,
-            block_out_channels: (0..levels.max(1)).map(per_level).collect::<Result<_, _>>()?,
+            block_out_channels: (0..levels.max(1))
+                .map(per_level)
+                .collect::<Result<_, _>>()?,
             layers_per_block: shapes.count("down_blocks.0.resnets"),
-            down_block_types: (0..levels).map(|level| block_type(level).to_owned()).collect(),
-            cross_attention_dim: shapes.axis(&format!("{mid}.transformer_blocks.0.attn2.to_k.weight"), 1)?,
+            down_block_types: (0..levels)
+                .map(|level| block_type(level).to_owned())
+                .collect(),
+            cross_attention_dim: shapes
+                .axis(&format!("{mid}.transformer_blocks.0.attn2.to_k.weight"), 1)?,
             attention_head_dim: Heads::Same(LDM_HEADS),
             norm_num_groups: GROUPS,
             norm_eps: 1e-5,

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{Checkpoint, Shapes};
 use crate::NetError;
+use crate::layout::{Checkpoint, Shapes};
 
 /// Sizes of a [`super::Vae`], under the names of diffusers' `vae/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,7 +69,12 @@ impl VaeConfig {
     fn infer(checkpoint: &Checkpoint) -> Result<Self, NetError> {
         let shapes = Shapes::new(checkpoint, "vae");
         let levels = shapes.count("encoder.down_blocks").max(1);
-        let width = |level: usize| shapes.axis(&format!("encoder.down_blocks.{level}.resnets.0.conv1.weight"), 0);
+        let width = |level: usize| {
+            shapes.axis(
+                &format!("encoder.down_blocks.{level}.resnets.0.conv1.weight"),
+                0,
+            )
+        };
         Ok(Self {
             in_channels: shapes.axis("encoder.conv_in.weight", 1)?,
             out_channels: shapes.axis("decoder.conv_out.weight", 0)?,

@@ -2,7 +2,8 @@ use tch::Tensor;
 
 use super::config::VaeConfig;
 use crate::layers::{
-    Bias, Conv2d, Downsample, GroupNorm, Linear, Padding, ResnetBlock, ResnetShape, Upsample, attend, split_heads,
+    Bias, Conv2d, Downsample, GroupNorm, Linear, Padding, ResnetBlock, ResnetShape, Upsample,
+    attend, split_heads,
 };
 use crate::scope::Scope;
 
@@ -10,7 +11,16 @@ use crate::scope::Scope;
 const EPS: f64 = 1e-6;
 
 fn resnet(scope: &Scope<'_>, config: &VaeConfig, inputs: i64, outputs: i64) -> ResnetBlock {
-    ResnetBlock::new(scope, ResnetShape { inputs, outputs, time: None, groups: config.norm_num_groups, eps: EPS })
+    ResnetBlock::new(
+        scope,
+        ResnetShape {
+            inputs,
+            outputs,
+            time: None,
+            groups: config.norm_num_groups,
+            eps: EPS,
+        },
+    )
 }
 
 /// Single-head self-attention over all positions, residual.
@@ -38,7 +48,11 @@ impl MidAttention {
     fn forward(&self, x: &Tensor) -> Tensor {
         let positions = self.group_norm.forward(x).flatten(2, 3).transpose(1, 2);
         let head = |layer: &Linear| split_heads(&layer.forward(&positions), 1);
-        let out = self.to_out.forward(&attend(&head(&self.to_q), &head(&self.to_k), &head(&self.to_v)));
+        let out = self.to_out.forward(&attend(
+            &head(&self.to_q),
+            &head(&self.to_k),
+            &head(&self.to_v),
+        ));
         out.transpose(1, 2).reshape(x.size()) + x
     }
 }
@@ -84,18 +98,38 @@ impl Encoder {
             let scope = scope.sub(format_args!("down_blocks.{level}"));
             let outputs = channels[level];
             let resnets = (0..config.layers_per_block).map(|i| {
-                let inputs = if i == 0 { channels[level.saturating_sub(1)] } else { outputs };
-                resnet(&scope.sub(format_args!("resnets.{i}")), config, inputs, outputs)
+                let inputs = if i == 0 {
+                    channels[level.saturating_sub(1)]
+                } else {
+                    outputs
+                };
+                resnet(
+                    &scope.sub(format_args!("resnets.{i}")),
+                    config,
+                    inputs,
+                    outputs,
+                )
             });
-            let down = (level < last).then(|| Downsample::new(&scope.sub("downsamplers.0"), outputs, Padding::None));
+            let down = (level < last)
+                .then(|| Downsample::new(&scope.sub("downsamplers.0"), outputs, Padding::None));
             (resnets.collect(), down)
         };
         Self {
             conv_in: Conv2d::new(&scope.sub("conv_in"), config.in_channels, channels[0], 3),
             down_blocks: (0..=last).map(level).collect(),
             mid_block: MidBlock::new(&scope.sub("mid_block"), config, channels[last]),
-            conv_norm_out: GroupNorm::new(&scope.sub("conv_norm_out"), channels[last], config.norm_num_groups, EPS),
-            conv_out: Conv2d::new(&scope.sub("conv_out"), channels[last], 2 * config.latent_channels, 3),
+            conv_norm_out: GroupNorm::new(
+                &scope.sub("conv_norm_out"),
+                channels[last],
+                config.norm_num_groups,
+                EPS,
+            ),
+            conv_out: Conv2d::new(
+                &scope.sub("conv_out"),
+                channels[last],
+                2 * config.latent_channels,
+                3,
+            ),
         }
     }
 
@@ -103,10 +137,13 @@ impl Encoder {
         let mut h = self.conv_in.forward(x);
         for (resnets, downsample) in &self.down_blocks {
             h = resnets.iter().fold(h, |h, resnet| resnet.forward(&h, None));
-            h = downsample.as_ref().map_or_else(|| h.shallow_clone(), |down| down.forward(&h));
+            h = downsample
+                .as_ref()
+                .map_or_else(|| h.shallow_clone(), |down| down.forward(&h));
         }
         let h = self.mid_block.forward(&h);
-        self.conv_out.forward(&self.conv_norm_out.forward(&h).silu())
+        self.conv_out
+            .forward(&self.conv_norm_out.forward(&h).silu())
     }
 }
 
@@ -129,17 +166,36 @@ impl Decoder {
             let level = last - index;
             let outputs = channels[level];
             let resnets = (0..=config.layers_per_block).map(|i| {
-                let inputs = if i == 0 { channels[(level + 1).min(last)] } else { outputs };
-                resnet(&scope.sub(format_args!("resnets.{i}")), config, inputs, outputs)
+                let inputs = if i == 0 {
+                    channels[(level + 1).min(last)]
+                } else {
+                    outputs
+                };
+                resnet(
+                    &scope.sub(format_args!("resnets.{i}")),
+                    config,
+                    inputs,
+                    outputs,
+                )
             });
             let up = (level > 0).then(|| Upsample::new(&scope.sub("upsamplers.0"), outputs));
             (resnets.collect(), up)
         };
         Self {
-            conv_in: Conv2d::new(&scope.sub("conv_in"), config.latent_channels, channels[last], 3),
+            conv_in: Conv2d::new(
+                &scope.sub("conv_in"),
+                config.latent_channels,
+                channels[last],
+                3,
+            ),
             mid_block: MidBlock::new(&scope.sub("mid_block"), config, channels[last]),
             up_blocks: (0..=last).map(block).collect(),
-            conv_norm_out: GroupNorm::new(&scope.sub("conv_norm_out"), channels[0], config.norm_num_groups, EPS),
+            conv_norm_out: GroupNorm::new(
+                &scope.sub("conv_norm_out"),
+                channels[0],
+                config.norm_num_groups,
+                EPS,
+            ),
             conv_out: Conv2d::new(&scope.sub("conv_out"), channels[0], config.out_channels, 3),
         }
     }
@@ -148,8 +204,11 @@ impl Decoder {
         let mut h = self.mid_block.forward(&self.conv_in.forward(z));
         for (resnets, upsample) in &self.up_blocks {
             h = resnets.iter().fold(h, |h, resnet| resnet.forward(&h, None));
-            h = upsample.as_ref().map_or_else(|| h.shallow_clone(), |up| up.forward(&h));
+            h = upsample
+                .as_ref()
+                .map_or_else(|| h.shallow_clone(), |up| up.forward(&h));
         }
-        self.conv_out.forward(&self.conv_norm_out.forward(&h).silu())
+        self.conv_out
+            .forward(&self.conv_norm_out.forward(&h).silu())
     }
 }

@@ -18,7 +18,10 @@ impl Weights {
         let options = (Kind::Float, Device::Cpu);
         let inside = match mask {
             Some(mask) => {
-                let cover = mask.to_device(Device::Cpu).to_kind(Kind::Float).adaptive_avg_pool2d([grid.0, grid.1]);
+                let cover = mask
+                    .to_device(Device::Cpu)
+                    .to_kind(Kind::Float)
+                    .adaptive_avg_pool2d([grid.0, grid.1]);
                 cover.ge(0.5).to_kind(Kind::Float).view(-1)
             }
             None => Tensor::ones([grid.0 * grid.1], options),
@@ -40,7 +43,12 @@ impl Weights {
 /// # Shapes
 /// `query` `[heads, positions, d]`, already scaled; `key` `[heads, tokens, d]`; result `[2, heads, positions]` f32. Each token's
 /// share sums to 1 over the positions.
-pub fn reference_to_generated(query: &Tensor, key: &Tensor, tokens: &Weights, chunk_bytes: usize) -> Tensor {
+pub fn reference_to_generated(
+    query: &Tensor,
+    key: &Tensor,
+    tokens: &Weights,
+    chunk_bytes: usize,
+) -> Tensor {
     let size = query.size();
     let (heads, positions) = (size[0], size[1]);
     let count = key.size()[1];
@@ -74,7 +82,11 @@ pub fn generated_to_reference(
         let scores = query.narrow(1, start, length).matmul(&key.transpose(1, 2));
         let shares = scores.softmax(-1, Kind::Float);
         if let Some(kept) = specific.as_deref_mut() {
-            let _ = kept.narrow(0, start, length).g_add_(&shares.mean_dim([0].as_slice(), false, Kind::Float));
+            let _ = kept.narrow(0, start, length).g_add_(&shares.mean_dim(
+                [0].as_slice(),
+                false,
+                Kind::Float,
+            ));
         }
         let weights = positions.rows.narrow(1, start, length);
         sum += summed(&weights, &shares);
@@ -90,5 +102,7 @@ fn summed(weights: &Tensor, shares: &Tensor) -> Tensor {
 /// Runs of `count` things, each of `per_thing` f32 values, that stay within `bytes`.
 fn chunks(count: i64, per_thing: i64, bytes: usize) -> impl Iterator<Item = (i64, i64)> {
     let fit = (bytes as i64 / (4 * per_thing.max(1))).max(1);
-    (0..count).step_by(fit as usize).map(move |start| (start, fit.min(count - start)))
+    (0..count)
+        .step_by(fit as usize)
+        .map(move |start| (start, fit.min(count - start)))
 }

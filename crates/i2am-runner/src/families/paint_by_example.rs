@@ -8,11 +8,11 @@ use std::path::Path;
 use i2am_datasets::{Part, Sample};
 use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
 use i2am_nets::layout::Checkpoint;
-use i2am_nets::unet::{UNet, UNetConfig};
+use i2am_nets::unet::{Heads, UNet, UNetConfig};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{
-    AttentionProbe, CheckpointSource, Context, ExpectedSource, LoadReport, NetError, NoProbe, Precision, Scope,
-    TensorSource,
+    AttentionProbe, CheckpointSource, Context, ExpectedSource, LoadReport, NetError, NoProbe,
+    Precision, Scope, TensorSource,
 };
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -68,7 +68,10 @@ impl Sizes {
         Networks {
             unet: UNet::new(&Scope::root(source, "unet"), self.unet.clone()),
             vae: Vae::new(&Scope::root(source, "vae"), self.vae.clone()),
-            image_encoder: ImageEncoder::new(&Scope::root(source, "image_encoder"), self.image_encoder.clone()),
+            image_encoder: ImageEncoder::new(
+                &Scope::root(source, "image_encoder"),
+                self.image_encoder.clone(),
+            ),
         }
     }
 }
@@ -89,21 +92,31 @@ impl Family for PaintByExample {
         &INFO
     }
 
-    fn configure(&self, table: ConfigValue<'_>, base: &Path) -> Result<Box<dyn Model>, toml::de::Error> {
+    fn configure(
+        &self,
+        table: ConfigValue<'_>,
+        base: &Path,
+    ) -> Result<Box<dyn Model>, toml::de::Error> {
         let mut config = PaintByExampleConfig::deserialize(ValueDeserializer::from(table))?;
         config.checkpoint = base.join(&config.checkpoint);
         Ok(Box::new(config))
     }
 
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String> {
-        let inputs = checkpoint.shape("unet.conv_in.weight").and_then(|shape| shape.get(1).copied());
-        let latent = checkpoint.shape("vae.post_quant_conv.weight").and_then(|shape| shape.first().copied());
+        let inputs = checkpoint
+            .shape("unet.conv_in.weight")
+            .and_then(|shape| shape.get(1).copied());
+        let latent = checkpoint
+            .shape("vae.post_quant_conv.weight")
+            .and_then(|shape| shape.first().copied());
         let (Some(inputs), Some(latent)) = (inputs, latent) else {
             return Err("no UNet with an autoencoder".to_owned());
         };
         let expected = unet_inputs(latent);
         if inputs != expected {
-            return Err(format!("a UNet with {inputs} input channels instead of {expected}"));
+            return Err(format!(
+                "a UNet with {inputs} input channels instead of {expected}"
+            ));
         }
         match checkpoint.shape("image_encoder.uncond_vector") {
             Some(_) => Ok(()),
@@ -122,12 +135,17 @@ impl Family for PaintByExample {
 impl PaintByExampleConfig {
     fn open(&self) -> Result<(Checkpoint, Sizes), RunnerError> {
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
-        PaintByExample.recognise(&checkpoint).map_err(|found| RunnerError::WrongFamily {
-            path: self.checkpoint.clone(),
-            family: INFO.name,
-            found,
-        })?;
+        PaintByExample
+            .recognise(&checkpoint)
+            .map_err(|found| RunnerError::WrongFamily {
+                path: self.checkpoint.clone(),
+                family: INFO.name,
+                found,
+            })?;
         let mut sizes = Sizes::of(&checkpoint)?;
+        if let Some(heads) = self.unet_heads {
+            sizes.unet.attention_head_dim = Heads::Same(heads);
+        }
         if let Some(heads) = self.clip_heads {
             sizes.image_encoder.num_attention_heads = heads;
         }
@@ -179,11 +197,21 @@ impl Model for PaintByExampleConfig {
         let report = checkpoint.compare(&expected.shapes());
         if !report.is_complete() {
             let path = self.checkpoint.clone();
-            return Err(NetError::Tensors { path, report: Box::new(report) }.into());
+            return Err(NetError::Tensors {
+                path,
+                report: Box::new(report),
+            }
+            .into());
         }
         let steps = self.sampler.build(&Schedule::default())?.timesteps().len();
         if let Some(capture) = capture {
-            Recorder::new(capture, ConditionalHalf::Whole, wants, CaptureMasks::default(), steps)?;
+            Recorder::new(
+                capture,
+                ConditionalHalf::Whole,
+                wants,
+                CaptureMasks::default(),
+                steps,
+            )?;
         }
         Ok(ModelFacts {
             parameters: expected.parameters(),
@@ -249,7 +277,10 @@ impl PaintByExamplePipeline {
             }
         };
         let scaled = latent * self.networks.vae.config().scaling_factor;
-        Ok(Tensor::cat(&[scaled, self.to_network(&inputs.latent_mask)], 1))
+        Ok(Tensor::cat(
+            &[scaled, self.to_network(&inputs.latent_mask)],
+            1,
+        ))
     }
 
     fn to_network(&self, x: &Tensor) -> Tensor {
@@ -265,22 +296,41 @@ impl Pipeline for PaintByExamplePipeline {
     fn generate(&self, sample: &Sample, request: Request<'_>) -> Result<Generated, RunnerError> {
         let _guard = tch::no_grad_guard();
         let vae = self.networks.vae.config();
-        let inputs = Inputs::of(sample, self.preprocess, self.size, vae.factor(), self.networks.image_encoder.config())?;
+        let inputs = Inputs::of(
+            sample,
+            self.preprocess,
+            self.size,
+            vae.factor(),
+            self.networks.image_encoder.config(),
+        )?;
         let fixed = self.fixed_channels(&inputs, request.noise)?;
-        let token = self.networks.image_encoder.forward(&self.to_network(&inputs.reference));
+        let token = self
+            .networks
+            .image_encoder
+            .forward(&self.to_network(&inputs.reference));
         let (context, conditional) = if self.guided() {
-            let nothing = self.networks.image_encoder.unconditional().expand_as(&token);
+            let nothing = self
+                .networks
+                .image_encoder
+                .unconditional()
+                .expand_as(&token);
             (Tensor::cat(&[nothing, token], 0), ConditionalHalf::Second)
         } else {
             (token, ConditionalHalf::Whole)
         };
         let latent_size = (self.size.0 / vae.factor(), self.size.1 / vae.factor());
-        let masks = CaptureMasks { inpainting: Some(inputs.hole), reference: None };
+        let masks = CaptureMasks {
+            inpainting: Some(inputs.hole),
+            reference: None,
+        };
         let recorder = request
             .capture
             .map(|capture| Recorder::new(capture, conditional, wants, masks, self.steps()))
             .transpose()?;
-        let start = request.noise.draw("start", &[1, vae.latent_channels, latent_size.0, latent_size.1])?;
+        let start = request.noise.draw(
+            "start",
+            &[1, vae.latent_channels, latent_size.0, latent_size.1],
+        )?;
         let mut denoiser = Inpainting {
             unet: &self.networks.unet,
             guidance: self.guided().then_some(self.guidance),
@@ -290,17 +340,24 @@ impl Pipeline for PaintByExamplePipeline {
             recorder,
             on_step: request.on_step,
         };
-        let latent = self.sampler.sample(self.to_network(&start), &mut denoiser)?;
+        let latent = self
+            .sampler
+            .sample(self.to_network(&start), &mut denoiser)?;
         let recorder = denoiser.recorder.take();
         let decoded = self.networks.vae.decode(&(&latent / vae.scaling_factor));
         if decoded.isfinite().all().int64_value(&[]) == 0 {
-            return Err(RunnerError::NotFinite { sample: sample.id.clone(), what: "the decoded picture" });
+            return Err(RunnerError::NotFinite {
+                sample: sample.id.clone(),
+                what: "the decoded picture",
+            });
         }
         Ok(Generated {
             image: pictures::to_rgb(&decoded, self.preprocess.quantise()),
             decoded,
             latent,
-            record: recorder.map(|recorder| recorder.finish(latent_size)).transpose()?,
+            record: recorder
+                .map(|recorder| recorder.finish(latent_size))
+                .transpose()?,
         })
     }
 
@@ -323,8 +380,14 @@ struct Inpainting<'a> {
 impl Denoiser for Inpainting<'_> {
     fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
         let input = Tensor::cat(&[x, &self.fixed], 1);
-        let input = if self.guidance.is_some() { Tensor::cat(&[&input, &input], 0) } else { input };
-        let timesteps = self.unet.timesteps(call.timestep, input.size()[0], input.device());
+        let input = if self.guidance.is_some() {
+            Tensor::cat(&[&input, &input], 0)
+        } else {
+            input
+        };
+        let timesteps = self
+            .unet
+            .timesteps(call.timestep, input.size()[0], input.device());
         let mut none = NoProbe;
         let probe: &mut dyn AttentionProbe = match &mut self.recorder {
             Some(recorder) => {

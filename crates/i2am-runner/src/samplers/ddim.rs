@@ -16,10 +16,15 @@ impl Ddim {
     /// Over `timesteps`, descending.
     pub fn new(schedule: &Schedule, timesteps: Vec<i64>, eta: f64) -> Self {
         let alphas = alpha_pairs(schedule, &timesteps);
-        let sigma =
-            |&(now, next): &(f64, f64)| eta * ((1.0 - next) / (1.0 - now) * (1.0 - now / next)).sqrt();
+        let sigma = |&(now, next): &(f64, f64)| {
+            eta * ((1.0 - next) / (1.0 - now) * (1.0 - now / next)).sqrt()
+        };
         let sigmas = alphas.iter().map(sigma).collect();
-        Self { timesteps, alphas, sigmas }
+        Self {
+            timesteps,
+            alphas,
+            sigmas,
+        }
     }
 
     /// Standard deviation of the noise added after each step, in the order visited.
@@ -36,7 +41,14 @@ impl Sampler for Ddim {
     fn sample(&self, start: Tensor, denoiser: &mut dyn Denoiser) -> Result<Tensor, RunnerError> {
         let mut x = start;
         for (step, &timestep) in self.timesteps.iter().enumerate() {
-            let eps = denoiser.predict(&x, Call { step, timestep, primary: true })?;
+            let eps = denoiser.predict(
+                &x,
+                Call {
+                    step,
+                    timestep,
+                    primary: true,
+                },
+            )?;
             let sigma = self.sigmas[step];
             x = step_towards(&x, &eps, self.alphas[step], sigma);
             if sigma > 0.0 {

@@ -43,11 +43,25 @@ impl Sampler for Plms {
         let mut history: VecDeque<Tensor> = VecDeque::with_capacity(4);
         for (step, &timestep) in self.timesteps.iter().enumerate() {
             let alphas = self.alphas[step];
-            let eps = denoiser.predict(&x, Call { step, timestep, primary: true })?;
+            let eps = denoiser.predict(
+                &x,
+                Call {
+                    step,
+                    timestep,
+                    primary: true,
+                },
+            )?;
             let used = if history.is_empty() {
                 let tentative = step_towards(&x, &eps, alphas, 0.0);
                 let timestep = self.timesteps.get(1).copied().unwrap_or(timestep);
-                let second = denoiser.predict(&tentative, Call { step, timestep, primary: false })?;
+                let second = denoiser.predict(
+                    &tentative,
+                    Call {
+                        step,
+                        timestep,
+                        primary: false,
+                    },
+                )?;
                 (&eps + second) / 2.0
             } else {
                 combine(&eps, &history)

@@ -20,7 +20,9 @@ impl Levels {
         let mut vae = 0;
         for name in names {
             if let Some(rest) = name.strip_prefix("model.diffusion_model.input_blocks.") {
-                let Some((number, rest)) = split_number(rest) else { continue };
+                let Some((number, rest)) = split_number(rest) else {
+                    continue;
+                };
                 last = last.max(number);
                 if rest == "0.op.weight" {
                     downsamplings.push(number);
@@ -29,8 +31,16 @@ impl Levels {
                 vae = vae.max(split_number(rest).map_or(0, |(level, _)| level + 1));
             }
         }
-        let unet_layers = downsamplings.iter().min().map_or(last, |first| first.saturating_sub(1)).max(1);
-        Self { unet_layers, unet: downsamplings.len() + 1, vae }
+        let unet_layers = downsamplings
+            .iter()
+            .min()
+            .map_or(last, |first| first.saturating_sub(1))
+            .max(1);
+        Self {
+            unet_layers,
+            unet: downsamplings.len() + 1,
+            vae,
+        }
     }
 }
 
@@ -74,7 +84,10 @@ pub(super) fn rename(name: &str, levels: &Levels) -> Vec<(String, View)> {
         return whole(unet(rest, levels).map(|name| format!("unet.{name}")));
     }
     if let Some(rest) = name.strip_prefix("first_stage_model.") {
-        return vae(rest, levels.vae).map(|(name, view)| (format!("vae.{name}"), view)).into_iter().collect();
+        return vae(rest, levels.vae)
+            .map(|(name, view)| (format!("vae.{name}"), view))
+            .into_iter()
+            .collect();
     }
     if let Some(rest) = name.strip_prefix("cond_stage_model.transformer.") {
         return whole(Some(format!("image_encoder.model.{rest}")));
@@ -158,7 +171,10 @@ fn resnet(name: &str) -> Option<String> {
         ("out_layers.3.", "conv2."),
         ("skip_connection.", "conv_shortcut."),
     ];
-    names.iter().find_map(|(ldm, diffusers)| name.strip_prefix(ldm).map(|rest| format!("{diffusers}{rest}")))
+    names.iter().find_map(|(ldm, diffusers)| {
+        name.strip_prefix(ldm)
+            .map(|rest| format!("{diffusers}{rest}"))
+    })
 }
 
 fn vae(name: &str, levels: usize) -> Option<(String, View)> {
@@ -183,7 +199,8 @@ fn vae(name: &str, levels: usize) -> Option<(String, View)> {
         } else if let Some(rest) = rest.strip_prefix("block_2.") {
             whole(format!("mid_block.resnets.1.{}", shortcut(rest)))
         } else {
-            mid_attention(rest.strip_prefix("attn_1.")?).map(|(name, view)| (format!("{half}.mid_block.{name}"), view))
+            mid_attention(rest.strip_prefix("attn_1.")?)
+                .map(|(name, view)| (format!("{half}.mid_block.{name}"), view))
         };
     }
     let (side, rest) = rest.split_once('.')?;
@@ -200,23 +217,37 @@ fn vae(name: &str, levels: usize) -> Option<(String, View)> {
     if let Some(rest) = rest.strip_prefix("upsample.conv.") {
         return whole(format!("{block}.upsamplers.0.conv.{rest}"));
     }
-    whole(format!("{block}.resnets.{}", shortcut(rest.strip_prefix("block.")?)))
+    whole(format!(
+        "{block}.resnets.{}",
+        shortcut(rest.strip_prefix("block.")?)
+    ))
 }
 
 fn mid_attention(name: &str) -> Option<(String, View)> {
     if let Some(rest) = name.strip_prefix("norm.") {
         return Some((format!("attentions.0.group_norm.{rest}"), View::Whole));
     }
-    let names = [("q.", "to_q."), ("k.", "to_k."), ("v.", "to_v."), ("proj_out.", "to_out.0.")];
-    let renamed = names.iter().find_map(|(ldm, new)| name.strip_prefix(ldm).map(|rest| format!("{new}{rest}")))?;
+    let names = [
+        ("q.", "to_q."),
+        ("k.", "to_k."),
+        ("v.", "to_v."),
+        ("proj_out.", "to_out.0."),
+    ];
+    let renamed = names
+        .iter()
+        .find_map(|(ldm, new)| name.strip_prefix(ldm).map(|rest| format!("{new}{rest}")))?;
     Some((format!("attentions.0.{renamed}"), View::Squeeze))
 }
 
 fn mapper(name: &str) -> Vec<(String, View)> {
-    let Some((block, rest)) = split_number(name) else { return Vec::new() };
+    let Some((block, rest)) = split_number(name) else {
+        return Vec::new();
+    };
     let block = format!("image_encoder.mapper.blocks.{block}");
     if let Some(rest) = rest.strip_prefix("attn.c_qkv.") {
-        let part = |(part, name): (i64, &str)| (format!("{block}.attn1.{name}.{rest}"), View::Third { part });
+        let part = |(part, name): (i64, &str)| {
+            (format!("{block}.attn1.{name}.{rest}"), View::Third { part })
+        };
         return [(0, "to_q"), (1, "to_k"), (2, "to_v")].map(part).to_vec();
     }
     let names = [
@@ -226,6 +257,12 @@ fn mapper(name: &str) -> Vec<(String, View)> {
         ("mlp.c_fc.", "ff.net.0.proj."),
         ("mlp.c_proj.", "ff.net.2."),
     ];
-    let renamed = names.iter().find_map(|(ldm, new)| rest.strip_prefix(ldm).map(|rest| format!("{block}.{new}{rest}")));
-    renamed.map(|name| (name, View::Whole)).into_iter().collect()
+    let renamed = names.iter().find_map(|(ldm, new)| {
+        rest.strip_prefix(ldm)
+            .map(|rest| format!("{block}.{new}{rest}"))
+    });
+    renamed
+        .map(|name| (name, View::Whole))
+        .into_iter()
+        .collect()
 }

@@ -35,7 +35,10 @@ pub struct PaintByExampleConfig {
     /// Height and width of the generated picture; by default what the checkpoint was trained at.
     #[serde(default)]
     pub size: Option<[i64; 2]>,
-    /// Heads of the vision tower, for files without a configuration whose heads are not 64 wide.
+    /// Attention heads of the UNet, for files without a configuration whose UNet has not 8.
+    #[serde(default)]
+    pub unet_heads: Option<i64>,
+    /// Attention heads of the vision tower, for files without a configuration whose heads are not 64 wide.
     #[serde(default)]
     pub clip_heads: Option<i64>,
 }
@@ -90,6 +93,7 @@ impl PaintByExampleConfig {
             preprocess: None,
             posterior: Posterior::default(),
             size: None,
+            unet_heads: None,
             clip_heads: None,
         }
     }

@@ -49,16 +49,30 @@ impl Inputs {
 }
 
 /// Image and mask at the model's size.
-fn fitted(sample: &Sample, height: usize, width: usize) -> Result<(RgbImage, GrayImage), RunnerError> {
+fn fitted(
+    sample: &Sample,
+    height: usize,
+    width: usize,
+) -> Result<(RgbImage, GrayImage), RunnerError> {
     let size = |(width, height): (u32, u32)| (height, width);
-    let (expected, found) = (size(sample.image.dimensions()), size(sample.mask.dimensions()));
+    let (expected, found) = (
+        size(sample.image.dimensions()),
+        size(sample.mask.dimensions()),
+    );
     if expected != found {
-        return Err(RunnerError::MaskSize { sample: sample.id.clone(), expected, found });
+        return Err(RunnerError::MaskSize {
+            sample: sample.id.clone(),
+            expected,
+            found,
+        });
     }
     if expected == (height as u32, width as u32) {
         return Ok((sample.image.clone(), sample.mask.clone()));
     }
-    Ok((pillow_bicubic_rgb(&sample.image, height, width), pillow_bicubic_gray(&sample.mask, height, width)))
+    Ok((
+        pillow_bicubic_rgb(&sample.image, height, width),
+        pillow_bicubic_gray(&sample.mask, height, width),
+    ))
 }
 
 /// The shorter edge brought to `side`, then the middle square: CLIP's own preparation.

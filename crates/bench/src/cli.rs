@@ -1,0 +1,143 @@
+//! Flags.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use i2am_attribution::ConventionName;
+
+const EXAMPLES: &str = "Examples:
+  bench --config configs/demo.toml                          run everything a configuration says
+  bench --config configs/demo.toml --limit 2 --fresh        try it on two samples
+  bench --config configs/demo.toml --set model.0.sampler.steps=10
+  bench --config configs/demo.toml --stages score           score existing attention records again
+  bench check --config configs/demo.toml                    check paths, tensors and settings, compute nothing
+  bench inspect datasets/zoo/paint-by-example               what a checkpoint is
+
+Exit codes: 0 done, 1 failed, 2 command line or configuration, 4 some samples failed.";
+
+/// Evaluation benchmark for image-to-image latent diffusion models: generates over a dataset, captures the attention
+/// between reference and generated picture, and scores how well it respects the inpainting mask.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: Option<RunArgs>,
+    /// Only warnings and errors on standard error.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check everything a run needs and compute nothing: paths, tensors, settings, what would run.
+    Check(RunArgs),
+    /// Tell what a checkpoint is: family, layout, number format, missing, unused and wrong tensors.
+    Inspect(InspectArgs),
+    /// Score one attribution map from anywhere against a mask.
+    Imacs(ImacsArgs),
+    /// List families, datasets, metrics and conventions.
+    List,
+    /// Write the synthetic try-on set in VITON-HD's layout.
+    Synth(SynthArgs),
+}
+
+/// What to run and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// The configuration (TOML).
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    /// Stages to run, in their order whatever the order here.
+    #[arg(long, value_delimiter = ',', value_enum)]
+    pub(crate) stages: Vec<StageName>,
+    /// Take only the first N samples.
+    #[arg(long)]
+    pub(crate) limit: Option<usize>,
+    /// `cpu` or `cuda:N`.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Threads for everything; all cores by default.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Remove what an earlier run wrote into the output folder and start anew.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// Replace a value of the configuration, e.g. `seed=7` or `model.0.guidance=1.0`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+}
+
+/// The stages of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum StageName {
+    /// Pictures and attention records.
+    Generate,
+    /// IMACS, overlays and picture sheets from the records.
+    Score,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// A diffusers folder, an LDM `.ckpt`, or any safetensors or PyTorch file.
+    pub(crate) checkpoint: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The map is a gray PNG or a safetensors file with one tensor of two axes. It is normalised as the
+convention says: min-max, resized to the mask, min-max, polarity, floor.
+
+Example:
+  bench imacs --map map.png --mask mask.png --convention spatial --json"
+)]
+pub(crate) struct ImacsArgs {
+    /// The raw attribution map.
+    #[arg(long)]
+    pub(crate) map: PathBuf,
+    /// The mask as a picture; white is where attention belongs.
+    #[arg(long)]
+    pub(crate) mask: PathBuf,
+    /// How the map is normalised.
+    #[arg(long, default_value = "spatial")]
+    pub(crate) convention: ConventionName,
+    /// Whether the map lies over the reference (`g2r`) instead of the generated picture.
+    #[arg(long)]
+    pub(crate) reference: bool,
+    /// Weight of attention outside the mask.
+    #[arg(long, default_value_t = 3.0)]
+    pub(crate) penalty: f64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bench synth --out datasets/generated/try-on --seed 7 --count 16 --size 512x384"
+)]
+pub(crate) struct SynthArgs {
+    /// Folder to write into.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Seed of the pictures.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Number of samples.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) count: usize,
+    /// Height and width in pixels.
+    #[arg(long, default_value = "128x96", value_parser = parse_size)]
+    pub(crate) size: (usize, usize),
+}
+
+fn parse_size(text: &str) -> Result<(usize, usize), String> {
+    let parts = text
+        .split_once('x')
+        .and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
+    parts.ok_or_else(|| "expected HEIGHTxWIDTH, e.g. 128x96".to_owned())
+}

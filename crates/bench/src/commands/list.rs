@@ -1,0 +1,61 @@
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use i2am_attribution::ConventionName;
+use i2am_datasets::DATASETS;
+
+use crate::exit::Outcome;
+use crate::progress;
+
+/// Everything that a configuration can name.
+pub(super) fn run() -> Result<Outcome> {
+    let mut text = String::new();
+    let mut section = |title: &str, entries: Vec<(&str, &str)>| {
+        let width = entries
+            .iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or_default();
+        let _ = writeln!(text, "{title}");
+        for (name, summary) in entries {
+            let _ = writeln!(text, "  {name:width$}  {summary}");
+        }
+    };
+    #[cfg(feature = "torch")]
+    section(
+        "families",
+        i2am_runner::families::FAMILIES
+            .iter()
+            .map(|family| (family.info().name, family.info().summary))
+            .collect(),
+    );
+    section(
+        "datasets",
+        DATASETS
+            .iter()
+            .map(|kind| (kind.name, kind.summary))
+            .collect(),
+    );
+    section(
+        "scores",
+        vec![
+            (
+                "imacs_g",
+                "agreement of reference-to-generated maps with the hole",
+            ),
+            (
+                "imacs_r",
+                "agreement of generated-to-reference maps with the garment",
+            ),
+        ],
+    );
+    section(
+        "conventions",
+        ConventionName::ALL
+            .iter()
+            .map(|name| (name.as_str(), name.description()))
+            .collect(),
+    );
+    progress::print(text.trim_end())?;
+    Ok(Outcome::Ok)
+}

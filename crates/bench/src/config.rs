@@ -1,0 +1,190 @@
+//! A configuration file: who owns which table, and what the file says as a whole.
+
+mod document;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use i2am_attribution::{Convention, ConventionConfig};
+use i2am_datasets::{DATASETS, DatasetConfig};
+use i2am_imacs::ImacsConfig;
+use i2am_imaging::ColorMap;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use toml::de::{DeValue, ValueDeserializer};
+
+pub(crate) use document::{Document, Source};
+
+use crate::exit::usage;
+use crate::suggest;
+
+/// Version of the configuration's keys.
+const SCHEMA_VERSION: u32 = 1;
+
+/// A table that still knows its lines.
+pub(crate) type Table<'a> = Spanned<DeValue<'a>>;
+
+/// What the configuration says, but for the models, which only a build with libtorch can read.
+pub(crate) struct RunConfig {
+    pub(crate) name: String,
+    pub(crate) output: PathBuf,
+    pub(crate) seed: u64,
+    pub(crate) dataset: DatasetConfig,
+    pub(crate) convention: Convention,
+    pub(crate) imacs: ImacsConfig,
+    pub(crate) capture: Capture,
+    pub(crate) pictures: Pictures,
+    /// Folder of the file, where relative paths start.
+    pub(crate) base: PathBuf,
+}
+
+/// `[attribution.capture]`: what is recorded while sampling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Capture {
+    /// Groups of steps that are summed apart; by default as many as the convention shows.
+    pub(crate) time_groups: Option<usize>,
+    /// Layers whose position-by-position attention is kept.
+    pub(crate) specific: Vec<String>,
+    /// Bound on the scores held at a time, in MiB.
+    pub(crate) chunk_mib: usize,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            time_groups: None,
+            specific: Vec::new(),
+            chunk_mib: 64,
+        }
+    }
+}
+
+/// `[attribution.pictures]`: what is drawn for each sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Pictures {
+    /// The sheet with inputs, result and maps.
+    pub(crate) grid: bool,
+    /// One overlay per level.
+    pub(crate) overlays: bool,
+    /// Colours of maps.
+    pub(crate) colors: ColorMap,
+    /// How far the colours cover the picture, 0 to 1.
+    pub(crate) strength: f32,
+}
+
+impl Default for Pictures {
+    fn default() -> Self {
+        Self {
+            grid: true,
+            overlays: true,
+            colors: ColorMap::default(),
+            strength: 0.6,
+        }
+    }
+}
+
+/// The scalars at the top of the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Top {
+    schema_version: u32,
+    name: String,
+    output: Option<PathBuf>,
+    #[serde(default)]
+    seed: u64,
+    #[serde(rename = "dataset")]
+    _dataset: serde::de::IgnoredAny,
+    #[serde(rename = "model")]
+    _models: Vec<serde::de::IgnoredAny>,
+    #[serde(rename = "attribution")]
+    _attribution: Option<serde::de::IgnoredAny>,
+}
+
+impl RunConfig {
+    /// Reads `document`, whose models stay in it.
+    ///
+    /// # Errors
+    /// An unknown key or a value of the wrong kind, with the line it stands on.
+    pub(crate) fn read(document: &mut Document<'_>) -> Result<Self> {
+        let top: Top = document.parse_whole()?;
+        if top.schema_version != SCHEMA_VERSION {
+            let found = top.schema_version;
+            return Err(usage(format!(
+                "{}: schema_version: expected {SCHEMA_VERSION}, found {found}",
+                document.path().display()
+            )));
+        }
+        if top.name.is_empty() || top.name.contains(['/', '\\']) || top.name.starts_with('.') {
+            let found = &top.name;
+            return Err(usage(format!(
+                "{}: name: expected a folder name, found `{found}`",
+                document.path().display()
+            )));
+        }
+        let base = document.path().parent().unwrap_or(Path::new("")).to_owned();
+        let mut dataset = Self::read_dataset(document)?;
+        dataset.resolve(&base);
+        let [imacs, capture, pictures] =
+            ["imacs", "capture", "pictures"].map(|key| document.take("attribution", key));
+        let imacs = imacs
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        let capture = capture
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        let pictures = pictures
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        let attribution = document.take_top("attribution");
+        let attribution: ConventionConfig = attribution
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        let convention = attribution
+            .resolve()
+            .map_err(|error| document.refuse(&error))?;
+        Ok(Self {
+            output: top.output.map_or_else(
+                || Path::new("results").join(&top.name),
+                |output| base.join(output),
+            ),
+            name: top.name,
+            seed: top.seed,
+            dataset,
+            convention,
+            imacs,
+            capture,
+            pictures,
+            base,
+        })
+    }
+
+    fn read_dataset(document: &mut Document<'_>) -> Result<DatasetConfig> {
+        let kind = document
+            .take("dataset", "kind")
+            .ok_or_else(|| document.refuse(&"[dataset] has no `kind`"))?;
+        let kind: String = document.parse(kind)?;
+        let table = document
+            .take_top("dataset")
+            .ok_or_else(|| document.refuse(&"no table [dataset]"))?;
+        match DatasetConfig::deserialize(&kind, ValueDeserializer::from(table)) {
+            Some(config) => config.map_err(|error| document.locate(error)),
+            None => {
+                let help = suggest::help(&kind, DATASETS.iter().map(|kind| kind.name));
+                Err(document.refuse(&format!("dataset.kind: no dataset `{kind}`: {help}")))
+            }
+        }
+    }
+
+    /// Groups of steps to record apart.
+    pub(crate) fn recorded_groups(&self) -> usize {
+        self.capture
+            .time_groups
+            .unwrap_or(self.convention.time_groups)
+    }
+}

@@ -1,0 +1,161 @@
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::Table;
+use crate::exit::usage;
+
+/// A configuration file's text and what the command line replaces in it.
+pub(crate) struct Source {
+    path: PathBuf,
+    text: String,
+    sets: Vec<String>,
+}
+
+/// A parsed configuration; tables are taken out of it by their owners.
+pub(crate) struct Document<'a> {
+    source: &'a Source,
+    root: DeTable<'a>,
+    span: Range<usize>,
+}
+
+impl Source {
+    /// Reads `path`; `sets` replace values (`a.0.b=value`).
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            usage(format!(
+                "cannot read the configuration {}: {error}",
+                path.display()
+            ))
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            text,
+            sets: sets.to_vec(),
+        })
+    }
+}
+
+impl<'a> Document<'a> {
+    /// Parses the text and replaces what is to be replaced.
+    ///
+    /// # Errors
+    /// A text that is not TOML, a replacement that names nothing that can be replaced.
+    pub(crate) fn parse_source(source: &'a Source) -> Result<Self> {
+        let parsed = DeTable::parse(&source.text).map_err(|error| {
+            usage(format!(
+                "{}: {}",
+                source.path.display(),
+                error.to_string().trim_end()
+            ))
+        })?;
+        let mut document = Self {
+            source,
+            span: parsed.span(),
+            root: parsed.into_inner(),
+        };
+        for set in &source.sets {
+            document.set(set)?;
+        }
+        Ok(document)
+    }
+
+    pub(crate) fn path(&self) -> &'a Path {
+        &self.source.path
+    }
+
+    fn set(&mut self, set: &'a str) -> Result<()> {
+        let (key, value) = set
+            .split_once('=')
+            .ok_or_else(|| usage(format!("--set {set}: expected KEY=VALUE")))?;
+        // What is no TOML value is a string without its quotes.
+        let value = DeValue::parse(value).map_or_else(
+            |_| Spanned::new(0..0, DeValue::String(value.into())),
+            |value| Spanned::new(0..0, value.into_inner()),
+        );
+        let mut keys: Vec<&str> = key.split('.').collect();
+        let last = keys.pop().unwrap_or_default();
+        let mut table = &mut self.root;
+        let mut place = keys.into_iter().peekable();
+        while let Some(name) = place.next() {
+            let entry = table
+                .entry(Spanned::new(0..0, name.into()))
+                .or_insert_with(|| Spanned::new(0..0, DeValue::Table(DeTable::new())));
+            let inner = match entry.get_mut() {
+                DeValue::Array(items) => {
+                    let count = items.len();
+                    let index = place.next().and_then(|index| index.parse::<usize>().ok());
+                    let item = index.and_then(|index| items.get_mut(index));
+                    let item = item
+                        .with_context(|| format!("`{name}` has {count} entries, counted from 0"));
+                    item.map_err(|error| usage(format!("--set {set}: {error}")))?
+                        .get_mut()
+                }
+                other => other,
+            };
+            let kind = inner.type_str();
+            let DeValue::Table(inner) = inner else {
+                return Err(usage(format!(
+                    "--set {set}: `{name}` is a {kind}, not a table"
+                )));
+            };
+            table = inner;
+        }
+        table.insert(Spanned::new(0..0, last.into()), value);
+        Ok(())
+    }
+
+    /// The whole file as `T`.
+    pub(crate) fn parse_whole<T: Deserialize<'a>>(&self) -> Result<T> {
+        self.parse(Spanned::new(
+            self.span.clone(),
+            DeValue::Table(self.root.clone()),
+        ))
+    }
+
+    /// One table as `T`.
+    pub(crate) fn parse<T: Deserialize<'a>>(&self, table: Table<'a>) -> Result<T> {
+        T::deserialize(ValueDeserializer::from(table)).map_err(|error| self.locate(error))
+    }
+
+    /// Takes the value of `key` out of the top.
+    pub(crate) fn take_top(&mut self, key: &str) -> Option<Table<'a>> {
+        self.root.remove(key)
+    }
+
+    /// Takes the value of `key` out of the table `table`.
+    pub(crate) fn take(&mut self, table: &str, key: &str) -> Option<Table<'a>> {
+        match self.root.get_mut(table)?.get_mut() {
+            DeValue::Table(table) => table.remove(key),
+            _ => None,
+        }
+    }
+
+    /// A table's own error, with file, line and the line itself.
+    pub(crate) fn locate(&self, mut error: toml::de::Error) -> anyhow::Error {
+        let Source { path, text, sets } = self.source;
+        error.set_input(Some(text));
+        let sets = if sets.is_empty() {
+            String::new()
+        } else {
+            format!(" (with --set {})", sets.join(" --set "))
+        };
+        usage(format!(
+            "{}{sets}: {}",
+            path.display(),
+            error.to_string().trim_end()
+        ))
+    }
+
+    /// An error about the file as a whole.
+    pub(crate) fn refuse(&self, reason: &dyn std::fmt::Display) -> anyhow::Error {
+        usage(format!("{}: {reason}", self.path().display()))
+    }
+}

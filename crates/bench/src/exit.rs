@@ -1,0 +1,55 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+/// The exit codes that scripts may rely on; 3 is kept for "worse than the baseline".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// 0: everything was done.
+    Ok,
+    /// 1: it failed.
+    Failed,
+    /// 2: the command line or the configuration cannot be used.
+    Usage,
+    /// 4: some samples failed, the others are done.
+    SomeFailed,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Ok => 0,
+            Outcome::Failed => 1,
+            Outcome::Usage => 2,
+            Outcome::SomeFailed => 4,
+        })
+    }
+}
+
+/// Marks an error as the user's to mend in the command line or the configuration.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// A usage error with this message.
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(UsageError(message.into()))
+}
+
+impl Outcome {
+    /// What an error ends with.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        if error.chain().any(|cause| cause.is::<UsageError>()) {
+            Self::Usage
+        } else {
+            Self::Failed
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A configuration resolved: data set opened, models configured, everything that decides a number in one value.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use i2am_datasets::{Dataset, Part};
+use i2am_results::{DatasetName, GitState, ManifestStart, config_hash};
+use serde_json::{Value, json};
+
+use crate::cli::{RunArgs, StageName};
+use crate::config::{Document, RunConfig, Source};
+use crate::exit::usage;
+use crate::{progress, stages};
+
+/// Where synthetic sets without a folder of their own are drawn.
+const GENERATED: &str = "datasets/generated";
+
+/// Everything a run needs to know.
+pub(crate) struct Plan {
+    pub(crate) config: RunConfig,
+    pub(crate) dataset: Box<dyn Dataset>,
+    pub(crate) models: Vec<stages::ModelEntry>,
+    pub(crate) stages: Vec<StageName>,
+    pub(crate) device: String,
+    pub(crate) threads: usize,
+    pub(crate) fresh: bool,
+    /// Number of samples to take.
+    pub(crate) samples: usize,
+}
+
+impl Plan {
+    /// Reads the configuration and opens the data set; a synthetic one is drawn if it is not there yet.
+    ///
+    /// # Errors
+    /// A configuration or command line that cannot be used, a data set that cannot be opened.
+    pub(crate) fn of(args: &RunArgs) -> Result<Self> {
+        let source = Source::read(&args.config, &args.sets)?;
+        let mut document = Document::parse_source(&source)?;
+        let config = RunConfig::read(&mut document)?;
+        let models = stages::read_models(&mut document, &config)?;
+        let threads = args
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+        if threads == 0 {
+            return Err(usage("--threads: expected at least 1"));
+        }
+        stages::set_threads(threads);
+        let dataset = {
+            let bar = progress::bar("drawing the data set", 0);
+            let told = |done: usize| bar.set_position(done as u64);
+            let dataset = config.dataset.open(Path::new(GENERATED), &told);
+            bar.finish_and_clear();
+            dataset?
+        };
+        let samples = args.limit.unwrap_or(usize::MAX).min(dataset.ids().len());
+        let mut stages = args.stages.clone();
+        if stages.is_empty() {
+            stages = vec![StageName::Generate, StageName::Score];
+        }
+        stages.sort_unstable();
+        stages.dedup();
+        let (device, fresh) = (args.device.clone(), args.fresh);
+        Ok(Self {
+            config,
+            dataset,
+            models,
+            stages,
+            device,
+            threads,
+            fresh,
+            samples,
+        })
+    }
+
+    /// Checks that every file and tensor that will be read is there and fits.
+    ///
+    /// # Errors
+    /// The first thing that is missing or wrong.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut needs: Vec<Part> = Part::REQUIRED.to_vec();
+        if self.stages.contains(&StageName::Generate) {
+            stages::check_models(self, &mut needs)?;
+        }
+        needs.sort_unstable();
+        needs.dedup();
+        self.dataset.check(&needs)?;
+        Ok(())
+    }
+
+    /// What the manifest starts with.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read.
+    pub(crate) fn manifest(&self) -> Result<ManifestStart> {
+        let config = self.resolved();
+        let mut inputs = BTreeMap::from([("dataset".to_owned(), self.dataset.index_sha256())]);
+        for model in &self.models {
+            for (file, hash) in model.hashes()? {
+                inputs.insert(format!("checkpoint:{}:{file}", model.name), hash);
+            }
+        }
+        let mut versions = BTreeMap::from([(
+            "i2am-bench".to_owned(),
+            env!("CARGO_PKG_VERSION").to_owned(),
+        )]);
+        versions.extend(stages::versions());
+        Ok(ManifestStart {
+            name: self.config.name.clone(),
+            dataset: self.dataset_name(),
+            git: git_state(),
+            config_hash: config_hash(&config),
+            config,
+            inputs,
+            versions,
+            device: self.device.clone(),
+            threads: self.threads,
+            seed: self.config.seed,
+        })
+    }
+
+    fn dataset_name(&self) -> DatasetName {
+        DatasetName {
+            name: self.dataset.name().to_owned(),
+            split: self.dataset.split().to_owned(),
+            pairing: self
+                .dataset
+                .pairing()
+                .map_or_else(String::new, |pairing| pairing.to_string()),
+        }
+    }
+
+    /// Every setting that can change a number, defaults filled in.
+    fn resolved(&self) -> Value {
+        let RunConfig {
+            seed,
+            dataset,
+            convention,
+            imacs,
+            ..
+        } = &self.config;
+        json!({
+            "seed": seed,
+            "dataset": { "kind": dataset.kind(), "settings": dataset },
+            "model": self.models.iter().map(|model| model.settings.clone()).collect::<Vec<_>>(),
+            "attribution": {
+                "convention": convention,
+                "imacs": imacs,
+                "recorded_groups": self.config.recorded_groups(),
+            },
+        })
+    }
+
+    /// The folder of results.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.config.output.clone()
+    }
+}
+
+/// Commit and cleanliness of the working directory's repository, if git is there and knows.
+fn git_state() -> Option<GitState> {
+    let git = |args: &[&str]| {
+        let output = std::process::Command::new("git").args(args).output().ok()?;
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "HEAD"])?;
+    let dirty = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    Some(GitState {
+        commit,
+        dirty: !dirty.is_empty(),
+    })
+}

@@ -1,0 +1,85 @@
+//! Words and bars on standard error.
+
+use std::io::{self, Write};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Every bar is one of these, so that lines of the log can be written between them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Collects a line and writes it while the bars are out of the way.
+#[derive(Default)]
+struct Line(Vec<u8>);
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // A closed standard error is no reason to stop.
+        let _ = BARS.suspend(|| io::stderr().write_all(&self.0));
+    }
+}
+
+struct Lines;
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line::default()
+    }
+}
+
+/// Sends the log to standard error; `RUST_LOG` chooses what, `quiet` only warnings.
+pub(crate) fn start_logging(quiet: bool) {
+    let default = if quiet { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let format = tracing_subscriber::fmt()
+        .without_time()
+        .with_target(false)
+        .with_writer(Lines);
+    format
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .with_env_filter(filter)
+        .init();
+}
+
+/// One line for an error and its causes.
+pub(crate) fn error(error: &anyhow::Error) {
+    tracing::error!("{error:#}");
+}
+
+/// Text on standard output.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// A bar with the time left; nothing is drawn off a terminal.
+pub(crate) fn bar(title: &str, length: u64) -> ProgressBar {
+    let template =
+        "{prefix:<24.bold} {bar:30} {pos:>5}/{len} {msg} {elapsed_precise} left {eta_precise}";
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    let bar = BARS.add(
+        ProgressBar::new(length)
+            .with_style(style)
+            .with_prefix(title.to_owned()),
+    );
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,127 @@
+//! First stage: pictures and attention records.
+
+use anyhow::{Context as _, Result};
+use i2am_datasets::Dataset;
+use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
+use i2am_runner::capture::CaptureConfig;
+use i2am_runner::families::{Pipeline, Request};
+use i2am_runner::noise::NoiseSource;
+
+use super::models;
+use crate::plan::Plan;
+use crate::progress;
+
+/// Generates every sample that is not done yet. A sample that fails is noted and the others go on.
+pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
+    let device = models::device(&plan.device)?;
+    let capture = models::capture(plan);
+    for entry in &plan.models {
+        let ids = &plan.dataset.ids()[..plan.samples];
+        let done = |id: &String| folder.done(Stage::Generate, &entry.name, id) == Some(Status::Ok);
+        let left: Vec<usize> = (0..ids.len()).filter(|&index| !done(&ids[index])).collect();
+        if left.is_empty() {
+            continue;
+        }
+        let bar = progress::bar(&entry.name, ids.len() as u64)
+            .with_position((ids.len() - left.len()) as u64);
+        let pipeline = entry
+            .model
+            .load(device)
+            .with_context(|| format!("model `{}`", entry.name))?;
+        let steps = progress::bar("step", pipeline.steps() as u64);
+        for index in left {
+            steps.set_position(0);
+            bar.set_message(ids[index].clone());
+            let model = Loaded {
+                name: &entry.name,
+                pipeline: pipeline.as_ref(),
+                capture: &capture,
+            };
+            let result = model.sample(plan, folder, index, &mut |step| {
+                steps.set_position(step as u64)
+            });
+            if let Some(reason) = &result.failure {
+                tracing::warn!("{}: sample {}: {reason}", entry.name, ids[index]);
+            }
+            folder.append(&result)?;
+            bar.inc(1);
+        }
+        steps.finish_and_clear();
+        bar.finish_and_clear();
+    }
+    Ok(())
+}
+
+struct Loaded<'a> {
+    name: &'a str,
+    pipeline: &'a dyn Pipeline,
+    capture: &'a CaptureConfig,
+}
+
+impl Loaded<'_> {
+    fn sample(
+        &self,
+        plan: &Plan,
+        folder: &RunFolder,
+        index: usize,
+        on_step: &mut dyn FnMut(usize),
+    ) -> SampleResult {
+        let id = &plan.dataset.ids()[index];
+        let started = std::time::Instant::now();
+        let made = self.make(
+            plan.dataset.as_ref(),
+            plan.config.seed,
+            folder,
+            index,
+            on_step,
+        );
+        let seconds = Measurement {
+            direction: String::new(),
+            level: String::new(),
+            metric: "seconds".to_owned(),
+            version: 1,
+            outcome: Outcome::ok(started.elapsed().as_secs_f64()).expect("a duration is finite"),
+            convention: String::new(),
+            note: String::new(),
+        };
+        SampleResult {
+            stage: Stage::Generate,
+            model: self.name.to_owned(),
+            sample_id: id.clone(),
+            measurements: if made.is_ok() {
+                vec![seconds]
+            } else {
+                Vec::new()
+            },
+            failure: made.err().map(|error| format!("{error:#}")),
+        }
+    }
+
+    fn make(
+        &self,
+        dataset: &dyn Dataset,
+        seed: u64,
+        folder: &RunFolder,
+        index: usize,
+        on_step: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        let sample = dataset.load(index)?;
+        let noise = NoiseSource::Seeded {
+            seed,
+            dataset: dataset.name().to_owned(),
+            sample: sample.id.clone(),
+        };
+        let request = Request {
+            noise: &noise,
+            capture: Some(self.capture),
+            on_step,
+        };
+        let generated = self.pipeline.generate(&sample, request)?;
+        let paths = folder.paths();
+        i2am_imaging::write_png_rgb(paths.image(self.name, &sample.id), &generated.image)?;
+        if let Some(record) = &generated.record {
+            i2am_files::write_atomic(&paths.attention(self.name, &sample.id), &record.to_bytes()?)?;
+        }
+        Ok(())
+    }
+}

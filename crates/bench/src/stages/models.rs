@@ -1,0 +1,160 @@
+//! Models as the runner knows them.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use i2am_datasets::Part;
+use i2am_runner::capture::CaptureConfig;
+use i2am_runner::families::{FAMILIES, Model, family};
+use serde::Deserialize;
+use serde_json::Value;
+use tch::{Cuda, Device};
+use toml::de::DeValue;
+
+use crate::config::{Document, RunConfig, Table};
+use crate::exit::usage;
+use crate::plan::Plan;
+use crate::suggest;
+
+/// One `[[model]]`.
+pub(crate) struct ModelEntry {
+    pub(crate) name: String,
+    pub(crate) settings: Value,
+    pub(crate) model: Box<dyn Model>,
+}
+
+impl ModelEntry {
+    /// The SHA-256 of every file of its checkpoint, by file name.
+    pub(crate) fn hashes(&self) -> Result<Vec<(String, String)>> {
+        let facts = self.model.check(None)?;
+        let root = self.model.checkpoint();
+        let hash = |file: &std::path::PathBuf| -> Result<(String, String)> {
+            let below = file
+                .strip_prefix(root)
+                .ok()
+                .filter(|below| !below.as_os_str().is_empty());
+            let name = below.unwrap_or(Path::new(file.file_name().unwrap_or_default()));
+            Ok((name.display().to_string(), i2am_files::sha256_file(file)?))
+        };
+        facts.files.iter().map(hash).collect()
+    }
+}
+
+/// What decides who reads a `[[model]]` table.
+#[derive(Deserialize)]
+struct Kind {
+    name: String,
+    family: String,
+}
+
+/// Reads every `[[model]]`.
+pub(crate) fn read_models(
+    document: &mut Document<'_>,
+    config: &RunConfig,
+) -> Result<Vec<ModelEntry>> {
+    let Some(models) = document.take_top("model") else {
+        return Err(document.refuse(&"no [[model]]"));
+    };
+    let DeValue::Array(tables) = models.into_inner() else {
+        return Err(document.refuse(&"model: expected tables [[model]]"));
+    };
+    let mut entries: Vec<ModelEntry> = Vec::new();
+    for table in tables {
+        let entry = read_model(document, table, &config.base)?;
+        if entries.iter().any(|other| other.name == entry.name) {
+            return Err(document.refuse(&format!("two models are called `{}`", entry.name)));
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn read_model<'a>(document: &Document<'a>, table: Table<'a>, base: &Path) -> Result<ModelEntry> {
+    let Kind { name, family: kind } = document.parse(table.clone())?;
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+        return Err(document.refuse(&format!(
+            "model.name: expected a folder name, found `{name}`"
+        )));
+    }
+    let Some(family) = family(&kind) else {
+        let help = suggest::help(&kind, FAMILIES.iter().map(|family| family.info().name));
+        return Err(document.refuse(&format!("model `{name}`: no family `{kind}`: {help}")));
+    };
+    let model = family
+        .configure(table, base)
+        .map_err(|error| document.locate(error))?;
+    let mut settings = model.settings();
+    // Where the checkpoint lies cannot change a number; what is in it is hashed apart.
+    if let Some(settings) = settings.as_object_mut() {
+        settings.remove("checkpoint");
+    }
+    Ok(ModelEntry {
+        name,
+        settings,
+        model,
+    })
+}
+
+/// Checks every model and adds the parts of a sample that they read.
+pub(crate) fn check_models(plan: &Plan, needs: &mut Vec<Part>) -> Result<()> {
+    device(&plan.device)?;
+    let capture = capture(plan);
+    for entry in &plan.models {
+        let facts = entry
+            .model
+            .check(Some(&capture))
+            .with_context(|| format!("model `{}`", entry.name))?;
+        let (height, width) = facts.size;
+        let millions = facts.parameters as f64 / 1e6;
+        tracing::info!(
+            "model {}: {millions:.1} M parameters, {height}x{width}, {} steps",
+            entry.name,
+            facts.steps
+        );
+        needs.extend(entry.model.needs());
+    }
+    Ok(())
+}
+
+/// What is recorded while sampling.
+pub(crate) fn capture(plan: &Plan) -> CaptureConfig {
+    CaptureConfig {
+        time_groups: plan.config.recorded_groups(),
+        specific: plan.config.capture.specific.clone(),
+        chunk_mib: plan.config.capture.chunk_mib,
+    }
+}
+
+/// The device called `name`.
+pub(crate) fn device(name: &str) -> Result<Device> {
+    let index = match name.split_once(':') {
+        None if name == "cpu" => return Ok(Device::Cpu),
+        Some(("cuda", index)) => index.parse::<usize>().ok(),
+        None if name == "cuda" => Some(0),
+        _ => None,
+    };
+    let Some(index) = index else {
+        return Err(usage(format!("--device {name}: expected cpu or cuda:N")));
+    };
+    let count = Cuda::device_count();
+    if index as i64 >= count {
+        bail!(
+            "--device {name}: this libtorch sees {count} CUDA devices; `scripts/setup --cuda` installs the CUDA libraries"
+        );
+    }
+    Ok(Device::Cuda(index))
+}
+
+/// Threads of libtorch and of everything else.
+pub(crate) fn set_threads(threads: usize) {
+    tch::set_num_threads(threads as i32);
+    // Only the first call in a process counts; a second one changes nothing.
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global();
+}
+
+/// Versions for the manifest.
+pub(crate) fn versions() -> Vec<(String, String)> {
+    vec![("libtorch".to_owned(), "2.13.0".to_owned())]
+}

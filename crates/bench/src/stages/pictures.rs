@@ -1,0 +1,153 @@
+//! What people would rather look at: overlays and one sheet per sample.
+
+use anyhow::Result;
+use i2am_attribution::{AttentionRecord, Direction, Level, attribution_map, levels, normalise};
+use i2am_datasets::Sample;
+use i2am_imaging::{
+    Cell, CellSize, PictureGrid, Plane, RgbImage, overlay, pillow_bicubic_rgb, write_png_rgb,
+};
+use i2am_results::RunPaths;
+
+use crate::plan::Plan;
+
+/// Height of a picture on the sheet.
+const INPUTS: CellSize = CellSize::Height(192);
+const MAPS: CellSize = CellSize::Height(128);
+/// Mid-grey, as the models see the hole.
+const HOLE: [u8; 3] = [128; 3];
+
+/// Writes what the configuration asks for.
+pub(super) fn write(
+    plan: &Plan,
+    paths: &RunPaths,
+    model: &str,
+    sample: &Sample,
+    record: &AttentionRecord,
+    image: &RgbImage,
+) -> Result<()> {
+    let settings = &plan.config.pictures;
+    if !settings.grid && !settings.overlays {
+        return Ok(());
+    }
+    let mut overlays = Vec::new();
+    for direction in Direction::ALL {
+        let base = match direction {
+            Direction::ReferenceToGenerated => image.clone(),
+            Direction::GeneratedToReference => pillow_bicubic_rgb(
+                &sample.reference,
+                image.height() as usize,
+                image.width() as usize,
+            ),
+        };
+        for level in levels(record, &plan.config.convention, direction) {
+            let Some(map) = attribution(plan, record, direction, &level, &base) else {
+                continue;
+            };
+            overlays.push((
+                direction,
+                level,
+                overlay(&base, &map, settings.colors, settings.strength),
+            ));
+        }
+    }
+    if settings.overlays {
+        for (direction, level, picture) in &overlays {
+            let name = level.to_string().replace(':', "-");
+            write_png_rgb(
+                paths
+                    .maps(model, &sample.id)
+                    .join(format!("{direction}.{name}.png")),
+                picture,
+            )?;
+        }
+    }
+    if settings.grid {
+        write_png_rgb(
+            paths.grid(model, &sample.id),
+            &sheet(model, sample, image, overlays),
+        )?;
+    }
+    Ok(())
+}
+
+/// The map as it is scored, without a mask; none where there is no map.
+fn attribution(
+    plan: &Plan,
+    record: &AttentionRecord,
+    direction: Direction,
+    level: &Level,
+    base: &RgbImage,
+) -> Option<Plane> {
+    let convention = &plan.config.convention;
+    let map = attribution_map(record, convention, direction, level).ok()?;
+    Some(normalise(
+        &map.plane,
+        convention,
+        direction,
+        base.height() as usize,
+        base.width() as usize,
+        None,
+    ))
+}
+
+fn sheet(
+    model: &str,
+    sample: &Sample,
+    image: &RgbImage,
+    overlays: Vec<(Direction, Level, RgbImage)>,
+) -> RgbImage {
+    let mut grid = PictureGrid::new();
+    let mut inputs = vec![
+        Cell::new("to inpaint", with_hole(sample)),
+        Cell::new("reference", sample.reference.clone()),
+        Cell::new("generated", image.clone()),
+    ];
+    inputs.extend(
+        sample
+            .ground_truth
+            .clone()
+            .map(|truth| Cell::new("ground truth", truth)),
+    );
+    let unified = |(direction, level, picture): &(Direction, Level, RgbImage)| {
+        (*level == Level::Unified)
+            .then(|| Cell::new(format!("{direction} unified"), picture.clone()))
+    };
+    inputs.extend(overlays.iter().filter_map(unified));
+    grid.row(format!("{model}, sample {}", sample.id), INPUTS, inputs);
+    for direction in Direction::ALL {
+        let titles: [(&str, fn(&Level) -> bool); 3] = [
+            ("time groups, noisiest first", |level| {
+                matches!(level, Level::Time(_))
+            }),
+            ("heads", |level| matches!(level, Level::Head(_))),
+            ("resolutions", |level| {
+                matches!(level, Level::Resolution { .. })
+            }),
+        ];
+        for (title, wanted) in titles {
+            let cell = |(_, level, picture): &(Direction, Level, RgbImage)| {
+                Cell::new(level.to_string(), picture.clone())
+            };
+            let cells: Vec<Cell> = overlays
+                .iter()
+                .filter(|(d, level, _)| *d == direction && wanted(level))
+                .map(cell)
+                .collect();
+            if !cells.is_empty() {
+                grid.row(format!("{direction}: {title}"), MAPS, cells);
+            }
+        }
+    }
+    grid.render()
+}
+
+/// The picture with its hole in grey.
+fn with_hole(sample: &Sample) -> RgbImage {
+    let mut picture = sample.image.clone();
+    for (pixel, mask) in picture.pixels_mut().zip(sample.mask.pixels()) {
+        if mask.0[0] >= 128 {
+            pixel.0 = HOLE;
+        }
+    }
+    picture
+}
