@@ -3,6 +3,11 @@
 //! libtorch finds its CUDA half only if that library is loaded. No symbol of it is named anywhere, so the linker would leave it out,
 //! and the device would be missing without an error.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "this is how a build script speaks to cargo"
+)]
+
 use std::env;
 use std::path::PathBuf;
 

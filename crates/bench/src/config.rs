@@ -172,13 +172,11 @@ impl RunConfig {
         let table = document
             .take_top("dataset")
             .ok_or_else(|| document.refuse(&"no table [dataset]"))?;
-        match DatasetConfig::deserialize(&kind, ValueDeserializer::from(table)) {
-            Some(config) => config.map_err(|error| document.locate(error)),
-            None => {
-                let help = suggest::help(&kind, DATASETS.iter().map(|kind| kind.name));
-                Err(document.refuse(&format!("dataset.kind: no dataset `{kind}`: {help}")))
-            }
-        }
+        let Some(config) = DatasetConfig::deserialize(&kind, ValueDeserializer::from(table)) else {
+            let help = suggest::help(&kind, DATASETS.iter().map(|kind| kind.name));
+            return Err(document.refuse(&format!("dataset.kind: no dataset `{kind}`: {help}")));
+        };
+        config.map_err(|error| document.locate(error))
     }
 
     /// Groups of steps to record apart.

@@ -46,7 +46,7 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 impl Outcome {
     /// What an error ends with.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        if error.chain().any(|cause| cause.is::<UsageError>()) {
+        if error.is::<UsageError>() {
             Self::Usage
         } else {
             Self::Failed

@@ -192,12 +192,12 @@ impl Checkpoint {
         }
     }
 
-    /// Names in the files that are not in `loaded` and are not known ballast.
-    pub(crate) fn unused(&self, loaded: &BTreeSet<String>) -> Vec<String> {
+    /// Names in the files that are not in `asked` and are not known ballast.
+    pub(crate) fn unused(&self, asked: &BTreeSet<String>) -> Vec<String> {
         let left = self
             .entries
             .iter()
-            .filter(|(name, _)| !loaded.contains(*name))
+            .filter(|(name, _)| !asked.contains(*name))
             .map(|(_, entry)| &entry.name);
         let all: BTreeSet<&String> = left.chain(&self.strangers).collect();
         all.into_iter().cloned().collect()

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 /// CLIP's mean and standard deviation per channel.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Bytes of a picture as `[1, 3, H, W]` f32 in 0 to 255.
 fn bytes(image: &RgbImage) -> Tensor {
@@ -24,8 +24,17 @@ pub fn signed(image: &RgbImage) -> Tensor {
 
 /// `[1, 3, H, W]` f32, normalised per channel as CLIP's input.
 pub fn clip_normalised(image: &RgbImage) -> Tensor {
-    let axis = |values: &[f32; 3]| Tensor::from_slice(values).reshape([1, 3, 1, 1]);
-    (bytes(image) / 255.0 - axis(&CLIP_MEAN)) / axis(&CLIP_STD)
+    clip_normalise(&bytes(image))
+}
+
+/// Levels `[batch, 3, H, W]` in 0 to 255, f32, normalised per channel as CLIP's input.
+pub fn clip_normalise(levels: &Tensor) -> Tensor {
+    let axis = |values: &[f32; 3]| {
+        Tensor::from_slice(values)
+            .reshape([1, 3, 1, 1])
+            .to_device(levels.device())
+    };
+    (levels / 255.0 - axis(&CLIP_MEAN)) / axis(&CLIP_STD)
 }
 
 /// `[1, 1, H, W]` f32 in `[0, 1]`.
@@ -46,6 +55,9 @@ pub enum Quantise {
 }
 
 /// A decoded `[1, 3, H, W]` in `[-1, 1]`, clamped, as a picture.
+///
+/// # Panics
+/// If `decoded` has another shape.
 pub fn to_rgb(decoded: &Tensor, quantise: Quantise) -> RgbImage {
     let size = decoded.size();
     let levels =

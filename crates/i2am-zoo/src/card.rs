@@ -37,7 +37,7 @@ try-on set.
 Made by `cargo run --release -p i2am-zoo -- --config configs/zoo/{name}.toml`:
 
 - data: `synth`, seed {data_seed}, {pictures} pictures of {height}x{width};
-- autoencoder: {vae_steps} steps of {vae_batch} pictures, absolute and squared error, edges, divergence weight {kl};
+- autoencoder: {vae_steps} steps of {vae_batch} pictures, absolute error, colour and edges, divergence weight {kl};
 - UNet and reference encoder together: {steps} steps of {batch} pictures, noise prediction on the Stable Diffusion
   schedule, weight `1 + min((1 - alpha) / alpha, {weight})`, the reference dropped for {drop} of the samples;
 - AdamW, highest learning rates {vae_rate} and {rate}, averaged weights (decay {decay}); seed {seed}.

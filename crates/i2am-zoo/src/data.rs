@@ -2,15 +2,12 @@
 
 use i2am_datasets::synth;
 use i2am_imaging::pillow_bicubic_rgb;
+use i2am_runner::pictures;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use crate::config::DataConfig;
 use crate::{progress, tensors};
-
-/// CLIP's mean and standard deviation per channel.
-const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 
 /// Pictures, holes and references, `count` of each, as bytes.
 pub(crate) struct TrainingSet {
@@ -66,15 +63,7 @@ impl TrainingSet {
 
     /// References `[batch, 3, S, S]` normalised as CLIP's.
     pub(crate) fn reference(&self, indices: &Tensor, device: Device) -> Tensor {
-        clip_normalised(&self.references.index_select(0, indices).to_device(device))
+        let references = self.references.index_select(0, indices);
+        pictures::clip_normalise(&references.to_device(device).to_kind(Kind::Float))
     }
-}
-
-fn clip_normalised(bytes: &Tensor) -> Tensor {
-    let axis = |values: &[f32; 3]| {
-        Tensor::from_slice(values)
-            .reshape([1, 3, 1, 1])
-            .to_device(bytes.device())
-    };
-    (bytes.to_kind(Kind::Float) / 255.0 - axis(&CLIP_MEAN)) / axis(&CLIP_STD)
 }

@@ -62,7 +62,7 @@ pub(crate) fn save(
     )?;
     write(&root.join("model_index.json"), &model_index())?;
     i2am_files::write_atomic(
-        &root.join("README.md"),
+        root.join("README.md"),
         card::text(config, variables, steps).as_bytes(),
     )?;
     progress::say(&format!("saved {}", root.display()));

@@ -1,4 +1,4 @@
-//! AdamW whose state can be saved, which libtorch's own cannot be through its C interface.
+//! `AdamW` whose state can be saved, which libtorch's own cannot be through its C interface.
 
 use std::collections::BTreeMap;
 

@@ -53,7 +53,8 @@ pub(crate) fn run(config: &ZooConfig, device: Device, limits: Limits) -> Result<
             &mut |path| vae::pictures(&autoencoder, &set, device, path),
         )?;
         if !finished {
-            return stopped(&trainer);
+            stopped(&trainer);
+            return Ok(());
         }
     }
     trainer.adopt_averages();
@@ -82,7 +83,7 @@ pub(crate) fn run(config: &ZooConfig, device: Device, limits: Limits) -> Result<
             stage.pictures(&autoencoder, device, path)
         })?;
         if !finished {
-            stopped(&trainer)?;
+            stopped(&trainer);
         }
     }
     trainer.adopt_averages();
@@ -94,12 +95,11 @@ pub(crate) fn run(config: &ZooConfig, device: Device, limits: Limits) -> Result<
     )
 }
 
-fn stopped(trainer: &Trainer) -> Result<()> {
+fn stopped(trainer: &Trainer) {
     progress::say(&format!(
         "stopped at {} step {}; start again to go on",
         trainer.stage, trainer.step
     ));
-    Ok(())
 }
 
 /// One stage's variables, optimiser and place.
@@ -206,7 +206,7 @@ impl Trainer {
             self.update_averages();
             self.step += 1;
             bar.inc(1);
-            if self.step % LOG_EVERY == 0 || self.step == self.schedule.steps {
+            if self.step.is_multiple_of(LOG_EVERY) || self.step == self.schedule.steps {
                 let mean = running.drain(..).sum::<f64>() / LOG_EVERY as f64;
                 if !mean.is_finite() {
                     bail!(
@@ -218,7 +218,7 @@ impl Trainer {
                 bar.set_message(format!("loss {mean:.4}"));
                 self.log(mean, norm, started.elapsed().as_secs_f64())?;
             }
-            if self.step % SAVE_EVERY == 0 || self.step == self.schedule.steps {
+            if self.step.is_multiple_of(SAVE_EVERY) || self.step == self.schedule.steps {
                 self.save()?;
                 let path = self
                     .folder

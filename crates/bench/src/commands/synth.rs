@@ -10,7 +10,7 @@ pub(super) fn run(args: &SynthArgs) -> Result<Outcome> {
     let bar = progress::bar("drawing", args.count as u64);
     let (height, width) = args.size;
     write_viton_hd(&args.out, args.seed, args.count, height, width, &|done| {
-        bar.set_position(done as u64)
+        bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
     tracing::info!(

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use i2am_datasets::Dataset;
-use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
+use i2am_results::{RunFolder, SampleResult, Stage, Status};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{Pipeline, Request};
 use i2am_runner::noise::NoiseSource;
@@ -38,7 +38,7 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
                 capture: &capture,
             };
             let result = model.sample(plan, folder, index, &mut |step| {
-                steps.set_position(step as u64)
+                steps.set_position(step as u64);
             });
             if let Some(reason) = &result.failure {
                 tracing::warn!("{}: sample {}: {reason}", entry.name, ids[index]);
@@ -67,7 +67,6 @@ impl Loaded<'_> {
         on_step: &mut dyn FnMut(usize),
     ) -> SampleResult {
         let id = &plan.dataset.ids()[index];
-        let started = std::time::Instant::now();
         let made = self.make(
             plan.dataset.as_ref(),
             plan.config.seed,
@@ -75,24 +74,11 @@ impl Loaded<'_> {
             index,
             on_step,
         );
-        let seconds = Measurement {
-            direction: String::new(),
-            level: String::new(),
-            metric: "seconds".to_owned(),
-            version: 1,
-            outcome: Outcome::ok(started.elapsed().as_secs_f64()).expect("a duration is finite"),
-            convention: String::new(),
-            note: String::new(),
-        };
         SampleResult {
             stage: Stage::Generate,
             model: self.name.to_owned(),
             sample_id: id.clone(),
-            measurements: if made.is_ok() {
-                vec![seconds]
-            } else {
-                Vec::new()
-            },
+            measurements: Vec::new(),
             failure: made.err().map(|error| format!("{error:#}")),
         }
     }
@@ -120,7 +106,7 @@ impl Loaded<'_> {
         let paths = folder.paths();
         i2am_imaging::write_png_rgb(paths.image(self.name, &sample.id), &generated.image)?;
         if let Some(record) = &generated.record {
-            i2am_files::write_atomic(&paths.attention(self.name, &sample.id), &record.to_bytes()?)?;
+            i2am_files::write_atomic(paths.attention(self.name, &sample.id), &record.to_bytes()?)?;
         }
         Ok(())
     }

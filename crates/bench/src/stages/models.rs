@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use i2am_datasets::Part;
+use i2am_runner::RunnerError;
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{FAMILIES, Model, family};
 use serde::Deserialize;
@@ -103,7 +104,7 @@ pub(crate) fn check_models(plan: &Plan, needs: &mut Vec<Part>) -> Result<()> {
         let facts = entry
             .model
             .check(Some(&capture))
-            .with_context(|| format!("model `{}`", entry.name))?;
+            .map_err(|error| refused(&entry.name, error))?;
         let (height, width) = facts.size;
         let millions = facts.parameters as f64 / 1e6;
         tracing::info!(
@@ -114,6 +115,16 @@ pub(crate) fn check_models(plan: &Plan, needs: &mut Vec<Part>) -> Result<()> {
         needs.extend(entry.model.needs());
     }
     Ok(())
+}
+
+/// A setting that cannot work is the user's to mend; a checkpoint that does not fit is a failure.
+fn refused(model: &str, error: RunnerError) -> anyhow::Error {
+    match error {
+        RunnerError::Steps { .. } | RunnerError::Setting { .. } | RunnerError::Specific { .. } => {
+            usage(format!("model `{model}`: {error}"))
+        }
+        error => anyhow::Error::new(error).context(format!("model `{model}`")),
+    }
 }
 
 /// What is recorded while sampling.

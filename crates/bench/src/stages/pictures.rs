@@ -16,6 +16,10 @@ const MAPS: CellSize = CellSize::Height(128);
 /// Mid-grey, as the models see the hole.
 const HOLE: [u8; 3] = [128; 3];
 
+/// A map laid over its picture.
+type Overlay = (Direction, Level, RgbImage);
+type LevelFilter = fn(&Level) -> bool;
+
 /// Writes what the configuration asks for.
 pub(super) fn write(
     plan: &Plan,
@@ -29,7 +33,7 @@ pub(super) fn write(
     if !settings.grid && !settings.overlays {
         return Ok(());
     }
-    let mut overlays = Vec::new();
+    let mut overlays: Vec<Overlay> = Vec::new();
     for direction in Direction::ALL {
         let base = match direction {
             Direction::ReferenceToGenerated => image.clone(),
@@ -64,7 +68,7 @@ pub(super) fn write(
     if settings.grid {
         write_png_rgb(
             paths.grid(model, &sample.id),
-            &sheet(model, sample, image, overlays),
+            &sheet(model, sample, image, &overlays),
         )?;
     }
     Ok(())
@@ -90,12 +94,7 @@ fn attribution(
     ))
 }
 
-fn sheet(
-    model: &str,
-    sample: &Sample,
-    image: &RgbImage,
-    overlays: Vec<(Direction, Level, RgbImage)>,
-) -> RgbImage {
+fn sheet(model: &str, sample: &Sample, image: &RgbImage, overlays: &[Overlay]) -> RgbImage {
     let mut grid = PictureGrid::new();
     let mut inputs = vec![
         Cell::new("to inpaint", with_hole(sample)),
@@ -108,14 +107,14 @@ fn sheet(
             .clone()
             .map(|truth| Cell::new("ground truth", truth)),
     );
-    let unified = |(direction, level, picture): &(Direction, Level, RgbImage)| {
+    let unified = |(direction, level, picture): &Overlay| {
         (*level == Level::Unified)
             .then(|| Cell::new(format!("{direction} unified"), picture.clone()))
     };
     inputs.extend(overlays.iter().filter_map(unified));
     grid.row(format!("{model}, sample {}", sample.id), INPUTS, inputs);
     for direction in Direction::ALL {
-        let titles: [(&str, fn(&Level) -> bool); 3] = [
+        let titles: [(&str, LevelFilter); 3] = [
             ("time groups, noisiest first", |level| {
                 matches!(level, Level::Time(_))
             }),
@@ -125,9 +124,8 @@ fn sheet(
             }),
         ];
         for (title, wanted) in titles {
-            let cell = |(_, level, picture): &(Direction, Level, RgbImage)| {
-                Cell::new(level.to_string(), picture.clone())
-            };
+            let cell =
+                |(_, level, picture): &Overlay| Cell::new(level.to_string(), picture.clone());
             let cells: Vec<Cell> = overlays
                 .iter()
                 .filter(|(d, level, _)| *d == direction && wanted(level))

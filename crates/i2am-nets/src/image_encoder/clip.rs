@@ -6,6 +6,7 @@ use crate::scope::{Init, Scope};
 
 /// One layer of the tower: self-attention and a two-layer perceptron, both pre-normalised and residual.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the names in the files")]
 struct Layer {
     heads: i64,
     layer_norm1: LayerNorm,

@@ -57,7 +57,7 @@ impl ResnetBlock {
     pub fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Tensor {
         let mut h = self.conv1.forward(&self.norm1.forward(x).silu());
         if let (Some(proj), Some(time)) = (&self.time_emb_proj, time) {
-            h = h + proj.forward(time).unsqueeze(-1).unsqueeze(-1);
+            h += proj.forward(time).unsqueeze(-1).unsqueeze(-1);
         }
         let h = self.conv2.forward(&self.norm2.forward(&h).silu());
         match &self.conv_shortcut {

@@ -82,6 +82,14 @@ fn weight_file(folder: &Path, stem: &str) -> Result<PathBuf, NetError> {
     })
 }
 
+/// Files written before mid-2023 name the autoencoder's attention otherwise.
+const OLD_ATTENTION: [(&str, &str); 4] = [
+    ("query", "to_q"),
+    ("key", "to_k"),
+    ("value", "to_v"),
+    ("proj_attn", "to_out.0"),
+];
+
 /// Today's spelling of a name in a published file; `None` for ballast.
 fn rename(network: &str, name: &str) -> Option<(String, View)> {
     if name.ends_with("position_ids") {
@@ -90,18 +98,11 @@ fn rename(network: &str, name: &str) -> Option<(String, View)> {
     if network != "vae" {
         return Some((name.to_owned(), View::Whole));
     }
-    // Files written before mid-2023 name the autoencoder's attention otherwise.
-    const OLD: [(&str, &str); 4] = [
-        ("query", "to_q"),
-        ("key", "to_k"),
-        ("value", "to_v"),
-        ("proj_attn", "to_out.0"),
-    ];
     let Some((block, rest)) = name.split_once("attentions.0.") else {
         return Some((name.to_owned(), View::Whole));
     };
     let (layer, kind) = rest.split_once('.').unwrap_or((rest, ""));
-    let renamed = OLD
+    let renamed = OLD_ATTENTION
         .iter()
         .find(|(old, _)| *old == layer)
         .map(|(_, new)| format!("{block}attentions.0.{new}.{kind}"));

@@ -46,6 +46,6 @@ impl<'a> Shapes<'a> {
             let after = self.checkpoint.entries.range(start.clone()..).next();
             after.is_some_and(|(name, _)| name.starts_with(&start))
         };
-        (0..).take_while(|&i| child(i)).count()
+        (0..usize::MAX).take_while(|&i| child(i)).count()
     }
 }

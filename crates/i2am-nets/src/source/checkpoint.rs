@@ -17,7 +17,9 @@ pub struct CheckpointSource<'a> {
 
 #[derive(Default)]
 struct State {
-    loaded: BTreeSet<String>,
+    loaded: usize,
+    /// Tensors of the checkpoint that the network has a place for, also those of another shape.
+    asked: BTreeSet<String>,
     missing: BTreeMap<String, Vec<i64>>,
     wrong: Vec<WrongShape>,
     failed: Option<NetError>,
@@ -108,9 +110,9 @@ impl<'a> CheckpointSource<'a> {
     pub fn report(&self) -> LoadReport {
         let state = self.state.borrow();
         LoadReport {
-            loaded: state.loaded.len(),
+            loaded: state.loaded,
             missing: state.missing.keys().cloned().collect(),
-            unused: self.checkpoint.unused(&state.loaded),
+            unused: self.checkpoint.unused(&state.asked),
             wrong: state.wrong.clone(),
         }
     }
@@ -144,6 +146,7 @@ impl TensorSource for CheckpointSource<'_> {
             state.missing.insert(name.to_owned(), shape.to_vec());
             return self.placeholder();
         };
+        state.asked.insert(name.to_owned());
         if found != shape {
             let name = self.checkpoint.name_in_file(name);
             state.wrong.push(WrongShape {
@@ -155,7 +158,7 @@ impl TensorSource for CheckpointSource<'_> {
         }
         match self.checkpoint.tensor(name) {
             Ok(tensor) => {
-                state.loaded.insert(name.to_owned());
+                state.loaded += 1;
                 tensor.to_device(self.device).to_kind(self.precision.kind())
             }
             Err(error) => {

@@ -183,6 +183,9 @@ impl UpBlock {
     }
 
     /// Runs the block and takes one skip per layer.
+    ///
+    /// # Panics
+    /// If there are fewer skips than layers; the down path leaves one for each.
     pub fn forward(
         &self,
         mut h: Tensor,

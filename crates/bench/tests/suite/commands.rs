@@ -1,0 +1,99 @@
+//! The commands beside a run.
+
+use crate::common::{root, run};
+use i2am_imaging::{GrayImage, write_png_gray};
+use image::Luma;
+
+#[test]
+fn list_names_everything_a_configuration_can_name() {
+    let (code, text) = run(&root(), &["list"]);
+    assert_eq!(code, 0);
+    for name in [
+        "viton-hd",
+        "manifest",
+        "synth",
+        "spatial",
+        "released-code",
+        "paper",
+        "imacs_g",
+    ] {
+        assert!(text.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn help_has_examples() {
+    let (code, text) = run(&root(), &["--help"]);
+    assert_eq!(code, 0);
+    assert!(text.contains("bench --config configs/demo.toml"));
+}
+
+#[test]
+fn no_command_is_a_usage_error() {
+    assert_eq!(run(&root(), &[]).0, 2);
+}
+
+/// A map that is 1 inside the mask and 0 outside scores 1; the other way round it scores -penalty.
+#[test]
+fn imacs_of_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = |white: u8, black: u8| {
+        GrayImage::from_fn(16, 16, |x, _| Luma([if x < 8 { white } else { black }]))
+    };
+    write_png_gray(folder.path().join("mask.png"), &left(255, 0)).unwrap();
+    write_png_gray(folder.path().join("good.png"), &left(200, 10)).unwrap();
+    write_png_gray(folder.path().join("bad.png"), &left(10, 200)).unwrap();
+    let score = |map: &str| {
+        let (code, text) = run(
+            folder.path(),
+            &["imacs", "--map", map, "--mask", "mask.png", "--json"],
+        );
+        assert_eq!(code, 0, "{text}");
+        let object: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        object["imacs"].as_f64().unwrap()
+    };
+    assert!((score("good.png") - 1.0).abs() < 1e-6);
+    assert!((score("bad.png") + 3.0).abs() < 1e-6);
+}
+
+#[test]
+fn imacs_of_an_empty_mask_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write_png_gray(folder.path().join("mask.png"), &GrayImage::new(8, 8)).unwrap();
+    write_png_gray(
+        folder.path().join("map.png"),
+        &GrayImage::from_fn(8, 8, |x, _| Luma([x as u8])),
+    )
+    .unwrap();
+    let (code, text) = run(
+        folder.path(),
+        &["imacs", "--map", "map.png", "--mask", "mask.png"],
+    );
+    assert_eq!(code, 1);
+    assert!(text.contains("mask.png"), "{text}");
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn inspect_tells_family_and_tensors() {
+    let (code, text) = run(
+        &root(),
+        &["inspect", "datasets/zoo/paint-by-example", "--json"],
+    );
+    assert_eq!(code, 0, "{text}");
+    let object: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+    assert_eq!(object["family"], "paint-by-example");
+    assert_eq!(object["layout"], "diffusers");
+    assert_eq!(object["dtype"], "f16");
+    for faults in ["missing", "unused", "wrong"] {
+        assert_eq!(object[faults], serde_json::json!([]), "{faults}");
+    }
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn inspect_refuses_what_is_no_checkpoint() {
+    let (code, text) = run(&root(), &["inspect", "README.md"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("README.md"), "{text}");
+}

@@ -1,0 +1,64 @@
+//! A configuration on the committed checkpoint, small enough to run in seconds.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The command, with everything relative in `folder`.
+pub(crate) fn bench(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
+    command
+        .current_dir(folder)
+        .args(args)
+        .args(["--threads", "1"]);
+    command
+}
+
+pub(crate) fn run(folder: &Path, args: &[&str]) -> (i32, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = bench(folder, args).output().unwrap();
+    let text = [stdout, stderr]
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .concat();
+    (status.code().expect("it was not killed"), text)
+}
+
+/// Writes `run.toml` into `folder`: `dataset` is the body of its table.
+pub(crate) fn write_config(folder: &Path, dataset: &str) {
+    let checkpoint = root().join("datasets/zoo/paint-by-example");
+    let checkpoint = checkpoint.display();
+    let text = format!(
+        r#"schema_version = 1
+name = "test"
+output = "out"
+seed = 3
+
+[dataset]
+{dataset}
+
+[[model]]
+name = "pbe"
+family = "paint-by-example"
+checkpoint = "{checkpoint}"
+preprocess = "ldm"
+guidance = 2.0
+size = [128, 96]
+[model.sampler]
+steps = 2
+
+[attribution]
+time_groups = 2
+"#
+    );
+    i2am_files::write_atomic(folder.join("run.toml"), text.as_bytes()).unwrap();
+}
+
+/// Three samples drawn into `folder/set`.
+pub(crate) const SYNTH: &str =
+    "kind = \"synth\"\nseed = 9\ncount = 3\nheight = 128\nwidth = 96\nroot = \"set\"";

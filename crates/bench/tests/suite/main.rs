@@ -1,0 +1,9 @@
+//! The command as a user meets it. One program, because every one of them links libtorch.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+#[cfg(feature = "torch")]
+mod bad_input;
+mod commands;
+mod common;
+#[cfg(feature = "torch")]
+mod resume;
