@@ -1,0 +1,499 @@
+//! One file with LDM names, of a model with other depths than the published one, gives the same networks as the same weights
+//! under their diffusers names.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
+use i2am_nets::layout::{Checkpoint, Layout};
+use i2am_nets::unet::{Heads, UNet, UNetConfig};
+use i2am_nets::vae::{Vae, VaeConfig};
+use i2am_nets::{
+    CheckpointSource, Context, ExpectedSource, FormulaSource, NoProbe, Precision, Scope,
+    TensorSource, formula_weights,
+};
+use safetensors::tensor::{Dtype, TensorView};
+use tch::{Device, Kind, Tensor};
+
+/// Three levels with one residual block each; the last has no attention.
+fn unet() -> UNetConfig {
+    UNetConfig {
+        in_channels: 9,
+        out_channels: 4,
+        block_out_channels: vec![32, 32, 64],
+        layers_per_block: 1,
+        down_block_types: [
+            "CrossAttnDownBlock2D",
+            "CrossAttnDownBlock2D",
+            "DownBlock2D",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        cross_attention_dim: 24,
+        attention_head_dim: Heads::Same(8),
+        norm_num_groups: 32,
+        norm_eps: 1e-5,
+        transformer_layers_per_block: 1,
+        sample_size: None,
+    }
+}
+
+fn vae() -> VaeConfig {
+    VaeConfig {
+        block_out_channels: vec![32, 32, 64],
+        layers_per_block: 1,
+        ..VaeConfig::stable_diffusion_v1()
+    }
+}
+
+fn image_encoder() -> ImageEncoderConfig {
+    ImageEncoderConfig {
+        hidden_size: 64,
+        intermediate_size: 96,
+        num_hidden_layers: 1,
+        num_attention_heads: 1,
+        image_size: 28,
+        patch_size: 14,
+        projection_dim: 24,
+        mapper_layers: 2,
+        ..ImageEncoderConfig::clip_vit_l14()
+    }
+}
+
+struct Networks {
+    unet: UNet,
+    vae: Vae,
+    image_encoder: ImageEncoder,
+}
+
+fn build(source: &dyn TensorSource) -> Networks {
+    Networks {
+        unet: UNet::new(&Scope::root(source, "unet"), unet()),
+        vae: Vae::new(&Scope::root(source, "vae"), vae()),
+        image_encoder: ImageEncoder::new(&Scope::root(source, "image_encoder"), image_encoder()),
+    }
+}
+
+/// Beginnings of names, LDM's and diffusers'. Written out by hand so that no counting rule is tested against itself.
+const PLACES: &[(&str, &str)] = &[
+    (
+        "model.diffusion_model.time_embed.0.",
+        "unet.time_embedding.linear_1.",
+    ),
+    (
+        "model.diffusion_model.time_embed.2.",
+        "unet.time_embedding.linear_2.",
+    ),
+    ("model.diffusion_model.input_blocks.0.0.", "unet.conv_in."),
+    (
+        "model.diffusion_model.input_blocks.1.0.",
+        "unet.down_blocks.0.resnets.0.",
+    ),
+    (
+        "model.diffusion_model.input_blocks.1.1.",
+        "unet.down_blocks.0.attentions.0.",
+    ),
+    (
+        "model.diffusion_model.input_blocks.2.0.op.",
+        "unet.down_blocks.0.downsamplers.0.conv.",
+    ),
+    (
+        "model.diffusion_model.input_blocks.3.0.",
+        "unet.down_blocks.1.resnets.0.",
+    ),
+    (
+        "model.diffusion_model.input_blocks.3.1.",
+        "unet.down_blocks.1.attentions.0.",
+    ),
+    (
+        "model.diffusion_model.input_blocks.4.0.op.",
+        "unet.down_blocks.1.downsamplers.0.conv.",
+    ),
+    (
+        "model.diffusion_model.input_blocks.5.0.",
+        "unet.down_blocks.2.resnets.0.",
+    ),
+    (
+        "model.diffusion_model.middle_block.0.",
+        "unet.mid_block.resnets.0.",
+    ),
+    (
+        "model.diffusion_model.middle_block.1.",
+        "unet.mid_block.attentions.0.",
+    ),
+    (
+        "model.diffusion_model.middle_block.2.",
+        "unet.mid_block.resnets.1.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.0.0.",
+        "unet.up_blocks.0.resnets.0.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.1.0.",
+        "unet.up_blocks.0.resnets.1.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.1.1.conv.",
+        "unet.up_blocks.0.upsamplers.0.conv.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.2.0.",
+        "unet.up_blocks.1.resnets.0.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.2.1.",
+        "unet.up_blocks.1.attentions.0.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.3.0.",
+        "unet.up_blocks.1.resnets.1.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.3.1.",
+        "unet.up_blocks.1.attentions.1.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.3.2.conv.",
+        "unet.up_blocks.1.upsamplers.0.conv.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.4.0.",
+        "unet.up_blocks.2.resnets.0.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.4.1.",
+        "unet.up_blocks.2.attentions.0.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.5.0.",
+        "unet.up_blocks.2.resnets.1.",
+    ),
+    (
+        "model.diffusion_model.output_blocks.5.1.",
+        "unet.up_blocks.2.attentions.1.",
+    ),
+    ("model.diffusion_model.out.0.", "unet.conv_norm_out."),
+    ("model.diffusion_model.out.2.", "unet.conv_out."),
+    ("first_stage_model.encoder.conv_in.", "vae.encoder.conv_in."),
+    (
+        "first_stage_model.encoder.down.0.block.0.",
+        "vae.encoder.down_blocks.0.resnets.0.",
+    ),
+    (
+        "first_stage_model.encoder.down.0.downsample.conv.",
+        "vae.encoder.down_blocks.0.downsamplers.0.conv.",
+    ),
+    (
+        "first_stage_model.encoder.down.1.block.0.",
+        "vae.encoder.down_blocks.1.resnets.0.",
+    ),
+    (
+        "first_stage_model.encoder.down.1.downsample.conv.",
+        "vae.encoder.down_blocks.1.downsamplers.0.conv.",
+    ),
+    (
+        "first_stage_model.encoder.down.2.block.0.",
+        "vae.encoder.down_blocks.2.resnets.0.",
+    ),
+    (
+        "first_stage_model.encoder.mid.block_1.",
+        "vae.encoder.mid_block.resnets.0.",
+    ),
+    (
+        "first_stage_model.encoder.mid.attn_1.",
+        "vae.encoder.mid_block.attentions.0.",
+    ),
+    (
+        "first_stage_model.encoder.mid.block_2.",
+        "vae.encoder.mid_block.resnets.1.",
+    ),
+    (
+        "first_stage_model.encoder.norm_out.",
+        "vae.encoder.conv_norm_out.",
+    ),
+    (
+        "first_stage_model.encoder.conv_out.",
+        "vae.encoder.conv_out.",
+    ),
+    ("first_stage_model.quant_conv.", "vae.quant_conv."),
+    ("first_stage_model.post_quant_conv.", "vae.post_quant_conv."),
+    ("first_stage_model.decoder.conv_in.", "vae.decoder.conv_in."),
+    (
+        "first_stage_model.decoder.mid.block_1.",
+        "vae.decoder.mid_block.resnets.0.",
+    ),
+    (
+        "first_stage_model.decoder.mid.attn_1.",
+        "vae.decoder.mid_block.attentions.0.",
+    ),
+    (
+        "first_stage_model.decoder.mid.block_2.",
+        "vae.decoder.mid_block.resnets.1.",
+    ),
+    (
+        "first_stage_model.decoder.up.2.block.0.",
+        "vae.decoder.up_blocks.0.resnets.0.",
+    ),
+    (
+        "first_stage_model.decoder.up.2.block.1.",
+        "vae.decoder.up_blocks.0.resnets.1.",
+    ),
+    (
+        "first_stage_model.decoder.up.2.upsample.conv.",
+        "vae.decoder.up_blocks.0.upsamplers.0.conv.",
+    ),
+    (
+        "first_stage_model.decoder.up.1.block.0.",
+        "vae.decoder.up_blocks.1.resnets.0.",
+    ),
+    (
+        "first_stage_model.decoder.up.1.block.1.",
+        "vae.decoder.up_blocks.1.resnets.1.",
+    ),
+    (
+        "first_stage_model.decoder.up.1.upsample.conv.",
+        "vae.decoder.up_blocks.1.upsamplers.0.conv.",
+    ),
+    (
+        "first_stage_model.decoder.up.0.block.0.",
+        "vae.decoder.up_blocks.2.resnets.0.",
+    ),
+    (
+        "first_stage_model.decoder.up.0.block.1.",
+        "vae.decoder.up_blocks.2.resnets.1.",
+    ),
+    (
+        "first_stage_model.decoder.norm_out.",
+        "vae.decoder.conv_norm_out.",
+    ),
+    (
+        "first_stage_model.decoder.conv_out.",
+        "vae.decoder.conv_out.",
+    ),
+    (
+        "cond_stage_model.transformer.vision_model.",
+        "image_encoder.model.vision_model.",
+    ),
+    (
+        "cond_stage_model.mapper.resblocks.0.",
+        "image_encoder.mapper.blocks.0.",
+    ),
+    (
+        "cond_stage_model.mapper.resblocks.1.",
+        "image_encoder.mapper.blocks.1.",
+    ),
+    (
+        "cond_stage_model.final_ln.",
+        "image_encoder.final_layer_norm.",
+    ),
+    ("proj_out.", "image_encoder.proj_out."),
+    ("learnable_vector", "image_encoder.uncond_vector"),
+];
+
+/// Parts of layers: where they stand, LDM's spelling, diffusers'.
+const PARTS: &[(&str, &str, &str)] = &[
+    ("model.diffusion_model.", "in_layers.0.", "norm1."),
+    ("model.diffusion_model.", "in_layers.2.", "conv1."),
+    ("model.diffusion_model.", "emb_layers.1.", "time_emb_proj."),
+    ("model.diffusion_model.", "out_layers.0.", "norm2."),
+    ("model.diffusion_model.", "out_layers.3.", "conv2."),
+    (
+        "model.diffusion_model.",
+        "skip_connection.",
+        "conv_shortcut.",
+    ),
+    ("first_stage_model.", "nin_shortcut.", "conv_shortcut."),
+    ("first_stage_model.", "q.", "to_q."),
+    ("first_stage_model.", "k.", "to_k."),
+    ("first_stage_model.", "v.", "to_v."),
+    ("first_stage_model.", "proj_out.", "to_out.0."),
+    ("first_stage_model.", "norm.", "group_norm."),
+    (
+        "cond_stage_model.mapper.",
+        "attn.c_proj.",
+        "attn1.to_out.0.",
+    ),
+    ("cond_stage_model.mapper.", "ln_1.", "norm1."),
+    ("cond_stage_model.mapper.", "ln_2.", "norm3."),
+    ("cond_stage_model.mapper.", "mlp.c_fc.", "ff.net.0.proj."),
+    ("cond_stage_model.mapper.", "mlp.c_proj.", "ff.net.2."),
+];
+
+/// The LDM name of a diffusers tensor.
+fn ldm_name(name: &str) -> String {
+    let (ldm, rest) = PLACES
+        .iter()
+        .find_map(|(ldm, diffusers)| name.strip_prefix(diffusers).map(|rest| (ldm, rest)))
+        .unwrap_or_else(|| panic!("no place for {name}"));
+    let resnet = ldm.starts_with("model.") && name.contains("resnets.");
+    let applies =
+        |place: &str| ldm.starts_with(place) && (place != "model.diffusion_model." || resnet);
+    let part = PARTS
+        .iter()
+        .filter(|(place, _, _)| applies(place))
+        .find_map(|(_, part, diffusers)| {
+            rest.strip_prefix(diffusers)
+                .map(|rest| format!("{part}{rest}"))
+        });
+    format!("{ldm}{}", part.unwrap_or_else(|| rest.to_owned()))
+}
+
+/// The weights under LDM names, as LDM stores them: mapper attention in one tensor, autoencoder attention as convolutions.
+fn ldm_tensors() -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+    let expected = ExpectedSource::new();
+    build(&expected);
+    let mut tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
+    // Sorted names give queries, keys, values in this order: k, q, v. LDM's order is q, k, v.
+    for (name, shape) in expected.shapes() {
+        let values = formula_weights(&name, &shape);
+        let mut shape: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
+        if let Some((block, rest)) = name.split_once(".attn1.to_")
+            && name.starts_with("image_encoder.")
+            && !rest.starts_with("out")
+        {
+            let (part, kind) = rest.split_once('.').unwrap();
+            let block = ldm_name(&format!("{block}.attn.c_qkv.{kind}"));
+            let at = ["q", "k", "v"]
+                .iter()
+                .position(|other| *other == part)
+                .unwrap();
+            let length = values.len();
+            shape[0] *= 3;
+            let whole = tensors
+                .entry(block)
+                .or_insert_with(|| (shape, vec![0.0; 3 * length]));
+            whole.1[at * length..(at + 1) * length].copy_from_slice(&values);
+            continue;
+        }
+        if name.starts_with("vae.") && name.contains("attentions.0.to_") && shape.len() == 2 {
+            shape.extend([1, 1]);
+        }
+        tensors.insert(ldm_name(&name), (shape, values));
+    }
+    tensors
+}
+
+fn write(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) {
+    let bytes: BTreeMap<&String, Vec<u8>> = tensors
+        .iter()
+        .map(|(name, (_, values))| {
+            (
+                name,
+                values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect(),
+            )
+        })
+        .collect();
+    let view = |(name, (shape, _)): (&String, &(Vec<usize>, Vec<f32>))| {
+        (
+            name.clone(),
+            TensorView::new(Dtype::F32, shape.clone(), &bytes[name]).unwrap(),
+        )
+    };
+    safetensors::serialize_to_file(tensors.iter().map(view), None::<HashMap<_, _>>, path).unwrap();
+}
+
+#[test]
+fn sizes_are_inferred_and_every_tensor_finds_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let mut tensors = ldm_tensors();
+    // What published files carry besides.
+    tensors.insert("betas".to_owned(), (vec![2], vec![0.0; 2]));
+    tensors.insert("model_ema.decay".to_owned(), (vec![1], vec![0.0]));
+    tensors.insert(
+        "cond_stage_model.transformer.vision_model.embeddings.position_ids".to_owned(),
+        (vec![1], vec![0.0]),
+    );
+    tensors.insert(
+        "control_model.input_blocks.0.0.bias".to_owned(),
+        (vec![1], vec![0.0]),
+    );
+    write(&path, &tensors);
+
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert_eq!(checkpoint.layout(), Layout::Ldm);
+    assert_eq!(UNetConfig::of(&checkpoint).unwrap(), unet());
+    assert_eq!(VaeConfig::of(&checkpoint).unwrap(), vae());
+    assert_eq!(
+        ImageEncoderConfig::of(&checkpoint).unwrap(),
+        image_encoder()
+    );
+
+    let expected = ExpectedSource::new();
+    build(&expected);
+    let report = checkpoint.compare(&expected.shapes());
+    assert_eq!(report.loaded, expected.shapes().len());
+    assert!(
+        report.is_complete(),
+        "missing {:?}, wrong {:?}",
+        report.missing,
+        report.wrong
+    );
+    assert_eq!(report.unused, ["control_model.input_blocks.0.0.bias"]);
+    let names: BTreeSet<&str> = checkpoint.names().collect();
+    assert_eq!(names.len(), report.loaded);
+}
+
+fn assert_same(what: &str, got: &Tensor, want: &Tensor) {
+    assert_eq!(got.size(), want.size(), "{what}");
+    assert!(
+        want.abs().max().double_value(&[]) > 0.0,
+        "{what}: nothing to compare"
+    );
+    assert!(
+        got == want,
+        "{what}: differs by up to {}",
+        (got - want).abs().max().double_value(&[])
+    );
+}
+
+#[test]
+fn networks_compute_the_same_from_either_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    write(&path, &ldm_tensors());
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let source = CheckpointSource::new(&checkpoint, Precision::F32, Device::Cpu);
+    let from_file = build(&source);
+    assert_eq!(source.finish().unwrap().unused, Vec::<String>::new());
+    let direct = build(&FormulaSource::new(Precision::F32, Device::Cpu));
+
+    let _guard = tch::no_grad_guard();
+    let wave = |size: &[i64]| {
+        (Tensor::arange(size.iter().product::<i64>(), (Kind::Float, Device::Cpu)) * 0.37)
+            .sin()
+            .reshape(size)
+    };
+    let eps = |networks: &Networks| {
+        let context = Context::pooled(wave(&[1, 1, 24]));
+        let t = networks.unet.timesteps(301, 1, Device::Cpu);
+        networks
+            .unet
+            .forward(&wave(&[1, 9, 8, 8]), &t, &context, &mut NoProbe)
+    };
+    assert_same("predicted noise", &eps(&from_file), &eps(&direct));
+    let picture = wave(&[1, 3, 16, 16]);
+    assert_same(
+        "moments",
+        &from_file.vae.moments(&picture),
+        &direct.vae.moments(&picture),
+    );
+    let latent = wave(&[1, 4, 4, 4]);
+    assert_same(
+        "decoded",
+        &from_file.vae.decode(&latent),
+        &direct.vae.decode(&latent),
+    );
+    let pixels = wave(&[1, 3, 28, 28]);
+    let token = |networks: &Networks| networks.image_encoder.forward(&pixels);
+    assert_same("token", &token(&from_file), &token(&direct));
+    assert_same(
+        "no reference",
+        from_file.image_encoder.unconditional(),
+        direct.image_encoder.unconditional(),
+    );
+}

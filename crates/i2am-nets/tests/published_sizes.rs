@@ -1,0 +1,143 @@
+//! The networks at their published sizes ask for the published number of tensors and weights; none is allocated.
+
+use std::collections::BTreeMap;
+
+use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
+use i2am_nets::unet::{UNet, UNetConfig};
+use i2am_nets::vae::{Vae, VaeConfig};
+use i2am_nets::{ExpectedSource, Scope};
+
+/// Names and shapes that `build` asks for.
+fn asked(network: &str, build: impl FnOnce(&Scope<'_>)) -> BTreeMap<String, Vec<i64>> {
+    let source = ExpectedSource::new();
+    build(&Scope::root(&source, network));
+    source.shapes()
+}
+
+fn unet(in_channels: i64) -> BTreeMap<String, Vec<i64>> {
+    asked("unet", |scope| {
+        drop(UNet::new(
+            scope,
+            UNetConfig::stable_diffusion_v1(in_channels),
+        ))
+    })
+}
+
+fn vae() -> BTreeMap<String, Vec<i64>> {
+    asked("vae", |scope| {
+        drop(Vae::new(scope, VaeConfig::stable_diffusion_v1()))
+    })
+}
+
+fn image_encoder() -> BTreeMap<String, Vec<i64>> {
+    asked("image_encoder", |scope| {
+        drop(ImageEncoder::new(scope, ImageEncoderConfig::clip_vit_l14()))
+    })
+}
+
+/// Tensors and weights whose names start with one of `prefixes`.
+fn count(shapes: &BTreeMap<String, Vec<i64>>, prefixes: &[&str]) -> (usize, i64) {
+    let chosen = shapes
+        .iter()
+        .filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)));
+    chosen.fold((0, 0), |(tensors, weights), (_, shape)| {
+        (tensors + 1, weights + shape.iter().product::<i64>())
+    })
+}
+
+#[test]
+fn unet_of_stable_diffusion_v1() {
+    for (in_channels, weights) in [(4, 859_520_964), (9, 859_535_364), (13, 859_546_884)] {
+        assert_eq!(
+            count(&unet(in_channels), &[""]),
+            (686, weights),
+            "{in_channels} input channels"
+        );
+    }
+}
+
+#[test]
+fn autoencoder_of_stable_diffusion_v1() {
+    assert_eq!(count(&vae(), &[""]), (248, 83_653_863));
+}
+
+#[test]
+fn clip_vision_tower() {
+    assert_eq!(
+        count(&image_encoder(), &["image_encoder.model."]),
+        (391, 303_179_776)
+    );
+}
+
+/// LDM files count 62 tensors: they store queries, keys and values of a block as one `c_qkv`, the diffusers spelling as three.
+#[test]
+fn mapper_and_final_normalisation() {
+    let (tensors, weights) = count(
+        &image_encoder(),
+        &["image_encoder.mapper.", "image_encoder.final_layer_norm."],
+    );
+    let split = 5 * 2 * (3 - 1);
+    assert_eq!((tensors - split, weights), (62, 62_983_168));
+}
+
+/// LDM files of the published model hold 1,390 tensors.
+#[test]
+fn whole_paint_by_example() {
+    let parts = [unet(9), vae(), image_encoder()];
+    let tensors: usize = parts.iter().map(BTreeMap::len).sum();
+    let weights: i64 = parts.iter().map(|shapes| count(shapes, &[""]).1).sum();
+    assert_eq!((tensors - 5 * 2 * (3 - 1), weights), (1390, 1_310_140_139));
+}
+
+/// Names at the corners of the tree, as they stand in published files.
+#[test]
+fn names_are_those_of_published_files() {
+    let all: BTreeMap<String, Vec<i64>> = [unet(9), vae(), image_encoder()]
+        .into_iter()
+        .flatten()
+        .collect();
+    let expected: [(&str, &[i64]); 12] = [
+        ("unet.conv_in.weight", &[320, 9, 3, 3]),
+        ("unet.time_embedding.linear_1.weight", &[1280, 320]),
+        (
+            "unet.down_blocks.0.attentions.1.proj_in.weight",
+            &[320, 320, 1, 1],
+        ),
+        (
+            "unet.down_blocks.2.downsamplers.0.conv.weight",
+            &[1280, 1280, 3, 3],
+        ),
+        (
+            "unet.up_blocks.3.attentions.2.transformer_blocks.0.attn2.to_k.weight",
+            &[320, 768],
+        ),
+        (
+            "unet.up_blocks.1.resnets.2.conv_shortcut.weight",
+            &[1280, 1920, 1, 1],
+        ),
+        (
+            "vae.encoder.down_blocks.1.resnets.0.conv_shortcut.weight",
+            &[256, 128, 1, 1],
+        ),
+        (
+            "vae.decoder.mid_block.attentions.0.to_out.0.weight",
+            &[512, 512],
+        ),
+        (
+            "vae.decoder.up_blocks.2.resnets.0.conv_shortcut.weight",
+            &[256, 512, 1, 1],
+        ),
+        (
+            "image_encoder.model.vision_model.pre_layrnorm.weight",
+            &[1024],
+        ),
+        (
+            "image_encoder.mapper.blocks.4.ff.net.0.proj.weight",
+            &[4096, 1024],
+        ),
+        ("image_encoder.uncond_vector", &[1, 1, 768]),
+    ];
+    for (name, shape) in expected {
+        assert_eq!(all.get(name).map(Vec::as_slice), Some(shape), "{name}");
+    }
+}
