@@ -1,0 +1,142 @@
+//! Fixtures as tensors, and a loaded fixture model.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use i2am_datasets::Sample;
+use i2am_imaging::{GrayImage, RgbImage};
+use i2am_runner::capture::CaptureConfig;
+use i2am_runner::families::{
+    Generated, PaintByExampleConfig, PaintByExamplePipeline, Pipeline as _, Preprocess, Request,
+};
+use i2am_runner::noise::NoiseSource;
+use i2am_runner::samplers::{SamplerConfig, SamplerKind};
+use i2am_testkit::{FixtureDir, Tensors, assert_close, fixtures};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+pub(crate) fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+pub(crate) fn paint_by_example() -> Vec<FixtureDir> {
+    fixtures(&committed(), "paint-by-example")
+}
+
+pub(crate) fn shape(tensors: &Tensors, name: &str) -> Vec<i64> {
+    tensors.shape(name).iter().map(|&n| n as i64).collect()
+}
+
+pub(crate) fn tensor(tensors: &Tensors, name: &str) -> Tensor {
+    Tensor::from_slice(&tensors.f32(name)).reshape(shape(tensors, name))
+}
+
+pub(crate) fn values(x: &Tensor) -> Vec<f32> {
+    Vec::try_from(x.to_kind(Kind::Float).contiguous().view(-1)).unwrap()
+}
+
+pub(crate) fn close(what: &str, got: &Tensor, tensors: &Tensors, name: &str, tolerance: f64) {
+    assert_eq!(got.size(), shape(tensors, name), "{what}: {name}");
+    assert_close(
+        &format!("{what}: {name}"),
+        &values(got),
+        &tensors.f32(name),
+        tolerance,
+    );
+}
+
+fn number(config: &Value, key: &str) -> i64 {
+    config["config"][key]
+        .as_i64()
+        .unwrap_or_else(|| panic!("config has no {key}"))
+}
+
+/// The model of a fixture folder as its sidecar describes it.
+pub(crate) fn config(
+    folder: &FixtureDir,
+    sampler: SamplerConfig,
+    guidance: f64,
+) -> PaintByExampleConfig {
+    let sizes = folder.json("sampling");
+    PaintByExampleConfig {
+        sampler,
+        guidance,
+        preprocess: Some(Preprocess::Ldm),
+        size: Some([
+            number(&sizes, "image_height"),
+            number(&sizes, "image_width"),
+        ]),
+        unet_heads: Some(number(&sizes, "num_heads")),
+        clip_heads: Some(number(&sizes, "clip_heads")),
+        ..PaintByExampleConfig::new("fixture", folder.path().join("weights.safetensors"))
+    }
+}
+
+pub(crate) fn load(config: &PaintByExampleConfig) -> PaintByExamplePipeline {
+    PaintByExamplePipeline::load(config, Device::Cpu).unwrap()
+}
+
+/// Steps and guidance of a fixture's main run.
+pub(crate) fn main_run(folder: &FixtureDir) -> (u32, f64) {
+    let config = folder.json("sampling");
+    (
+        number(&config, "steps") as u32,
+        config["config"]["guidance"].as_f64().unwrap(),
+    )
+}
+
+pub(crate) fn sampler(kind: SamplerKind, steps: u32) -> SamplerConfig {
+    SamplerConfig {
+        kind,
+        steps,
+        ..SamplerConfig::default()
+    }
+}
+
+pub(crate) fn rgb(tensors: &Tensors, name: &str) -> RgbImage {
+    let size = tensors.shape(name);
+    RgbImage::from_raw(size[1] as u32, size[0] as u32, tensors.u8(name)).unwrap()
+}
+
+pub(crate) fn sample(folder: &FixtureDir) -> Sample {
+    let inputs = folder.tensors("inputs");
+    let size = inputs.shape("mask").to_vec();
+    Sample {
+        id: "fixture".to_owned(),
+        image: rgb(&inputs, "image"),
+        mask: GrayImage::from_raw(size[1] as u32, size[0] as u32, inputs.u8("mask")).unwrap(),
+        reference: rgb(&inputs, "reference"),
+        reference_mask: None,
+        ground_truth: None,
+        agnostic: None,
+        densepose: None,
+    }
+}
+
+pub(crate) fn noise(folder: &FixtureDir) -> NoiseSource {
+    let inputs = folder.tensors("inputs");
+    let given = [
+        ("start", "noise.start"),
+        ("posterior.masked_image", "noise.inpaint"),
+    ];
+    NoiseSource::Injected(
+        given
+            .map(|(purpose, name)| (purpose.to_owned(), tensor(&inputs, name)))
+            .into_iter()
+            .collect::<BTreeMap<_, _>>(),
+    )
+}
+
+/// Runs the fixture's sample.
+pub(crate) fn generate(
+    folder: &FixtureDir,
+    config: &PaintByExampleConfig,
+    capture: Option<&CaptureConfig>,
+) -> Generated {
+    let request = Request {
+        noise: &noise(folder),
+        capture,
+        on_step: &mut |_| {},
+    };
+    load(config).generate(&sample(folder), request).unwrap()
+}

@@ -1,0 +1,14 @@
+//! One program for every test of the crate: linking against libtorch is done once.
+
+mod bad_input;
+mod capture_maps;
+mod common;
+mod loading;
+mod noise;
+mod parity_attention;
+mod parity_diffusers;
+mod parity_paint_by_example;
+mod parity_samplers;
+mod precision;
+mod recorder;
+mod tiny;

@@ -1,0 +1,166 @@
+//! Schedule and samplers against the published ones, on noise functions that need no network.
+
+use i2am_runner::RunnerError;
+use i2am_runner::samplers::{Call, Ddim, Denoiser, Sampler as _, SamplerConfig, SamplerKind};
+use i2am_runner::schedule::{Schedule, Spacing, timesteps};
+use i2am_testkit::{Tensors, assert_close, fixtures};
+use tch::Tensor;
+
+use crate::common::{close, committed, shape, tensor};
+
+/// An analytic noise function, keeping what it was asked.
+struct Analytic<'a> {
+    formula: &'a str,
+    calls: Vec<i64>,
+    latents: Vec<Tensor>,
+    noise: Option<Tensor>,
+}
+
+impl<'a> Analytic<'a> {
+    fn new(formula: &'a str) -> Self {
+        Self {
+            formula,
+            calls: Vec::new(),
+            latents: Vec::new(),
+            noise: None,
+        }
+    }
+}
+
+impl Denoiser for Analytic<'_> {
+    fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
+        self.calls.push(call.timestep);
+        self.latents.push(x.shallow_clone());
+        let t = call.timestep as f64;
+        Ok(match self.formula {
+            "linear" => x * 0.3 + 0.01 * t / 1000.0,
+            "sine" => x.sin() * 0.5 + 0.2 * (t / 150.0).cos(),
+            other => panic!("no formula {other}"),
+        })
+    }
+
+    fn step_noise(&mut self, step: usize, _like: &Tensor) -> Result<Tensor, RunnerError> {
+        Ok(self
+            .noise
+            .as_ref()
+            .expect("a run without noise asked for some")
+            .narrow(0, step as i64, 1))
+    }
+}
+
+const TOLERANCE: f64 = 1e-5;
+
+#[test]
+fn parity_schedule() {
+    for folder in fixtures(&committed(), "samplers") {
+        let golden = folder.tensors("samplers");
+        let schedule = Schedule::default();
+        let alphas: Vec<f32> = schedule.alphas().iter().map(|&a| a as f32).collect();
+        assert_close(
+            "alphas_cumprod",
+            &alphas,
+            &golden.f32("alphas_cumprod"),
+            1e-7,
+        );
+        for steps in counts(&golden) {
+            let mut visited = timesteps(steps, Spacing::Ldm).unwrap();
+            visited.reverse();
+            assert_eq!(
+                visited,
+                golden.i64(&format!("schedule.{steps}.timesteps")),
+                "{steps} steps"
+            );
+            let of = |t: &i64| schedule.alpha(*t) as f32;
+            let now: Vec<f32> = visited.iter().map(of).collect();
+            assert_close(
+                "alphas",
+                &now,
+                &golden.f32(&format!("schedule.{steps}.alphas")),
+                1e-7,
+            );
+            let before: Vec<f32> = [schedule.first_alpha() as f32]
+                .into_iter()
+                .chain(now)
+                .collect();
+            let expected = golden.f32(&format!("schedule.{steps}.alphas_prev"));
+            assert_close("alphas_prev", &before[..expected.len()], &expected, 1e-7);
+        }
+    }
+}
+
+fn counts(golden: &Tensors) -> Vec<u32> {
+    let count = |name: &str| {
+        name.strip_prefix("schedule.")?
+            .strip_suffix(".timesteps")?
+            .parse()
+            .ok()
+    };
+    golden.names().filter_map(count).collect()
+}
+
+#[test]
+fn parity_ddim_and_plms_on_formulas() {
+    for folder in fixtures(&committed(), "samplers") {
+        let golden = folder.tensors("samplers");
+        let start = tensor(&golden, "start");
+        let mut compared = 0;
+        for name in golden.names().filter(|name| name.ends_with(".final")) {
+            let parts: Vec<&str> = name.split('.').collect();
+            let [kind, formula, steps, _] = parts[..] else {
+                continue;
+            };
+            let kind = match kind {
+                "ddim" => SamplerKind::Ddim,
+                "plms" => SamplerKind::Plms,
+                _ => continue,
+            };
+            let config = SamplerConfig {
+                kind,
+                steps: steps.parse().unwrap(),
+                ..SamplerConfig::default()
+            };
+            let mut eps = Analytic::new(formula);
+            let done = config
+                .build(&Schedule::default())
+                .unwrap()
+                .sample(start.copy(), &mut eps)
+                .unwrap();
+            close("final", &done, &golden, name, TOLERANCE);
+            let stem = name.strip_suffix(".final").unwrap();
+            if golden.contains(&format!("{stem}.calls")) {
+                assert_eq!(eps.calls, golden.i64(&format!("{stem}.calls")), "{stem}");
+                close(
+                    "latents",
+                    &Tensor::cat(&eps.latents, 0),
+                    &golden,
+                    &format!("{stem}.x"),
+                    TOLERANCE,
+                );
+            }
+            compared += 1;
+        }
+        assert!(
+            compared >= 4,
+            "the fixture has runs of both samplers and formulas"
+        );
+    }
+}
+
+#[test]
+fn parity_ddim_with_noise() {
+    for folder in fixtures(&committed(), "samplers") {
+        let golden = folder.tensors("samplers");
+        let noise = tensor(&golden, "ddim_eta05.noise");
+        let steps = shape(&golden, "ddim_eta05.sigmas")[0] as u32;
+        let visited = timesteps(steps, Spacing::Ldm).unwrap();
+        let ddim = Ddim::new(&Schedule::default(), visited, 0.5);
+        let sigmas: Vec<f32> = ddim.sigmas().iter().rev().map(|&s| s as f32).collect();
+        assert_close("sigmas", &sigmas, &golden.f32("ddim_eta05.sigmas"), 1e-6);
+        let mut eps = Analytic {
+            noise: Some(noise),
+            ..Analytic::new("sine")
+        };
+        let done = ddim.sample(tensor(&golden, "start"), &mut eps).unwrap();
+        close("final", &done, &golden, "ddim_eta05.final", TOLERANCE);
+    }
+}
