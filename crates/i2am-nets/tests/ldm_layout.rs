@@ -1,6 +1,8 @@
 //! One file with LDM names, of a model with other depths than the published one, gives the same networks as the same weights
 //! under their diffusers names.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 

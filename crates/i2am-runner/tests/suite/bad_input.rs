@@ -79,7 +79,7 @@ fn several_missing_tensors_are_counted() {
     let (_folder, config) = folder(|model| {
         model
             .shapes
-            .retain(|name, _| !name.contains("mid_block.resnets.1.conv2"))
+            .retain(|name, _| !name.contains("mid_block.resnets.1.conv2"));
     });
     assert_mentions(
         &complaint(&config),

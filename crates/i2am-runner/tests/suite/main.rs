@@ -1,5 +1,7 @@
 //! One program for every test of the crate: linking against libtorch is done once.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod bad_input;
 mod capture_maps;
 mod common;

@@ -64,7 +64,7 @@ fn first_values_are_pinned() {
     );
 }
 
-/// The generator's first values for this name, as of rand_chacha 0.10 and rand_distr 0.6.
+/// The generator's first values for this name, as of `rand_chacha` 0.10 and `rand_distr` 0.6.
 const PINNED: [f32; 4] = [1.021_472, -0.918_979_17, -1.681_549_7, 0.292_529_3];
 
 #[test]

@@ -104,7 +104,10 @@ fn parity_ddim_and_plms_on_formulas() {
         let golden = folder.tensors("samplers");
         let start = tensor(&golden, "start");
         let mut compared = 0;
-        for name in golden.names().filter(|name| name.ends_with(".final")) {
+        for name in golden
+            .names()
+            .filter(|name| name.split('.').next_back() == Some("final"))
+        {
             let parts: Vec<&str> = name.split('.').collect();
             let [kind, formula, steps, _] = parts[..] else {
                 continue;
