@@ -35,6 +35,10 @@ pub(crate) struct RunConfig {
     pub(crate) capture: Capture,
     pub(crate) pictures: Pictures,
     /// Folder of the file, where relative paths start.
+    #[cfg_attr(
+        not(feature = "torch"),
+        expect(dead_code, reason = "only checkpoints lie relative to it")
+    )]
     pub(crate) base: PathBuf,
 }
 

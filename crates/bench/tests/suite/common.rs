@@ -10,10 +10,7 @@ pub(crate) fn root() -> PathBuf {
 /// The command, with everything relative in `folder`.
 pub(crate) fn bench(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
-    command
-        .current_dir(folder)
-        .args(args)
-        .args(["--threads", "1"]);
+    command.current_dir(folder).args(args);
     command
 }
 
@@ -30,6 +27,7 @@ pub(crate) fn run(folder: &Path, args: &[&str]) -> (i32, String) {
 }
 
 /// Writes `run.toml` into `folder`: `dataset` is the body of its table.
+#[cfg(feature = "torch")]
 pub(crate) fn write_config(folder: &Path, dataset: &str) {
     let checkpoint = root().join("datasets/zoo/paint-by-example");
     let checkpoint = checkpoint.display();
@@ -60,5 +58,6 @@ time_groups = 2
 }
 
 /// Three samples drawn into `folder/set`.
+#[cfg(feature = "torch")]
 pub(crate) const SYNTH: &str =
     "kind = \"synth\"\nseed = 9\ncount = 3\nheight = 128\nwidth = 96\nroot = \"set\"";
