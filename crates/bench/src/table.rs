@@ -1,6 +1,6 @@
 //! Tables on the terminal.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use i2am_results::AggregateRow;
 
@@ -15,7 +15,7 @@ fn shown(row: &AggregateRow) -> bool {
 /// Means over samples: one line per model, direction and level.
 pub(crate) fn summary(rows: &[AggregateRow]) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(UTF8_FULL_CONDENSED);
     table.set_header(["model", "score", "level", "mean", "sd", "n", "missing"]);
     let number =
         |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
