@@ -4,7 +4,8 @@
 //!
 //! A UNet of Stable Diffusion v1's size with nine input channels and made-up weights (no download) predicts noise for a
 //! 512 x 512 picture under guidance. Off and on alternate, so that a machine that gets slower or faster meets both alike; the
-//! ratio is that of each pair, and their median is printed. Memory is the peak of a process of its own for either way.
+//! ratio is that of each pair, and their median is printed. Processor time beside wall time tells whether others were at work,
+//! and the time inside the probe is what recording takes by itself. Memory is the peak of a process of its own for either way.
 
 #![expect(
     clippy::print_stdout,
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use i2am_attribution::AttentionRecord;
 use i2am_nets::unet::{UNet, UNetConfig};
-use i2am_nets::{Context, FormulaSource, NoProbe, Precision, Scope};
+use i2am_nets::{AttentionProbe, Context, FormulaSource, NoProbe, Observation, Precision, Scope};
 use i2am_runner::capture::{CaptureConfig, CaptureMasks, ConditionalHalf, Recorder};
 use i2am_runner::samplers::Call;
 use tch::{Device, Kind, Tensor};
@@ -56,23 +57,20 @@ impl Bench {
         }
     }
 
-    fn off(&self) -> Duration {
-        let start = Instant::now();
-        let t = self.unet.timesteps(501, 2, Device::Cpu);
-        let eps = self
-            .unet
-            .forward(&self.input, &t, &self.context, &mut NoProbe);
+    fn off(&self) -> Taken {
+        let start = Clock::now();
+        let eps = self.step(&mut NoProbe);
         let taken = start.elapsed();
         assert_finite("the predicted noise", &eps);
         taken
     }
 
     /// The step with everything that recording it takes: masks, sums, and the move to the record at the end of the sample.
-    fn on(&self) -> (Duration, AttentionRecord) {
-        let start = Instant::now();
-        let mask = Tensor::ones([1, 1, 8 * LATENT, 8 * LATENT], (Kind::Float, Device::Cpu));
+    fn on(&self) -> Recorded {
+        let start = Clock::now();
+        let size = [1, 1, 8 * LATENT, 8 * LATENT];
         let masks = CaptureMasks {
-            inpainting: Some(mask),
+            inpainting: Some(Tensor::ones(size, (Kind::Float, Device::Cpu))),
             reference: None,
         };
         let config = CaptureConfig {
@@ -86,17 +84,91 @@ impl Bench {
             timestep: 501,
             primary: true,
         });
-        let t = self.unet.timesteps(501, 2, Device::Cpu);
-        let eps = self
-            .unet
-            .forward(&self.input, &t, &self.context, &mut recorder);
-        let record = recorder
+        let mut probe = Timed {
+            recorder,
+            spent: Duration::ZERO,
+        };
+        let eps = self.step(&mut probe);
+        let record = probe
+            .recorder
             .finish((LATENT, LATENT))
             .expect("no layer was asked for by name");
         let taken = start.elapsed();
         assert_finite("the predicted noise", &eps);
-        (taken, record)
+        Recorded {
+            taken,
+            in_probe: probe.spent.as_secs_f64(),
+            record,
+        }
     }
+
+    fn step(&self, probe: &mut dyn AttentionProbe) -> Tensor {
+        let t = self.unet.timesteps(501, 2, Device::Cpu);
+        self.unet.forward(&self.input, &t, &self.context, probe)
+    }
+}
+
+struct Recorded {
+    taken: Taken,
+    /// Seconds of wall time inside the probe.
+    in_probe: f64,
+    record: AttentionRecord,
+}
+
+/// A recorder with a stopwatch.
+struct Timed {
+    recorder: Recorder,
+    spent: Duration,
+}
+
+impl AttentionProbe for Timed {
+    fn observe(&mut self, seen: &Observation<'_>) {
+        let start = Instant::now();
+        self.recorder.observe(seen);
+        self.spent += start.elapsed();
+    }
+}
+
+/// Seconds of wall time and of processor time over all threads.
+#[derive(Clone, Copy)]
+struct Taken {
+    wall: f64,
+    processor: f64,
+}
+
+struct Clock {
+    wall: Instant,
+    processor: f64,
+}
+
+impl Clock {
+    fn now() -> Self {
+        Self {
+            wall: Instant::now(),
+            processor: processor_seconds(),
+        }
+    }
+
+    fn elapsed(&self) -> Taken {
+        Taken {
+            wall: self.wall.elapsed().as_secs_f64(),
+            processor: processor_seconds() - self.processor,
+        }
+    }
+}
+
+/// Processor time of this process so far, as the kernel counts it: in hundredths of a second.
+fn processor_seconds() -> f64 {
+    let read = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        // The program's name stands in brackets and may hold blanks; user and system time are the 12th and 13th field after it.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut fields = fields.split_whitespace().skip(11);
+        let (user, system): (f64, f64) =
+            (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        Some((user + system) / 100.0)
+    };
+    read().unwrap_or(f64::NAN)
 }
 
 fn wants(layer: &str) -> bool {
@@ -159,8 +231,10 @@ fn memory_of(way: &str) {
     let loaded = status_mib("VmRSS");
     for _ in 0..STEPS_FOR_MEMORY {
         match way {
-            "on" => check(&bench.on().1),
-            _ => drop(bench.off()),
+            "on" => check(&bench.on().record),
+            _ => {
+                bench.off();
+            }
         }
     }
     println!("{loaded} {}", status_mib("VmHWM"));
@@ -188,33 +262,40 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn time(repetitions: usize) {
     let bench = Bench::new();
     bench.off();
-    check(&bench.on().1);
-    println!(
-        "{:>4} {:>9} {:>9} {:>7}",
-        "pair", "off, s", "on, s", "on/off"
-    );
-    let (mut offs, mut ons, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    check(&bench.on().record);
+    println!("seconds: wall and processor time");
+    println!("pair  off wall   on wall  on/off   off proc   on proc  on/off  in the probe");
+    let mut rows: Vec<[f64; 7]> = Vec::new();
     for pair in 0..repetitions {
         // Whoever comes second may find warmer caches: the order alternates too.
         let (off, on) = if pair % 2 == 0 {
             let off = bench.off();
-            (off, bench.on().0)
+            (off, bench.on())
         } else {
-            let on = bench.on().0;
+            let on = bench.on();
             (bench.off(), on)
         };
-        let (off, on) = (off.as_secs_f64(), on.as_secs_f64());
-        println!("{:>4} {off:>9.3} {on:>9.3} {:>7.4}", pair + 1, on / off);
-        offs.push(off);
-        ons.push(on);
-        ratios.push(on / off);
+        let (a, b) = (off, on.taken);
+        let row = [
+            a.wall,
+            b.wall,
+            b.wall / a.wall,
+            a.processor,
+            b.processor,
+            b.processor / a.processor,
+            on.in_probe,
+        ];
+        print_row(&(pair + 1).to_string(), &row);
+        rows.push(row);
     }
+    let medians =
+        std::array::from_fn(|column| median(rows.iter().map(|row| row[column]).collect()));
+    print_row("med", &medians);
+}
+
+fn print_row(name: &str, [off, on, ratio, off_cpu, on_cpu, cpu_ratio, in_probe]: &[f64; 7]) {
     println!(
-        "{:>4} {:>9.3} {:>9.3} {:>7.4}",
-        "med",
-        median(offs),
-        median(ons),
-        median(ratios)
+        "{name:>4} {off:>9.3} {on:>9.3} {ratio:>7.4}  {off_cpu:>9.2} {on_cpu:>9.2} {cpu_ratio:>7.4}  {in_probe:>12.4}"
     );
 }
 
