@@ -186,11 +186,11 @@ fn architecture_names_every_crate_and_is_short() {
         .filter_map(|path| {
             let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
             match parts[..] {
-                ["crates", name, "Cargo.toml"] => Some(format!("crates/{name}")),
+                ["crates", name, "Cargo.toml"] => Some(format!("`{name}`")),
                 _ => None,
             }
         })
-        .filter(|folder| !text.contains(folder.as_str()))
+        .filter(|name| !text.contains(name.as_str()))
         .collect();
     assert_none("crates that ARCHITECTURE.md does not name", &findings);
 }
