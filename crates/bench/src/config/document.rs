@@ -141,7 +141,10 @@ impl<'a> Document<'a> {
     /// A table's own error, with file, line and the line itself.
     pub(crate) fn locate(&self, mut error: toml::de::Error) -> anyhow::Error {
         let Source { path, text, sets } = self.source;
-        error.set_input(Some(text));
+        // What `--set` brought stands on no line.
+        if error.span().is_none_or(|span| !span.is_empty()) {
+            error.set_input(Some(text));
+        }
         let sets = if sets.is_empty() {
             String::new()
         } else {
