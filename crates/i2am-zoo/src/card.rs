@@ -18,6 +18,7 @@ pub(crate) fn text(config: &ZooConfig, variables: &BTreeMap<String, Tensor>, ste
         seed,
         data,
         vae,
+        reference,
         diffusion,
         ..
     } = config;
@@ -38,6 +39,7 @@ Made by `cargo run --release -p i2am-zoo -- --config configs/zoo/{name}.toml`:
 
 - data: `synth`, seed {data_seed}, {pictures} pictures of {height}x{width};
 - autoencoder: {vae_steps} steps of {vae_batch} pictures, absolute error, colour and edges, divergence weight {kl};
+- reference encoder: {reference_steps} steps of {reference_batch} references, telling a coarse picture of what it sees;
 - UNet and reference encoder together: {steps} steps of {batch} pictures, noise prediction on the Stable Diffusion
   schedule, weight `1 + min((1 - alpha) / alpha, {weight})`, the reference dropped for {drop} of the samples;
 - AdamW, highest learning rates {vae_rate} and {rate}, averaged weights (decay {decay}); seed {seed}.
@@ -54,6 +56,8 @@ Licence: that of the source code. No photograph and no published weight went int
         vae_steps = vae.schedule.steps,
         vae_batch = vae.schedule.batch,
         kl = vae.kl_weight,
+        reference_steps = reference.schedule.steps,
+        reference_batch = reference.schedule.batch,
         batch = diffusion.schedule.batch,
         weight = diffusion.high_noise_weight,
         drop = diffusion.drop_reference,

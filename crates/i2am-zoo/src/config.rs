@@ -22,6 +22,7 @@ pub(crate) struct ZooConfig {
     pub(crate) seed: u64,
     pub(crate) data: DataConfig,
     pub(crate) vae: VaeStage,
+    pub(crate) reference: ReferenceStage,
     pub(crate) diffusion: DiffusionStage,
 }
 
@@ -73,6 +74,12 @@ pub(crate) struct VaeStage {
     pub(crate) kl_weight: f64,
     /// Height and width in pixels of the random crops it is trained on.
     pub(crate) crop: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReferenceStage {
+    pub(crate) schedule: Schedule,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -66,4 +66,9 @@ impl TrainingSet {
         let references = self.references.index_select(0, indices);
         pictures::clip_normalise(&references.to_device(device).to_kind(Kind::Float))
     }
+
+    /// References `[batch, 3, S, S]` in `[-1, 1]`.
+    pub(crate) fn signed_reference(&self, indices: &Tensor, device: Device) -> Tensor {
+        tensors::signed(&self.references.index_select(0, indices).to_device(device))
+    }
 }

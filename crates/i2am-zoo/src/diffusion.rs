@@ -1,4 +1,4 @@
-//! Second stage: the UNet and the reference encoder, on latents encoded once.
+//! Third stage: the UNet and the reference encoder, on latents encoded once.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ const GUIDANCE: f64 = 2.0;
 /// The two networks that are trained together.
 pub(crate) struct Networks {
     unet: UNet,
-    image_encoder: ImageEncoder,
+    pub(crate) image_encoder: ImageEncoder,
 }
 
 impl Networks {
@@ -199,11 +199,10 @@ impl Stage<'_> {
         let latent = sampler.sample(like.randn_like(), &mut guided)?;
         let generated = vae.decode(&(latent / self.latents.scaling_factor));
         let size = person.size();
-        let reference = crate::tensors::signed(&self.set.references.index_select(0, &indices));
-        let reference =
-            reference
-                .to_device(device)
-                .upsample_bilinear2d([size[2], size[3]], false, None, None);
+        let reference = self
+            .set
+            .signed_reference(&indices, device)
+            .upsample_bilinear2d([size[2], size[3]], false, None, None);
         pictures::write_rows(path, &[&person * &keep, reference, generated, person])
     }
 }

@@ -8,6 +8,7 @@ mod export;
 mod optimizer;
 mod pictures;
 mod progress;
+mod reference;
 mod state;
 mod tensors;
 mod train;

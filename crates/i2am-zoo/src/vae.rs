@@ -25,7 +25,7 @@ pub(crate) fn start_certain(variables: &BTreeMap<String, Tensor>) {
 
 /// Weight of the squared error of colour, that is of what is left when a pixel's mean over its channels is taken away.
 /// Brightness is learnt first and would be all that is learnt for thousands of steps.
-const COLOUR_WEIGHT: f64 = 12.0;
+const COLOUR_WEIGHT: f64 = 3.0;
 /// Weight of the differences between neighbours.
 const EDGE_WEIGHT: f64 = 0.1;
 
