@@ -37,8 +37,13 @@ pub fn read_gray(path: impl AsRef<Path>) -> Result<GrayImage, ImagingError> {
         DynamicImage::ImageLumaA8(image) => convert(&image, |p| Luma([p.0[0]])),
         DynamicImage::ImageLuma16(image) => convert(&image, |p| Luma([high_byte(p.0[0])])),
         DynamicImage::ImageLumaA16(image) => convert(&image, |p| Luma([high_byte(p.0[0])])),
-        coloured => convert(&to_rgb(coloured), |p| luma(*p)),
+        coloured => rgb_to_gray(&to_rgb(coloured)),
     })
+}
+
+/// A picture in gray, as `image.convert("L")` of Pillow gives it: see [`read_gray`].
+pub fn rgb_to_gray(image: &RgbImage) -> GrayImage {
+    convert(image, |p| luma(*p))
 }
 
 fn to_rgb(decoded: DynamicImage) -> RgbImage {

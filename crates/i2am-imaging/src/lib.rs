@@ -17,7 +17,7 @@ pub mod resize;
 mod text;
 
 pub use colormap::ColorMap;
-pub use decode::{read_gray, read_rgb};
+pub use decode::{read_gray, read_rgb, rgb_to_gray};
 pub use encode::{
     encode_jpeg_rgb, encode_png_gray, encode_png_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb,
 };
@@ -27,6 +27,6 @@ pub use image::{GrayImage, RgbImage};
 pub use overlay::{colored, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{
-    pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray, pillow_bilinear_rgb,
-    pillow_nearest_gray, pillow_nearest_rgb, torch_bicubic, torch_bilinear, torch_nearest,
+    pillow_bicubic, pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray, pillow_bilinear_rgb,
+    pillow_nearest_gray, pillow_nearest_rgb, tensorflow_bilinear, torch_bicubic, torch_bilinear, torch_nearest,
 };

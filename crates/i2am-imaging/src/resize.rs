@@ -4,18 +4,22 @@
 //! |---|---|---|---|
 //! | [`torch_bicubic`] | half-pixel centres | cubic, a = -0.75 | 4 x 4 taps, aliases |
 //! | [`torch_bilinear`] | half-pixel centres | linear | 2 x 2 taps, aliases |
+//! | [`tensorflow_bilinear`] | `out * in_size / out_size` | linear | 2 x 2 taps, aliases |
 //! | [`torch_nearest`] | `floor(out * in_size / out_size)`, top left of a block | one value | skips values |
 //! | [`pillow_bicubic_rgb`], [`pillow_bicubic_gray`] | half-pixel centres | cubic, a = -0.5 | filter widened: antialiased |
+//! | [`pillow_bicubic`] | the same, in floating point | the same | the same |
 //! | [`pillow_bilinear_rgb`], [`pillow_bilinear_gray`] | half-pixel centres | triangle | filter widened: antialiased |
 //! | [`pillow_nearest_rgb`], [`pillow_nearest_gray`] | `floor((out + 0.5) * in_size / out_size)`, middle of a block | one value | skips values |
 //!
 //! Maps and masks inside a model are `torch`, pictures are `pillow`.
 
 mod pillow;
+mod pillow_float;
 mod torch;
 
 pub use pillow::{
     pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray, pillow_bilinear_rgb,
     pillow_nearest_gray, pillow_nearest_rgb,
 };
-pub use torch::{torch_bicubic, torch_bilinear, torch_nearest};
+pub use pillow_float::pillow_bicubic;
+pub use torch::{tensorflow_bilinear, torch_bicubic, torch_bilinear, torch_nearest};

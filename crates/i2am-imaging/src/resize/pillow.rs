@@ -72,7 +72,7 @@ pub fn pillow_nearest_gray(image: &GrayImage, height: usize, width: usize) -> Gr
 
 /// A kernel: how far it reaches in source pixels (when not shrinking) and its value at a distance.
 #[derive(Clone, Copy)]
-struct Filter {
+pub(super) struct Filter {
     support: f64,
     weight: fn(f64) -> f64,
 }
@@ -82,7 +82,7 @@ const LINEAR: Filter = Filter {
     weight: |x| (1.0 - x.abs()).max(0.0),
 };
 
-const CUBIC: Filter = Filter {
+pub(super) const CUBIC: Filter = Filter {
     support: 2.0,
     weight: cubic,
 };
@@ -97,15 +97,15 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-/// The source pixels of one output pixel: `weights` for those from `first` on, in units of 2^-[`PRECISION`].
-struct Taps {
-    first: usize,
-    weights: Vec<i32>,
+/// The source pixels of one output pixel: `weights` for those from `first` on.
+pub(super) struct Taps<W> {
+    pub(super) first: usize,
+    pub(super) weights: Vec<W>,
 }
 
-/// The taps of every output pixel along one axis. When shrinking, the filter is stretched over the source pixels that
-/// fall together; at an edge it is cut off and the weights are made to sum to 1 again.
-fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps> {
+/// The taps of every output pixel along one axis, weights summing to 1. When shrinking, the filter is stretched over the source
+/// pixels that fall together; at an edge it is cut off and the weights are made to sum to 1 again.
+pub(super) fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps<f64>> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = filter.support * stretch;
@@ -119,13 +119,22 @@ fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps> {
             .map(|index| (filter.weight)((index as f64 - center + 0.5) * inverse))
             .collect();
         let sum = weights.iter().fold(0.0, |sum, weight| sum + weight);
-        let fixed = |weight: &f64| (weight / sum * f64::from(1 << PRECISION)).round() as i32;
         Taps {
             first,
-            weights: weights.iter().map(fixed).collect(),
+            weights: weights.iter().map(|weight| weight / sum).collect(),
         }
     };
     (0..to).map(taps_of).collect()
+}
+
+/// [`taps`] in units of 2^-[`PRECISION`].
+fn fixed_taps(from: usize, to: usize, filter: Filter) -> Vec<Taps<i32>> {
+    let fixed = |weight: f64| (weight * f64::from(1 << PRECISION)).round() as i32;
+    let convert = |taps: Taps<f64>| Taps {
+        first: taps.first,
+        weights: taps.weights.into_iter().map(fixed).collect(),
+    };
+    taps(from, to, filter).into_iter().map(convert).collect()
 }
 
 /// Both passes, in the order that Pillow 13 takes them.
@@ -135,8 +144,8 @@ fn resample<const C: usize>(
     [to_height, to_width]: [usize; 2],
     filter: Filter,
 ) -> Vec<u8> {
-    let columns = taps(width, to_width, filter);
-    let rows = taps(height, to_height, filter);
+    let columns = fixed_taps(width, to_width, filter);
+    let rows = fixed_taps(height, to_height, filter);
     if rows_first([height, width], [to_height, to_width]) {
         let flattened = resample_rows(levels, width * C, &rows);
         resample_columns::<C>(&flattened, width, &columns)
@@ -147,11 +156,11 @@ fn resample<const C: usize>(
 }
 
 /// Whether the height loses more than twice as many pixels as the width.
-fn rows_first([height, width]: [usize; 2], [to_height, to_width]: [usize; 2]) -> bool {
+pub(super) fn rows_first([height, width]: [usize; 2], [to_height, to_width]: [usize; 2]) -> bool {
     height > to_height && height - to_height > 2 * width.saturating_sub(to_width)
 }
 
-fn resample_columns<const C: usize>(levels: &[u8], width: usize, columns: &[Taps]) -> Vec<u8> {
+fn resample_columns<const C: usize>(levels: &[u8], width: usize, columns: &[Taps<i32>]) -> Vec<u8> {
     let mut resampled = Vec::with_capacity(levels.len() / width * columns.len());
     for row in levels.chunks_exact(width * C) {
         for Taps { first, weights } in columns {
@@ -167,7 +176,7 @@ fn resample_columns<const C: usize>(levels: &[u8], width: usize, columns: &[Taps
     resampled
 }
 
-fn resample_rows(levels: &[u8], row_length: usize, rows: &[Taps]) -> Vec<u8> {
+fn resample_rows(levels: &[u8], row_length: usize, rows: &[Taps<i32>]) -> Vec<u8> {
     let mut resampled = Vec::with_capacity(rows.len() * row_length);
     let mut sums = vec![HALF; row_length];
     for Taps { first, weights } in rows {

@@ -1,4 +1,4 @@
-//! The resizes of `torch.nn.functional.interpolate(x, size=(height, width))`, without antialias.
+//! The resizes of `torch.nn.functional.interpolate(x, size=(height, width))`, without antialias; and TensorFlow's bilinear.
 //!
 //! Separable: every output row and column has its list of taps, computed once. As in torch, the step between source
 //! coordinates and the coordinates are rounded to `f32`, which decides on which side of a source value a position falls.
@@ -32,6 +32,18 @@ pub fn torch_bicubic(plane: &Plane, height: usize, width: usize) -> Plane {
 /// torch 2.13.0 (fixture `resize`).
 pub fn torch_bilinear(plane: &Plane, height: usize, width: usize) -> Plane {
     resample(plane, height, width, linear_taps)
+}
+
+/// Bilinear as TensorFlow 1 has it, which torch-fidelity and the FID code of `StyleGAN` keep: source coordinates
+/// `out * in_size / out_size` without half-pixel centres, so that the picture moves up and left.
+///
+/// # Panics
+/// If `height` or `width` is 0.
+///
+/// # Source
+/// torch-fidelity 0.3.0 (fixture `sets` of `i2am-metrics`).
+pub fn tensorflow_bilinear(plane: &Plane, height: usize, width: usize) -> Plane {
+    resample(plane, height, width, tensorflow_taps)
 }
 
 /// `interpolate(mode="nearest")`: the value at `floor(out * in_size / out_size)`, which for a whole ratio is the top
@@ -83,6 +95,17 @@ fn linear_taps(from: usize, to: usize) -> Vec<[Tap; 2]> {
         let source = source(out, from, to).max(0.0);
         let first = (source as usize).min(from - 1);
         let t = (source - first as f32).clamp(0.0, 1.0);
+        [(first, 1.0 - t), ((first + 1).min(from - 1), t)]
+    };
+    (0..to).map(taps).collect()
+}
+
+fn tensorflow_taps(from: usize, to: usize) -> Vec<[Tap; 2]> {
+    let step = from as f32 / to as f32;
+    let taps = |out| {
+        let source = out as f32 * step;
+        let first = (source as usize).min(from - 1);
+        let t = source - first as f32;
         [(first, 1.0 - t), ((first + 1).min(from - 1), t)]
     };
     (0..to).map(taps).collect()
