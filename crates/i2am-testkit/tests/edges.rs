@@ -19,6 +19,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("i2am-datasets", &["i2am-files", "i2am-imaging"]),
     ("i2am-nets", &["i2am-weights"]),
     (
+        "i2am-metrics",
+        &["i2am-files", "i2am-imaging", "i2am-nets", "i2am-weights"],
+    ),
+    (
         "i2am-runner",
         &[
             "i2am-attribution",
@@ -39,6 +43,7 @@ const LIBRARIES: &[&str] = &[
     "i2am-files",
     "i2am-imacs",
     "i2am-imaging",
+    "i2am-metrics",
     "i2am-nets",
     "i2am-results",
     "i2am-runner",
@@ -47,7 +52,16 @@ const LIBRARIES: &[&str] = &[
 
 /// Expensive dependencies and the only crates that may have them.
 const FENCED: &[(&str, &[&str])] = &[
-    ("tch", &["bench", "i2am-nets", "i2am-runner", "i2am-zoo"]),
+    (
+        "tch",
+        &[
+            "bench",
+            "i2am-metrics",
+            "i2am-nets",
+            "i2am-runner",
+            "i2am-zoo",
+        ],
+    ),
     ("torch-sys", &[]),
     ("polars", &["i2am-results"]),
 ];

@@ -61,7 +61,10 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
         .map(|entry| entry.expect("an entry").path())
         .flat_map(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let made = name == "target" || name == ".git" || name.starts_with(".libtorch");
+            let made = name == "target"
+                || name == ".git"
+                || name.starts_with(".libtorch")
+                || name.starts_with(".weights");
             match () {
                 () if path.is_dir() && !made => walk(&path),
                 () if path.is_file() => vec![path],

