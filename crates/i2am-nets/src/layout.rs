@@ -1,4 +1,4 @@
-//! Checkpoint layouts, all presented under the diffusers spelling.
+//! Checkpoint layouts, all presented under the diffusers spelling; and single files of single networks.
 //!
 //! Full names start with the network: `unet.conv_in.weight`, `vae.encoder.conv_in.weight`, `image_encoder.proj_out.bias`.
 
@@ -6,6 +6,7 @@ mod diffusers;
 mod json;
 mod ldm;
 mod shapes;
+mod single;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,8 @@ pub enum Layout {
     Diffusers,
     /// One file with the names of the original latent diffusion code.
     Ldm,
+    /// One file of one network.
+    Single,
 }
 
 impl std::fmt::Display for Layout {
@@ -36,6 +39,7 @@ impl std::fmt::Display for Layout {
         f.write_str(match self {
             Self::Diffusers => "diffusers",
             Self::Ldm => "ldm",
+            Self::Single => "single",
         })
     }
 }
@@ -86,6 +90,19 @@ impl Checkpoint {
             });
         }
         Ok(checkpoint)
+    }
+
+    /// Opens one file that holds `network`, whose tensor names `rename` brings into that network's own spelling. Names without one
+    /// are no part of the network and are passed over.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn open_single(
+        path: &Path,
+        network: &str,
+        rename: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, NetError> {
+        single::open(path, network, rename)
     }
 
     /// Where it lies.

@@ -10,8 +10,10 @@
 
 mod error;
 pub mod image_encoder;
+pub mod inception;
 pub mod layers;
 pub mod layout;
+pub mod lpips;
 mod probe;
 mod scope;
 mod source;

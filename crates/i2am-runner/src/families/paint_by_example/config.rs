@@ -101,7 +101,7 @@ impl PaintByExampleConfig {
     pub(super) fn preprocess_for(&self, layout: Layout) -> Preprocess {
         self.preprocess.unwrap_or(match layout {
             Layout::Diffusers => Preprocess::Diffusers,
-            Layout::Ldm => Preprocess::Ldm,
+            Layout::Ldm | Layout::Single => Preprocess::Ldm,
         })
     }
 }

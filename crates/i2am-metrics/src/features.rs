@@ -1,0 +1,171 @@
+//! Inception features of sets: computed once, kept by content.
+
+mod cache;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::mpsc::sync_channel;
+
+use i2am_nets::Precision;
+use i2am_nets::inception::{Inception, Tap};
+use rayon::prelude::*;
+use tch::Tensor;
+
+use crate::error::MetricError;
+use crate::preprocess::{Mode, SIDE, inception_input};
+use crate::progress::Progress;
+use crate::resources::{Resources, WeightsInfo};
+use crate::set::Pictures;
+use cache::Cache;
+
+/// The weights of the Inception network.
+pub static INCEPTION: WeightsInfo = WeightsInfo {
+    name: "inception",
+    files: &[
+        "fid-inception-2015-12-05.pt",
+        "pt_inception-2015-12-05-6726825d.pth",
+    ],
+    help: "get them with `scripts/setup --weights inception` or give a file with --weights inception=FILE",
+};
+
+/// Features of a set: `[n, width]`, one row per picture in the order of the set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// Channels of the tap.
+    pub width: usize,
+    /// Row by row.
+    pub values: Vec<f32>,
+}
+
+impl Features {
+    /// Number of pictures.
+    pub fn count(&self) -> usize {
+        self.values.len() / self.width
+    }
+}
+
+/// The network with what it has computed.
+#[derive(Debug)]
+pub struct Extractor {
+    network: Inception,
+    batch: usize,
+    cache: Option<Cache>,
+    known: RefCell<BTreeMap<String, Rc<Features>>>,
+}
+
+impl Extractor {
+    /// Loads the network that `resources` name.
+    ///
+    /// # Errors
+    /// Weights that are missing or do not fit.
+    pub fn open(resources: &Resources) -> Result<Self, MetricError> {
+        let path = resources.find(&INCEPTION)?;
+        let network = Inception::open(&path, Precision::F32, resources.device)?;
+        let cache = resources
+            .cache
+            .as_ref()
+            .map(|folder| Cache::open(folder, &path))
+            .transpose()?;
+        Ok(Self {
+            network,
+            batch: resources.batch.max(1),
+            cache,
+            known: RefCell::default(),
+        })
+    }
+
+    /// The network itself.
+    pub fn network(&self) -> &Inception {
+        &self.network
+    }
+
+    /// Features of `pictures` at `tap`, from the cache if they were computed before.
+    ///
+    /// # Errors
+    /// A picture that cannot be read: the first in the order of the set.
+    pub fn features(
+        &self,
+        pictures: &dyn Pictures,
+        mode: Mode,
+        tap: Tap,
+        progress: &dyn Progress,
+    ) -> Result<Rc<Features>, MetricError> {
+        let prints: Vec<String> = (0..pictures.len())
+            .into_par_iter()
+            .map(|index| pictures.fingerprint(index))
+            .collect::<Result<_, _>>()?;
+        let key = cache::key(mode, tap, &prints);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return Ok(Rc::clone(known));
+        }
+        let stored = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.get(&key, tap.width(), prints.len()));
+        let features = if let Some(features) = stored {
+            features
+        } else {
+            let features = self.compute(pictures, mode, tap, progress)?;
+            if let Some(cache) = &self.cache {
+                cache.put(&key, &features)?;
+            }
+            features
+        };
+        let features = Rc::new(features);
+        self.known.borrow_mut().insert(key, Rc::clone(&features));
+        Ok(features)
+    }
+
+    /// Decodes and resizes the next batch while the network works on one.
+    fn compute(
+        &self,
+        pictures: &dyn Pictures,
+        mode: Mode,
+        tap: Tap,
+        progress: &dyn Progress,
+    ) -> Result<Features, MetricError> {
+        let (count, batch) = (pictures.len(), self.batch);
+        let width = tap.width();
+        let mut values = Vec::with_capacity(count * width);
+        progress.start(&pictures.place(), count as u64);
+        let done = std::thread::scope(|scope| {
+            // One batch waiting, one in the making: memory does not grow with the set.
+            let (sender, receiver) = sync_channel(1);
+            scope.spawn(move || {
+                for start in (0..count).step_by(batch) {
+                    let end = (start + batch).min(count);
+                    let inputs: Result<Vec<Vec<f32>>, MetricError> = (start..end)
+                        .into_par_iter()
+                        .map(|index| Ok(inception_input(&pictures.load(index)?, mode)))
+                        .collect();
+                    let failed = inputs.is_err();
+                    // The receiver hangs up only after an error of its own.
+                    if sender.send(inputs).is_err() || failed {
+                        break;
+                    }
+                }
+            });
+            for inputs in receiver {
+                let inputs = inputs?;
+                values.extend(self.run(&inputs, tap));
+                progress.advance(inputs.len() as u64);
+            }
+            Ok(())
+        });
+        progress.finish();
+        done.map(|()| Features { width, values })
+    }
+
+    fn run(&self, inputs: &[Vec<f32>], tap: Tap) -> Vec<f32> {
+        let _guard = tch::no_grad_guard();
+        let side = SIDE as i64;
+        let stacked: Vec<Tensor> = inputs
+            .iter()
+            .map(|input| Tensor::from_slice(input).reshape([3, side, side]))
+            .collect();
+        let x = Tensor::stack(&stacked, 0).to_device(self.network.device());
+        let features = self.network.features(&x, tap);
+        Vec::try_from(features.reshape([-1])).expect("features are a row of 32-bit floats")
+    }
+}

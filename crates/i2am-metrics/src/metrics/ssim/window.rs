@@ -1,0 +1,163 @@
+//! Similarity of two pictures under a separable window.
+//!
+//! The formula needs four window means: of `x`, `y`, `x² + y²` and `xy`. A row of each product is filtered across as it comes and kept
+//! as long as the window reaches; the kept rows are then filtered down. Channels stay interleaved: a neighbour in the same channel is
+//! a fixed distance away, so that every loop runs over plain slices and the whole picture is read once.
+
+use std::array;
+
+use i2am_imaging::{GrayImage, RgbImage};
+
+/// Largest level of a picture.
+const RANGE: f64 = 255.0;
+/// Keeps the comparison of means finite in the dark.
+const C1: f64 = (0.01 * RANGE) * (0.01 * RANGE);
+/// Keeps the comparison of variances finite where a picture is flat.
+const C2: f64 = (0.03 * RANGE) * (0.03 * RANGE);
+
+/// Number of window means the formula needs.
+const MEANS: usize = 4;
+
+/// The interleaved levels of a picture.
+#[derive(Clone, Copy)]
+pub(super) struct Levels<'a> {
+    samples: &'a [u8],
+    height: usize,
+    width: usize,
+    channels: usize,
+}
+
+impl<'a> Levels<'a> {
+    pub(super) fn rgb(image: &'a RgbImage) -> Self {
+        Self {
+            samples: image.as_raw(),
+            height: image.height() as usize,
+            width: image.width() as usize,
+            channels: 3,
+        }
+    }
+
+    pub(super) fn gray(image: &'a GrayImage) -> Self {
+        Self {
+            samples: image.as_raw(),
+            height: image.height() as usize,
+            width: image.width() as usize,
+            channels: 1,
+        }
+    }
+
+    pub(super) fn height(&self) -> usize {
+        self.height
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.samples.chunks_exact(self.width * self.channels)
+    }
+}
+
+/// A symmetric separable window of `SIZE` x `SIZE` positions, `SIZE` odd.
+pub(super) struct Window<const SIZE: usize> {
+    /// Of one axis; their sum is 1.
+    weights: [f64; SIZE],
+    /// What variances are multiplied with.
+    correction: f64,
+}
+
+impl Window<11> {
+    /// Wang et al. 2004: a Gaussian with deviation 1.5.
+    pub(super) fn gaussian() -> Self {
+        const SIGMA: f64 = 1.5;
+        let bell: [f64; 11] = array::from_fn(|k| (-0.5 * ((k as f64 - 5.0) / SIGMA).powi(2)).exp());
+        let sum: f64 = bell.iter().sum();
+        Self {
+            weights: bell.map(|w| w / sum),
+            correction: 1.0,
+        }
+    }
+}
+
+impl Window<7> {
+    /// A flat window with the variance of a sample.
+    pub(super) fn uniform() -> Self {
+        const POSITIONS: f64 = 49.0;
+        Self {
+            weights: [1.0 / 7.0; 7],
+            correction: POSITIONS / (POSITIONS - 1.0),
+        }
+    }
+}
+
+impl<const SIZE: usize> Window<SIZE> {
+    /// Mean similarity over all windows inside two pictures of one size; none if no window fits in.
+    pub(super) fn mean_similarity(&self, x: Levels<'_>, y: Levels<'_>) -> Option<f64> {
+        if x.width < SIZE || x.height < SIZE {
+            return None;
+        }
+        let (row, step) = (x.width * x.channels, x.channels);
+        let kept = row - (SIZE - 1) * step;
+        let buffers = |len: usize| -> [Vec<f64>; MEANS] { array::from_fn(|_| vec![0.0; len]) };
+        let (mut products, mut means) = (buffers(row), buffers(kept));
+        let mut across: [_; SIZE] = array::from_fn(|_| buffers(kept));
+        let mut total = 0.0;
+        for (index, (x, y)) in x.rows().zip(y.rows()).enumerate() {
+            multiply(x, y, &mut products);
+            for (mean, product) in across[index % SIZE].iter_mut().zip(&products) {
+                self.filter(array::from_fn(|k| &product[k * step..]), mean);
+            }
+            if index + 1 < SIZE {
+                continue;
+            }
+            for (which, mean) in means.iter_mut().enumerate() {
+                let oldest = index + 1;
+                self.filter(
+                    array::from_fn(|k| &*across[(oldest + k) % SIZE][which]),
+                    mean,
+                );
+            }
+            total += self.similarity(&mut means);
+        }
+        let windows = (x.height - SIZE + 1) * kept;
+        Some(total / windows as f64)
+    }
+
+    /// `out[i] = sum over k of weights[k] * taps[k][i]`; both ends of the window share a weight.
+    fn filter(&self, taps: [&[f64]; SIZE], out: &mut [f64]) {
+        let taps = taps.map(|tap| &tap[..out.len()]);
+        let middle = SIZE / 2;
+        for (i, out) in out.iter_mut().enumerate() {
+            let mut sum = self.weights[middle] * taps[middle][i];
+            for k in 0..middle {
+                sum += self.weights[k] * (taps[k][i] + taps[SIZE - 1 - k][i]);
+            }
+            *out = sum;
+        }
+    }
+
+    /// Sum of the similarity over a row of window means, which are used up.
+    fn similarity(&self, [x, y, squares, product]: &mut [Vec<f64>; MEANS]) -> f64 {
+        for (((x, y), squares), product) in x.iter_mut().zip(y).zip(squares).zip(product) {
+            let (of_means, energy) = (*x * *y, *x * *x + *y * *y);
+            let covariance = self.correction * (*product - of_means);
+            let variances = self.correction * (*squares - energy);
+            *x = (2.0 * of_means + C1) * (2.0 * covariance + C2)
+                / ((energy + C1) * (variances + C2));
+        }
+        x.iter().sum()
+    }
+}
+
+/// A row of `x`, `y`, `x² + y²` and `xy`; exact.
+fn multiply(x: &[u8], y: &[u8], [xs, ys, squares, product]: &mut [Vec<f64>; MEANS]) {
+    let levels = x.iter().zip(y);
+    let out = xs.iter_mut().zip(ys).zip(squares).zip(product);
+    for ((&a, &b), (((x, y), squares), product)) in levels.zip(out) {
+        let (a, b) = (f64::from(a), f64::from(b));
+        (*x, *y) = (a, b);
+        *squares = a * a + b * b;
+        *product = a * b;
+    }
+}

@@ -1,0 +1,65 @@
+//! From a picture to an Inception input, by the three rules in use.
+
+use i2am_imaging::{Plane, RgbImage, pillow_bicubic, tensorflow_bilinear, torch_bilinear};
+use serde::{Deserialize, Serialize};
+
+/// Side of an Inception input.
+pub(crate) const SIDE: usize = 299;
+
+/// Whose rule. They give visibly different scores, so each is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// pytorch-fid: bilinear with half-pixel centres, no antialias, to -1..1.
+    #[default]
+    PytorchFid,
+    /// torch-fidelity: TensorFlow 1's bilinear, `(x - 128) / 128`.
+    TorchFidelity,
+    /// clean-fid: Pillow's antialiased bicubic in floating point, cut to 0..255, `(x - 128) / 128`.
+    Clean,
+}
+
+impl Mode {
+    /// As written in settings and rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PytorchFid => "pytorch-fid",
+            Self::TorchFidelity => "torch-fidelity",
+            Self::Clean => "clean",
+        }
+    }
+
+    /// One colour of an input, from levels 0 to 255.
+    fn plane(self, levels: &Plane) -> Plane {
+        match self {
+            Self::PytorchFid => {
+                let unit = levels.map(|level| level / 255.0);
+                torch_bilinear(&unit, SIDE, SIDE).map(|value| 2.0 * value - 1.0)
+            }
+            Self::TorchFidelity => {
+                tensorflow_bilinear(levels, SIDE, SIDE).map(|level| (level - 128.0) / 128.0)
+            }
+            Self::Clean => pillow_bicubic(levels, SIDE, SIDE)
+                .map(|level| (level.clamp(0.0, 255.0) - 128.0) / 128.0),
+        }
+    }
+}
+
+/// `[3, 299, 299]`, row-major.
+///
+/// # Panics
+/// If the picture has no pixel; no decoder gives one.
+pub fn inception_input(image: &RgbImage, mode: Mode) -> Vec<f32> {
+    let (width, height) = image.dimensions();
+    let mut input = Vec::with_capacity(3 * SIDE * SIDE);
+    for channel in 0..3 {
+        let levels = image
+            .pixels()
+            .map(|pixel| f32::from(pixel.0[channel]))
+            .collect();
+        let levels = Plane::new(height as usize, width as usize, levels)
+            .expect("a picture has a level for each of its pixels, of which there are some");
+        input.extend_from_slice(mode.plane(&levels).data());
+    }
+    input
+}

@@ -1,0 +1,109 @@
+//! Where metrics find weights, and how networks run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::error::MetricError;
+
+/// Folder of weights in a checkout, made by `scripts/setup --weights`.
+const FOLDER: &str = ".weights";
+
+/// A file of weights under the names it is known by.
+#[derive(Debug)]
+pub struct WeightsInfo {
+    /// As in `--weights NAME=FILE`.
+    pub name: &'static str,
+    /// File names it may have in the folder of weights.
+    pub files: &'static [&'static str],
+    /// How to get it.
+    pub help: &'static str,
+}
+
+/// Everything beside the pictures that measuring depends on.
+#[derive(Debug)]
+pub struct Resources {
+    /// Files that replace what would be looked for, by name of the weights.
+    pub weights: BTreeMap<String, PathBuf>,
+    /// Folders that are searched for weights, in order.
+    pub folders: Vec<PathBuf>,
+    /// Pictures that go through a network at a time.
+    pub batch: usize,
+    /// Folder of features computed before; nothing is kept without one.
+    pub cache: Option<PathBuf>,
+    /// Where networks run.
+    #[cfg(feature = "torch")]
+    pub device: tch::Device,
+    /// The Inception network once a metric asked for it.
+    #[cfg(feature = "torch")]
+    extractor: std::cell::OnceCell<std::rc::Rc<crate::features::Extractor>>,
+}
+
+impl Default for Resources {
+    /// Weights from `.weights` in this folder or the nearest above that has one; batches of 16 on the CPU; no cache.
+    fn default() -> Self {
+        let here = std::env::current_dir().unwrap_or_default();
+        Self {
+            weights: BTreeMap::new(),
+            folders: here.ancestors().map(|dir| dir.join(FOLDER)).collect(),
+            batch: 16,
+            cache: None,
+            #[cfg(feature = "torch")]
+            device: tch::Device::Cpu,
+            #[cfg(feature = "torch")]
+            extractor: std::cell::OnceCell::new(),
+        }
+    }
+}
+
+impl Resources {
+    /// The file of the weights `info`.
+    ///
+    /// # Errors
+    /// [`MetricError::NoWeights`] if there is none, or the one named for it does not exist.
+    pub fn find(&self, info: &'static WeightsInfo) -> Result<PathBuf, MetricError> {
+        let missing = |looked_for| MetricError::NoWeights {
+            name: info.name,
+            looked_for,
+            help: info.help,
+        };
+        if let Some(path) = self.weights.get(info.name) {
+            return if path.is_file() {
+                Ok(path.clone())
+            } else {
+                Err(missing(vec![path.display().to_string()]))
+            };
+        }
+        let in_folder = |dir: &PathBuf| {
+            info.files
+                .iter()
+                .map(|file| dir.join(file))
+                .find(|path| path.is_file())
+        };
+        let found = self.folders.iter().find_map(in_folder);
+        found.ok_or_else(|| {
+            let first = self
+                .folders
+                .first()
+                .map_or(Path::new(FOLDER), PathBuf::as_path);
+            missing(
+                info.files
+                    .iter()
+                    .map(|file| first.join(file).display().to_string())
+                    .collect(),
+            )
+        })
+    }
+
+    /// The Inception network, loaded once for all metrics, with the features they have in common.
+    ///
+    /// # Errors
+    /// Weights that are missing or do not fit.
+    #[cfg(feature = "torch")]
+    pub fn extractor(&self) -> Result<std::rc::Rc<crate::features::Extractor>, MetricError> {
+        if let Some(open) = self.extractor.get() {
+            return Ok(std::rc::Rc::clone(open));
+        }
+        let opened = std::rc::Rc::new(crate::features::Extractor::open(self)?);
+        Ok(std::rc::Rc::clone(self.extractor.get_or_init(|| opened)))
+    }
+}
