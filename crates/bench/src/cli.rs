@@ -12,6 +12,7 @@ const EXAMPLES: &str = "Examples:
   bench --config configs/demo.toml --stages score           score existing attention records again
   bench check --config configs/demo.toml                    check paths, tensors and settings, compute nothing
   bench inspect datasets/zoo/paint-by-example               what a checkpoint is
+  bench measure --generated A --real B --metric fid         compare two folders of pictures
 
 Exit codes: 0 done, 1 failed, 2 command line or configuration, 4 some samples failed.";
 
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Imacs(ImacsArgs),
     /// List families, datasets, metrics and conventions.
     List,
+    /// Compare two folders of pictures: FID, KID, LPIPS, SSIM, PSNR.
+    Measure(MeasureArgs),
     /// Write the synthetic try-on set in VITON-HD's layout.
     Synth(SynthArgs),
 }
@@ -76,6 +79,8 @@ pub(crate) enum StageName {
     Generate,
     /// IMACS, overlays and picture sheets from the records.
     Score,
+    /// What `[metric.NAME]` tables ask for: FID, KID, LPIPS, SSIM, PSNR.
+    Measure,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +116,74 @@ pub(crate) struct ImacsArgs {
     /// Weight of attention outside the mask.
     #[arg(long, default_value_t = 3.0)]
     pub(crate) penalty: f64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags of a command are independent"
+)]
+#[command(
+    after_help = "A side is a folder of PNG and JPEG pictures, or a .txt file that lists one per line. Metrics of pairs (LPIPS, SSIM,
+PSNR) compare files of the same name in two folders, and of the same line in two lists. For FID a side may also
+be statistics (.npz with mu and sigma), as pytorch-fid, clean-fid and --write-statistics make them.
+
+Examples:
+  bench measure --generated out/ --real test/image/ --metric fid --metric kid
+  bench measure --generated out/ --real test/image/ --metric lpips:alex --metric ssim --metric psnr --per-sample --json
+  bench measure --generated out/ --real test/image/ --metric fid:clean --metric fid:torch-fidelity
+  bench measure --real test/image/ --metric fid --write-statistics test.npz
+  bench measure --generated out/ --real test.npz --metric fid"
+)]
+pub(crate) struct MeasureArgs {
+    /// What a model made: a folder, a list, or statistics.
+    #[arg(long, required_unless_present = "write_statistics")]
+    pub(crate) generated: Option<PathBuf>,
+    /// What it is compared with: a folder, a list, or statistics.
+    #[arg(long)]
+    pub(crate) real: PathBuf,
+    /// A metric and how it is defined (`bench list` names them); may be repeated.
+    #[arg(long = "metric", value_name = "NAME[:VARIANT]", required = true)]
+    pub(crate) metrics: Vec<String>,
+    /// Take pictures from sub-folders too.
+    #[arg(long, short)]
+    pub(crate) recursive: bool,
+    /// Channels of the features that FID compares: 64, 192, 768 or 2048.
+    #[arg(long, value_name = "CHANNELS")]
+    pub(crate) tap: Option<u32>,
+    /// Pictures of each side in a subset for KID.
+    #[arg(long, value_name = "N")]
+    pub(crate) subset_size: Option<u32>,
+    /// Number of subsets for KID.
+    #[arg(long, value_name = "N")]
+    pub(crate) subsets: Option<u32>,
+    /// Where weights are: `inception`, `lpips-alex`, `lpips-vgg`, `lpips-squeeze`; may be repeated.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) weights: Vec<String>,
+    /// Write the statistics of the real side that FID compares.
+    #[arg(long, value_name = "FILE.npz")]
+    pub(crate) write_statistics: Option<PathBuf>,
+    /// The values of single pairs too, in the order of the file names.
+    #[arg(long)]
+    pub(crate) per_sample: bool,
+    /// Pictures that go through a network at a time; scores do not depend on it.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch_size: u32,
+    /// Folder of features computed before [default: the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Neither read nor write features computed before.
+    #[arg(long, conflicts_with = "cache")]
+    pub(crate) no_cache: bool,
+    /// `cpu` or `cuda:N`.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Threads for everything; all cores by default.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

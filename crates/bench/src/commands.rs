@@ -5,10 +5,13 @@ mod imacs;
 #[cfg(feature = "torch")]
 mod inspect;
 mod list;
+mod measure;
 mod run;
 mod synth;
 
 use anyhow::Result;
+
+pub(crate) use measure::Line;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Outcome, usage};
@@ -25,6 +28,7 @@ pub(crate) fn run(args: Cli) -> Result<Outcome> {
         )),
         (Some(Command::Imacs(args)), _) => imacs::run(&args),
         (Some(Command::List), _) => list::run(),
+        (Some(Command::Measure(args)), _) => measure::run(&args),
         (Some(Command::Synth(args)), _) => synth::run(&args),
         (None, Some(args)) => run::run(&args),
         (None, None) => Err(usage(

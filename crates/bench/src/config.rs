@@ -9,6 +9,7 @@ use i2am_attribution::{Convention, ConventionConfig};
 use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
 use i2am_imaging::ColorMap;
+use i2am_metrics::{Configured, METRICS};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
@@ -34,6 +35,7 @@ pub(crate) struct RunConfig {
     pub(crate) imacs: ImacsConfig,
     pub(crate) capture: Capture,
     pub(crate) pictures: Pictures,
+    pub(crate) metrics: Metrics,
     /// Folder of the file, where relative paths start.
     #[cfg_attr(
         not(feature = "torch"),
@@ -89,6 +91,17 @@ impl Default for Pictures {
     }
 }
 
+/// The tables `[metric.NAME]`.
+#[derive(Default)]
+pub(crate) struct Metrics {
+    /// In the order of their names.
+    pub(crate) configured: Vec<Box<dyn Configured>>,
+    /// Those that this build does not have.
+    pub(crate) without_torch: Vec<String>,
+    /// What the file says, for the manifest.
+    pub(crate) settings: serde_json::Value,
+}
+
 /// The scalars at the top of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +117,8 @@ struct Top {
     _models: Vec<serde::de::IgnoredAny>,
     #[serde(rename = "attribution")]
     _attribution: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "metric")]
+    _metrics: Option<serde::de::IgnoredAny>,
 }
 
 impl RunConfig {
@@ -152,6 +167,7 @@ impl RunConfig {
         let convention = attribution
             .resolve()
             .map_err(|error| document.refuse(&error))?;
+        let metrics = Self::read_metrics(document)?;
         Ok(Self {
             output: top.output.map_or_else(
                 || Path::new("results").join(&top.name),
@@ -164,6 +180,7 @@ impl RunConfig {
             imacs,
             capture,
             pictures,
+            metrics,
             base,
         })
     }
@@ -181,6 +198,37 @@ impl RunConfig {
             return Err(document.refuse(&format!("dataset.kind: no dataset `{kind}`: {help}")));
         };
         config.map_err(|error| document.locate(error))
+    }
+
+    fn read_metrics(document: &mut Document<'_>) -> Result<Metrics> {
+        let Some(table) = document.take_top("metric") else {
+            return Ok(Metrics::default());
+        };
+        let settings = document.parse(table.clone())?;
+        let DeValue::Table(tables) = table.into_inner() else {
+            return Err(document.refuse(&"metric: expected tables such as [metric.fid]"));
+        };
+        let mut metrics = Metrics {
+            settings,
+            ..Metrics::default()
+        };
+        for (name, table) in tables {
+            let name = name.into_inner();
+            if let Some(metric) = i2am_metrics::find(&name) {
+                let configured = metric.configure(table);
+                metrics
+                    .configured
+                    .push(configured.map_err(|error| document.locate(error))?);
+            } else if i2am_metrics::NEED_TORCH.contains(&name.as_ref()) {
+                metrics.without_torch.push(name.into_owned());
+            } else {
+                let help = suggest::help(&name, METRICS.iter().map(|metric| metric.info().name));
+                return Err(
+                    document.refuse(&format!("[metric.{name}]: no metric `{name}`: {help}"))
+                );
+            }
+        }
+        Ok(metrics)
     }
 
     /// Groups of steps to record apart.

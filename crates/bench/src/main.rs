@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod config;
 mod exit;
+mod metrics;
 mod plan;
 mod progress;
 mod stages;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use i2am_datasets::{Dataset, Part};
-use i2am_results::{DatasetName, GitState, ManifestStart, config_hash};
+use i2am_results::{ConfigHash, ConfigHashes, DatasetName, GitState, ManifestStart};
 use serde_json::{Value, json};
 
 use crate::cli::{RunArgs, StageName};
@@ -56,7 +56,7 @@ impl Plan {
         let samples = args.limit.unwrap_or(usize::MAX).min(dataset.ids().len());
         let mut stages = args.stages.clone();
         if stages.is_empty() {
-            stages = vec![StageName::Generate, StageName::Score];
+            stages = vec![StageName::Generate, StageName::Score, StageName::Measure];
         }
         stages.sort_unstable();
         stages.dedup();
@@ -85,6 +85,9 @@ impl Plan {
         needs.sort_unstable();
         needs.dedup();
         self.dataset.check(&needs)?;
+        if self.stages.contains(&StageName::Measure) {
+            stages::check_metrics(self)?;
+        }
         Ok(())
     }
 
@@ -109,7 +112,7 @@ impl Plan {
             name: self.config.name.clone(),
             dataset: self.dataset_name(),
             git: git_state(),
-            config_hash: config_hash(&config),
+            config_hashes: config_hashes(&config),
             config,
             inputs,
             versions,
@@ -137,6 +140,8 @@ impl Plan {
             dataset,
             convention,
             imacs,
+            capture,
+            metrics,
             ..
         } = &self.config;
         json!({
@@ -146,14 +151,30 @@ impl Plan {
             "attribution": {
                 "convention": convention,
                 "imacs": imacs,
-                "recorded_groups": self.config.recorded_groups(),
+                "capture": {
+                    "time_groups": self.config.recorded_groups(),
+                    "specific": capture.specific,
+                    // Sums over chunks round differently from sums over the whole.
+                    "chunk_mib": capture.chunk_mib,
+                },
             },
+            "metric": metrics.settings,
         })
     }
 
     /// The folder of results.
     pub(crate) fn output(&self) -> PathBuf {
         self.config.output.clone()
+    }
+}
+
+/// Which of the resolved settings decide the numbers of each stage.
+fn config_hashes(config: &Value) -> ConfigHashes {
+    let of = |keys: &[&str]| ConfigHash::of(config, keys);
+    ConfigHashes {
+        generate: of(&["seed", "dataset", "model", "attribution.capture"]),
+        score: of(&["attribution.convention", "attribution.imacs"]),
+        measure: of(&["metric"]),
     }
 }
 

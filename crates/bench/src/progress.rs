@@ -1,7 +1,7 @@
 //! Words and bars on standard error.
 
 use std::io::{self, Write};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -82,4 +82,32 @@ pub(crate) fn bar(title: &str, length: u64) -> ProgressBar {
     );
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+/// A bar for each work that a metric reports.
+#[derive(Default)]
+pub(crate) struct MetricBars(Mutex<Option<ProgressBar>>);
+
+impl MetricBars {
+    fn current(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl i2am_metrics::Progress for MetricBars {
+    fn start(&self, what: &str, total: u64) {
+        *self.current() = Some(bar(what, total));
+    }
+
+    fn advance(&self, units: u64) {
+        if let Some(bar) = self.current().as_ref() {
+            bar.inc(units);
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = self.current().take() {
+            bar.finish_and_clear();
+        }
+    }
 }

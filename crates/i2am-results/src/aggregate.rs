@@ -1,4 +1,4 @@
-//! `aggregate.csv`: the samples of a model summed up, one row per metric, direction and level.
+//! `aggregate.csv`: the samples of a model summed up, one row per metric, direction and level; and the scores of sets.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,17 +51,20 @@ pub struct AggregateRow {
     pub convention: String,
     /// The different notes of the rows, sorted and joined by `; `.
     pub note: String,
-    /// Samples that have a value.
+    /// Samples that have a value; for the score of a set, [`SetScore::n`](crate::SetScore::n).
     pub n: usize,
-    /// Samples that the stage attempted for this model and that have none: empty, failed, or failed before it.
+    /// Samples that the stage attempted for this model and that have none: empty, failed, or failed before it. 0 for the
+    /// score of a set, which has no samples of its own.
     pub missing: usize,
-    /// Mean of the `n` values; `None` without any.
+    /// Mean of the `n` values, or the score of the set; `None` without any.
     pub mean: Option<f64>,
-    /// Standard deviation of the `n` values, with `n - 1`; `None` for fewer than two.
+    /// Standard deviation of the `n` values, with `n - 1`, `None` for fewer than two; for the score of a set,
+    /// [`SetScore::sd`](crate::SetScore::sd).
     pub sd: Option<f64>,
 }
 
-/// Sums up the ledger `samples_csv`. Sorted by model, stage, metric, direction and level, numbers in a level by value.
+/// Sums up the ledger `samples_csv`, without the scores of whole sets, which
+/// [`RunFolder::aggregate`](crate::RunFolder::aggregate) adds. Sorted by model, stage, metric, direction and level, numbers in a level by value.
 ///
 /// The sums do not depend on the order of the samples.
 ///
@@ -87,6 +90,11 @@ pub fn aggregate(samples_csv: &Path) -> Result<Vec<AggregateRow>, ResultsError> 
         group.row(values, samples)
     };
     Ok(groups.into_iter().map(row).collect())
+}
+
+/// Puts rows of several sources in the order of [`aggregate`].
+pub(crate) fn sort(rows: &mut [AggregateRow]) {
+    rows.sort_by_cached_key(Group::of_summary);
 }
 
 pub(crate) fn write_aggregate(path: &Path, rows: &[AggregateRow]) -> Result<(), ResultsError> {
@@ -138,6 +146,20 @@ impl Group {
             level,
         };
         (group, note, outcome)
+    }
+
+    fn of_summary(row: &AggregateRow) -> Self {
+        Self {
+            model: row.model.clone(),
+            dataset: row.dataset.clone(),
+            stage: row.stage,
+            metric: row.metric.clone(),
+            version: row.version,
+            convention: row.convention.clone(),
+            direction: row.direction.clone(),
+            level_order: level_order(&row.level),
+            level: row.level.clone(),
+        }
     }
 
     fn row(self, values: Values, samples: usize) -> AggregateRow {

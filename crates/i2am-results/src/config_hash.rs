@@ -1,19 +1,97 @@
-//! Which config a result comes from.
+//! Which settings a result comes from.
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::row::Stage;
 
 /// Hexadecimal digits of the hash: 64 bits tell the configs of one folder apart, and every row carries them.
 const DIGITS: usize = 16;
 
-/// Hash of the parts of a resolved config that can change a number: the first 16 hexadecimal digits of the sha256 of
-/// its canonical JSON (keys sorted, no white space), so the order of keys does not matter.
-///
-/// The caller leaves out what cannot change a number: output folder, sample limit, list of stages.
-pub fn config_hash(config: &Value) -> String {
+/// The settings that can change the numbers of one stage, and their hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigHash {
+    hash: String,
+    keys: Vec<String>,
+}
+
+impl ConfigHash {
+    /// The settings that `config`, a resolved config, has at `keys`, such as `seed` or `attribution.imacs`. A key that it
+    /// lacks counts as null.
+    ///
+    /// The caller leaves out what cannot change a number: output folder, sample limit, list of stages.
+    pub fn of(config: &Value, keys: &[&str]) -> Self {
+        let settings = keys
+            .iter()
+            .map(|&key| (key.to_owned(), at(config, key).clone()));
+        Self {
+            hash: hash_of(&Value::Object(settings.collect())),
+            keys: keys.iter().map(|&key| key.to_owned()).collect(),
+        }
+    }
+
+    /// The hash: 16 hexadecimal digits.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The settings of these that differ between two configs, as `model.0.sampler.steps: 50, now 20`.
+    pub(crate) fn differences(&self, was: &Value, now: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        for key in &self.keys {
+            collect_differences(key, at(was, key), at(now, key), &mut found);
+        }
+        found
+    }
+}
+
+/// What decides the numbers of each stage, so that other settings of a later stage leave the earlier ones' results
+/// valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigHashes {
+    /// Of [`Stage::Generate`]; every other stage reads what it made, so a run folder holds only one.
+    pub generate: ConfigHash,
+    /// Of [`Stage::Score`], without what `generate` covers.
+    pub score: ConfigHash,
+    /// Of [`Stage::Measure`] and the scores of whole sets, without what `generate` covers.
+    pub measure: ConfigHash,
+}
+
+impl ConfigHashes {
+    /// For tests that are not about settings.
+    #[cfg(test)]
+    pub(crate) fn of_nothing() -> Self {
+        let [generate, score, measure] = [(); 3].map(|()| ConfigHash::of(&Value::Null, &[]));
+        Self {
+            generate,
+            score,
+            measure,
+        }
+    }
+
+    /// That of `stage`.
+    pub fn of_stage(&self, stage: Stage) -> &ConfigHash {
+        match stage {
+            Stage::Generate => &self.generate,
+            Stage::Score => &self.score,
+            Stage::Measure => &self.measure,
+        }
+    }
+}
+
+/// The value at a key such as `attribution.imacs`; null where there is none.
+fn at<'a>(config: &'a Value, key: &str) -> &'a Value {
+    key.split('.').fold(config, |value, name| &value[name])
+}
+
+/// The first digits of the sha256 of the canonical JSON: keys sorted, no white space.
+fn hash_of(settings: &Value) -> String {
     let mut json = String::new();
-    write_canonical(config, &mut json);
+    write_canonical(settings, &mut json);
     let mut hash = i2am_files::sha256_hex(json.as_bytes());
     hash.truncate(DIGITS);
     hash
@@ -49,38 +127,23 @@ fn write_canonical(value: &Value, json: &mut String) {
     }
 }
 
-/// The keys that differ, as `model.0.sampler.steps: 50, now 20`, sorted.
-pub(crate) fn differences(was: &Value, now: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    collect_differences("", was, now, &mut found);
-    found
-}
-
 fn collect_differences(path: &str, was: &Value, now: &Value, found: &mut Vec<String>) {
     match (was, now) {
         (Value::Object(old), Value::Object(new)) => {
             let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for key in keys {
                 let [was, now] = [old, new].map(|map| map.get(key).unwrap_or(&Value::Null));
-                collect_differences(&join(path, key), was, now, found);
+                collect_differences(&format!("{path}.{key}"), was, now, found);
             }
         }
         (Value::Array(old), Value::Array(new)) => {
             for index in 0..old.len().max(new.len()) {
                 let [was, now] = [old, new].map(|list| list.get(index).unwrap_or(&Value::Null));
-                collect_differences(&join(path, &index.to_string()), was, now, found);
+                collect_differences(&format!("{path}.{index}"), was, now, found);
             }
         }
         _ if was != now => found.push(format!("{path}: {was}, now {now}")),
         _ => {}
-    }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
     }
 }
 
@@ -101,17 +164,32 @@ mod tests {
     #[test]
     fn the_hash_is_the_start_of_a_sha256() {
         // sha256 of the two bytes `{}`.
-        assert_eq!(config_hash(&json!({})), "44136fa355b3678a");
-        assert_ne!(config_hash(&json!({"a": 1})), config_hash(&json!({"a": 2})));
+        assert_eq!(ConfigHash::of(&json!({}), &[]).hash(), "44136fa355b3678a");
+    }
+
+    #[test]
+    fn only_the_settings_at_the_keys_change_the_hash() {
+        let of = |config: Value| ConfigHash::of(&config, &["seed", "attribution.imacs"]);
+        let hash = of(json!({"seed": 1, "attribution": {"imacs": {"penalty": 3}}}));
+        let same = json!({"seed": 1, "attribution": {"imacs": {"penalty": 3}, "floor": 1}, "b": 2});
+        assert_eq!(of(same), hash);
+        for other in [
+            json!({"seed": 1, "attribution": {"imacs": {"penalty": 2}}}),
+            json!({"seed": 2, "attribution": {"imacs": {"penalty": 3}}}),
+            json!({"seed": 1}),
+        ] {
+            assert_ne!(of(other).hash(), hash.hash());
+        }
     }
 
     #[test]
     fn differences_name_the_key() {
-        let was = json!({"seed": 1, "model": [{"steps": 50, "name": "a"}]});
-        let now = json!({"seed": 1, "model": [{"steps": 20, "name": "a"}, {"name": "b"}]});
+        let was = json!({"seed": 1, "a": {"b": 1, "c": 2}, "model": [{"steps": 50, "name": "a"}]});
+        let now = json!({"seed": 2, "model": [{"steps": 20, "name": "a"}, {"name": "b"}]});
         assert_eq!(
-            differences(&was, &now),
+            ConfigHash::of(&now, &["a.b", "model"]).differences(&was, &now),
             [
+                "a.b: 1, now null",
                 "model.0.steps: 50, now 20",
                 r#"model.1: null, now {"name":"b"}"#
             ]

@@ -56,7 +56,7 @@ pub enum ResultsError {
         cause: serde_json::Error,
     },
 
-    /// The folder holds results of a config that would give other numbers.
+    /// The folder holds pictures of a config that would give others now.
     #[error(
         "{}: holds results of another config (hash {found}, now {expected}{changes}); \
          pass --fresh to replace them, or choose another output",
@@ -65,7 +65,7 @@ pub enum ResultsError {
     ConfigChanged {
         /// The run folder.
         path: PathBuf,
-        /// Hash of the config that was given now.
+        /// Hash of the settings of [`Stage::Generate`] that were given now.
         expected: String,
         /// Hash in the folder.
         found: String,
@@ -90,13 +90,13 @@ pub enum ResultsError {
         found: String,
     },
 
-    /// A ledger line that no interrupted write explains.
+    /// A line of `samples.csv` or `sets.json` that no interrupted write explains.
     #[error(
         "{}: line {line}: {problem}; restore the file, or pass --fresh to start again",
         .path.display()
     )]
     Damaged {
-        /// The ledger.
+        /// The file.
         path: PathBuf,
         /// Line number, from 1.
         line: u64,
@@ -118,6 +118,17 @@ pub enum ResultsError {
         model: String,
         /// The sample.
         sample_id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A score of a whole set that `sets.json` cannot hold.
+    #[error("score `{metric}` of model `{model}`: {problem}")]
+    InvalidScore {
+        /// The model.
+        model: String,
+        /// The metric.
+        metric: String,
         /// What is wrong with it.
         problem: String,
     },

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use i2am_files::{Action, FileError};
 
+use crate::config_hash::ConfigHashes;
 use crate::error::ResultsError;
 use crate::outcome::{Outcome, Status};
-use crate::reader::{Contents, SampleKey, current_batches};
-use crate::row::{COLUMNS, DatasetName, Measurement, Row, SAMPLE, SampleResult};
+use crate::reader::{Batch, Contents, SampleKey, current_batches};
+use crate::row::{COLUMNS, DatasetName, Measurement, Row, SAMPLE, SampleResult, Stage, check_cell};
 
 /// Version of the closing row, written where measurements have that of their metric.
 const CLOSING_VERSION: u32 = 1;
@@ -23,45 +24,57 @@ pub(crate) struct Ledger {
     /// Length up to and including the last closing row, in bytes.
     len: u64,
     samples: BTreeMap<SampleKey, Outcome>,
+    /// Whether it holds rows that count no more.
     superseded: bool,
+    /// The stages of which it holds rows from other settings; none once it is compacted.
+    outdated: BTreeSet<Stage>,
     dataset: DatasetName,
-    config_hash: String,
+    config_hashes: ConfigHashes,
 }
 
 impl Ledger {
     /// Opens or creates the ledger `path` and cuts an unfinished sample off its end.
     ///
+    /// Rows of a later stage than [`Stage::Generate`] that carry another hash than that of `config_hashes` do not count;
+    /// [`compact`](Self::compact) must remove them before anything is appended.
+    ///
     /// # Errors
-    /// [`ResultsError::Damaged`], and [`ResultsError::ConfigChanged`] when rows carry another hash than `config_hash`.
+    /// [`ResultsError::Damaged`], and [`ResultsError::ConfigChanged`] when pictures come from other settings.
     pub(crate) fn open(
         path: PathBuf,
         dataset: DatasetName,
-        config_hash: String,
+        config_hashes: ConfigHashes,
     ) -> Result<Self, ResultsError> {
         if !path.exists() {
             i2am_files::write_atomic(&path, csv_lines([COLUMNS]))?;
         }
         let contents = Contents::scan(&path)?;
-        if let Some(found) = contents.config_hashes.iter().find(|h| **h != config_hash) {
-            return Err(ResultsError::ConfigChanged {
-                found: found.clone(),
-                path,
-                expected: config_hash,
-                changes: String::new(),
-            });
+        let mut samples = BTreeMap::new();
+        let mut outdated = BTreeSet::new();
+        for (key, sample) in contents.samples {
+            let expected = config_hashes.of_stage(key.stage).hash();
+            if sample.config_hash == expected {
+                samples.insert(key, sample.outcome);
+            } else if key.stage == Stage::Generate {
+                return Err(ResultsError::ConfigChanged {
+                    path,
+                    expected: expected.to_owned(),
+                    found: sample.config_hash,
+                    changes: String::new(),
+                });
+            } else {
+                outdated.insert(key.stage);
+            }
         }
         let file = open_to_append(&path)?;
         let ledger = Self {
             file,
             len: contents.end,
-            samples: contents
-                .samples
-                .into_iter()
-                .map(|(key, sample)| (key, sample.outcome))
-                .collect(),
-            superseded: contents.superseded,
+            samples,
+            superseded: contents.superseded || !outdated.is_empty(),
+            outdated,
             dataset,
-            config_hash,
+            config_hashes,
             path,
         };
         ledger.cut_tail().map_err(|cause| ledger.failed(cause))?;
@@ -71,6 +84,11 @@ impl Ledger {
     /// How each sample that has its closing row ended, sorted.
     pub(crate) fn samples(&self) -> &BTreeMap<SampleKey, Outcome> {
         &self.samples
+    }
+
+    /// The stages of which rows from other settings are still there.
+    pub(crate) fn outdated(&self) -> &BTreeSet<Stage> {
+        &self.outdated
     }
 
     /// Writes all rows of one sample at once and waits until they are on the disk.
@@ -103,7 +121,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes the rows of failed samples that a later attempt replaced, so that other programs need not know of them.
+    /// Removes the rows of failed samples that a later attempt replaced, so that other programs need not know of them,
+    /// and those from other settings.
     pub(crate) fn compact(&mut self) -> Result<(), ResultsError> {
         if !self.superseded {
             return Ok(());
@@ -111,13 +130,17 @@ impl Ledger {
         let old = i2am_files::read(&self.path)?;
         let mut new = csv_lines([COLUMNS]);
         for batch in current_batches(&self.path)? {
-            let bytes = batch?.bytes;
+            let Batch { closing, bytes, .. } = batch?;
+            if closing.config_hash != self.config_hashes.of_stage(closing.stage).hash() {
+                continue;
+            }
             new.extend_from_slice(&old[bytes.start as usize..bytes.end as usize]);
         }
         i2am_files::write_atomic(&self.path, &new)?;
         self.file = open_to_append(&self.path)?;
         self.len = new.len() as u64;
         self.superseded = false;
+        self.outdated.clear();
         Ok(())
     }
 
@@ -128,7 +151,7 @@ impl Ledger {
             sample_id: result.sample_id.clone(),
             stage: result.stage,
             measurement,
-            config_hash: self.config_hash.clone(),
+            config_hash: self.config_hashes.of_stage(result.stage).hash().to_owned(),
         };
         let closing = Measurement {
             direction: String::new(),
@@ -181,14 +204,7 @@ fn check(rows: &[Row]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for (index, row) in rows.iter().enumerate() {
         for (column, cell) in COLUMNS.iter().zip(row.cells()) {
-            if cell.contains(char::is_control) {
-                return Err(format!(
-                    "`{column}` holds a line break or control character: {cell:?}"
-                ));
-            }
-            if cell.is_empty() && ["model", "sample_id", "metric"].contains(column) {
-                return Err(format!("`{column}` is empty"));
-            }
+            check_cell(column, &cell)?;
         }
         if row.is_closing() && index + 1 < rows.len() {
             return Err(format!("no metric may be called `{SAMPLE}`"));

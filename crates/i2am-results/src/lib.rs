@@ -7,7 +7,8 @@
 //! | `manifest.json` | [`Manifest`]: what ran, with which config, hashes, versions and counts |
 //! | `samples.csv` | the ledger: [`Row`]s, appended as each sample ends |
 //! | `samples.parquet` | the same rows, typed, written at the end |
-//! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples |
+//! | `sets.json` | [`SetScore`]s: what only a whole set of pictures has, such as FID |
+//! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples, and the scores of sets |
 //! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
 //!
 //! # A killed run goes on where it stopped
@@ -20,6 +21,13 @@
 //!
 //! A sample that failed may be appended once more; its later rows count, and [`RunFolder::finish`] removes the earlier
 //! ones from the ledger.
+//!
+//! # Settings that change
+//!
+//! Each row carries the [`ConfigHash`] of its stage. Settings that would give other pictures are refused, because nothing
+//! in the folder would stay valid. Other settings of a later stage remove the rows of that stage, and no others, when the
+//! folder is opened and before one is appended; so `samples.csv` never holds one stage under two settings, whenever it
+//! is read.
 //!
 //! # Missing is empty
 //!
@@ -38,9 +46,10 @@ mod paths;
 mod reader;
 mod row;
 mod run_folder;
+mod sets;
 
 pub use aggregate::{AggregateRow, aggregate};
-pub use config_hash::config_hash;
+pub use config_hash::{ConfigHash, ConfigHashes};
 pub use error::ResultsError;
 pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};
 pub use outcome::{Outcome, Status};
@@ -48,3 +57,4 @@ pub use paths::RunPaths;
 pub use reader::read_rows;
 pub use row::{COLUMNS, DatasetName, Measurement, Row, SAMPLE, SampleResult, Stage};
 pub use run_folder::{Failure, RunFolder};
+pub use sets::SetScore;

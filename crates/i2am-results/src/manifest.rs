@@ -8,14 +8,14 @@ use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config_hash::differences;
+use crate::config_hash::ConfigHashes;
 use crate::error::ResultsError;
-use crate::row::DatasetName;
+use crate::row::{DatasetName, Stage};
 
 /// Version of the manifest's and the ledger's format; goes up when either changes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
-/// Changed keys that an error names; the first few show what happened.
+/// Changed keys that an error or warning names; the first few show what happened.
 const SHOWN_CHANGES: usize = 3;
 
 /// How far a run got.
@@ -67,8 +67,8 @@ pub struct ManifestStart {
     pub git: Option<GitState>,
     /// The resolved config: every default filled in.
     pub config: Value,
-    /// [`config_hash`](crate::config_hash) of the parts of `config` that can change a number.
-    pub config_hash: String,
+    /// The parts of `config` that can change the numbers of each stage.
+    pub config_hashes: ConfigHashes,
     /// sha256 of each checkpoint and dataset index, by a name such as `checkpoint:pbe` or `dataset`.
     pub inputs: BTreeMap<String, String>,
     /// Version of each thing that can change a number, such as `i2am-bench` and `libtorch`.
@@ -103,8 +103,8 @@ pub struct Manifest {
     pub dataset: DatasetName,
     /// As [`ManifestStart::config`].
     pub config: Value,
-    /// As [`ManifestStart::config_hash`].
-    pub config_hash: String,
+    /// As [`ManifestStart::config_hashes`].
+    pub config_hashes: ConfigHashes,
     /// As [`ManifestStart::inputs`].
     pub inputs: BTreeMap<String, String>,
     /// As [`ManifestStart::versions`].
@@ -164,7 +164,7 @@ impl Manifest {
             git: start.git,
             dataset: start.dataset,
             config: start.config,
-            config_hash: start.config_hash,
+            config_hashes: start.config_hashes,
             inputs: start.inputs,
             versions: start.versions,
             device: start.device,
@@ -178,9 +178,9 @@ impl Manifest {
     /// The manifest of the run of this manifest in the folder `dir`, taken up again now.
     ///
     /// # Errors
-    /// [`ResultsError::ConfigChanged`] and [`ResultsError::InputChanged`]: its numbers and new ones would not belong
+    /// [`ResultsError::ConfigChanged`] and [`ResultsError::InputChanged`]: its pictures and new ones would not belong
     /// together.
-    pub(crate) fn resume(self, start: ManifestStart, dir: &Path) -> Result<Self, ResultsError> {
+    pub(crate) fn resume(&self, start: ManifestStart, dir: &Path) -> Result<Self, ResultsError> {
         self.check_same_config(&start, dir)?;
         self.check_same_inputs(&start, dir)?;
         let mut resumed = Self::start(start);
@@ -194,12 +194,20 @@ impl Manifest {
                 resumed.warnings.push(warning);
             }
         }
-        resumed.resumed = self.resumed;
-        resumed.resumed.push(resumed.started);
-        resumed.started = self.started;
-        let new = std::mem::replace(&mut resumed.warnings, self.warnings);
+        resumed.resumed.clone_from(&self.resumed);
+        let now = std::mem::replace(&mut resumed.started, self.started.clone());
+        resumed.resumed.push(now);
+        let new = std::mem::replace(&mut resumed.warnings, self.warnings.clone());
         resumed.warn(new);
         Ok(resumed)
+    }
+
+    /// Warns that `stage`, whose results came from the settings of `earlier`, is done again.
+    pub(crate) fn warn_done_again(&mut self, stage: Stage, earlier: &Self) {
+        let changes = changes(stage, &earlier.config, &self.config, &self.config_hashes);
+        self.warn([format!(
+            "stage `{stage}` is done again under other settings{changes}"
+        )]);
     }
 
     /// Marks the run as ended now.
@@ -218,17 +226,17 @@ impl Manifest {
     }
 
     fn check_same_config(&self, start: &ManifestStart, dir: &Path) -> Result<(), ResultsError> {
-        if self.config_hash == start.config_hash {
+        let [found, expected] =
+            [&self.config_hashes, &start.config_hashes].map(|hashes| hashes.generate.hash());
+        if found == expected {
             return Ok(());
         }
-        let mut changes = differences(&self.config, &start.config);
-        changes.truncate(SHOWN_CHANGES);
-        let changes = changes.into_iter().map(|change| format!("; {change}"));
+        let hashes = &start.config_hashes;
         Err(ResultsError::ConfigChanged {
             path: dir.to_owned(),
-            expected: start.config_hash.clone(),
-            found: self.config_hash.clone(),
-            changes: changes.collect(),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+            changes: changes(Stage::Generate, &self.config, &start.config, hashes),
         })
     }
 
@@ -250,13 +258,22 @@ impl Manifest {
     }
 }
 
+/// The first settings of `stage` that differ between two configs, each after a semicolon.
+fn changes(stage: Stage, was: &Value, now: &Value, hashes: &ConfigHashes) -> String {
+    let changes = hashes.of_stage(stage).differences(was, now).into_iter();
+    let shown = changes.take(SHOWN_CHANGES);
+    shown.flat_map(|change| ["; ".to_owned(), change]).collect()
+}
+
 /// Whether `path` is a manifest of any version, so that the folder around it is one of ours.
 pub(crate) fn is_manifest(path: &Path) -> bool {
     let json: Option<Value> = i2am_files::read(path)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     json.is_some_and(|json| {
-        json.get("schema_version").is_some() && json.get("config_hash").is_some()
+        // The first manifests had one hash for all stages.
+        let hashes = ["config_hashes", "config_hash"];
+        json.get("schema_version").is_some() && hashes.iter().any(|key| json.get(key).is_some())
     })
 }
 

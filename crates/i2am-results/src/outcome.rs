@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::ResultsError;
 
 /// Stands for a reason that the caller left blank, so that an empty cell is never unexplained.
 const NO_REASON: &str = "no reason given";
 
 /// Whether a value is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The value was computed.
     Ok,
@@ -42,11 +45,36 @@ impl fmt::Display for Status {
 }
 
 /// A finite value, or none with the reason why. Nothing else can be built.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Outcome {
     status: Status,
     value: Option<f64>,
     reason: String,
+}
+
+/// An outcome as it stands in a file, where it may have been edited.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    status: Status,
+    value: Option<f64>,
+    reason: String,
+}
+
+impl TryFrom<Parts> for Outcome {
+    type Error = String;
+
+    fn try_from(parts: Parts) -> Result<Self, String> {
+        match (parts.status, parts.value) {
+            (Status::Ok, Some(value)) => Self::ok(value).map_err(|error| error.to_string()),
+            (status @ (Status::Empty | Status::Failed), None) => {
+                Ok(Self::without_value(status, &parts.reason))
+            }
+            (status, None) => Err(format!("no value with status `{status}`")),
+            (status, Some(value)) => Err(format!("value `{value}` with status `{status}`")),
+        }
+    }
 }
 
 impl Outcome {

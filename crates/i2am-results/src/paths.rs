@@ -6,15 +6,20 @@ use std::path::{Path, PathBuf};
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// Everything that the stages of a run write besides the manifest, so that a fresh run removes these and nothing else.
-pub(crate) const FILES: [&str; 5] = [
-    "samples.csv",
+// Everything that a run writes besides the manifest, so that a fresh one removes these and nothing else.
+
+/// What the stages found out.
+pub(crate) const RESULTS: [&str; 2] = ["samples.csv", "sets.json"];
+
+/// What is computed from `RESULTS`.
+pub(crate) const DERIVED: [&str; 6] = [
     "samples.parquet",
     "aggregate.csv",
     "correlations.csv",
     "report.html",
+    "tables",
+    "plots",
 ];
-pub(crate) const FOLDERS: [&str; 6] = ["images", "attention", "maps", "grids", "tables", "plots"];
 
 /// The folders that generating and scoring write to; they are made when the run folder is opened.
 pub(crate) const SAMPLE_FOLDERS: [&str; 4] = ["images", "attention", "maps", "grids"];
@@ -49,6 +54,11 @@ impl RunPaths {
     /// `samples.parquet`, written at the end.
     pub fn samples_parquet(&self) -> PathBuf {
         self.dir.join("samples.parquet")
+    }
+
+    /// `sets.json`, the scores of whole sets.
+    pub fn sets(&self) -> PathBuf {
+        self.dir.join("sets.json")
     }
 
     /// `aggregate.csv`, written at the end.

@@ -81,8 +81,6 @@ pub(crate) struct Contents {
     pub(crate) end: u64,
     /// Whether some samples were appended twice.
     pub(crate) superseded: bool,
-    /// The config hashes that its rows carry, each once.
-    pub(crate) config_hashes: Vec<String>,
 }
 
 /// The last batch of a sample.
@@ -92,6 +90,8 @@ pub(crate) struct Sample {
     pub(crate) start: u64,
     /// How it ended.
     pub(crate) outcome: Outcome,
+    /// Hash of the settings that its rows come from.
+    pub(crate) config_hash: String,
 }
 
 impl Contents {
@@ -101,18 +101,15 @@ impl Contents {
             samples: BTreeMap::new(),
             end: reader.start,
             superseded: false,
-            config_hashes: Vec::new(),
         };
         for batch in &mut reader {
             let batch = batch?;
             contents.end = batch.bytes.end;
             let key = batch.key();
-            if !contents.config_hashes.contains(&batch.closing.config_hash) {
-                contents.config_hashes.push(batch.closing.config_hash);
-            }
             let sample = Sample {
                 start: batch.bytes.start,
                 outcome: batch.closing.measurement.outcome,
+                config_hash: batch.closing.config_hash,
             };
             contents.superseded |= contents.samples.insert(key, sample).is_some();
         }

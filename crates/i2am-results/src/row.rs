@@ -91,7 +91,8 @@ pub struct Measurement {
     pub version: u32,
     /// The value, or why there is none.
     pub outcome: Outcome,
-    /// Name of the attribution convention; empty for what is not about a map.
+    /// The convention that the value was computed under, where one metric has several: the attribution convention of a
+    /// map, the variant of a metric (`gaussian`, `alex`); otherwise empty.
     pub convention: String,
     /// A remark that belongs to the value wherever it is shown, such as `one-token`; usually empty.
     pub note: String,
@@ -125,7 +126,7 @@ pub struct Row {
     pub stage: Stage,
     /// What was measured, and the outcome.
     pub measurement: Measurement,
-    /// Hash of the config that it was measured under.
+    /// Hash of the settings that its stage ran under: [`ConfigHash`](crate::ConfigHash).
     pub config_hash: String,
 }
 
@@ -209,6 +210,19 @@ impl Row {
             config_hash: text(15),
         })
     }
+}
+
+/// What keeps `cell` from standing in `column` of one line of a table.
+pub(crate) fn check_cell(column: &str, cell: &str) -> Result<(), String> {
+    if cell.contains(char::is_control) {
+        return Err(format!(
+            "`{column}` holds a line break or control character: {cell:?}"
+        ));
+    }
+    if cell.is_empty() && ["model", "sample_id", "metric"].contains(&column) {
+        return Err(format!("`{column}` is empty"));
+    }
+    Ok(())
 }
 
 /// The shortest text that reads back as the same f64.

@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use i2am_files::{Action, FileError};
 
-use crate::aggregate::{aggregate, write_aggregate};
+use crate::aggregate::{AggregateRow, aggregate, sort, write_aggregate};
 use crate::error::ResultsError;
 use crate::ledger::Ledger;
 use crate::lock::RunLock;
 use crate::manifest::{Counts, Manifest, ManifestStart, RunStatus, is_manifest};
 use crate::outcome::{Outcome, Status};
 use crate::parquet::write_parquet;
-use crate::paths::{FILES, FOLDERS, RunPaths, SAMPLE_FOLDERS};
+use crate::paths::{DERIVED, RESULTS, RunPaths, SAMPLE_FOLDERS};
 use crate::reader::SampleKey;
 use crate::row::{SampleResult, Stage};
+use crate::sets::{SetScore, read_sets, replaced, write_sets};
 
 /// A run folder open for writing; no other process can open it meanwhile.
 ///
@@ -26,6 +27,7 @@ pub struct RunFolder {
     paths: RunPaths,
     manifest: Manifest,
     ledger: Ledger,
+    sets: Vec<SetScore>,
     /// Model and id of the samples that an earlier session got through and this one did not touch.
     untouched: BTreeSet<(String, String)>,
     _lock: RunLock,
@@ -45,8 +47,11 @@ pub struct Failure {
 }
 
 impl RunFolder {
-    /// Opens the run folder `dir` to start a run or to take up one of the same config; nothing is computed before this
-    /// has shown that results can be written.
+    /// Opens the run folder `dir` to start a run or to take up one that makes the same pictures; nothing is computed
+    /// before this has shown that results can be written.
+    ///
+    /// What a later stage found out under other settings is removed, with all that was computed from it, and a warning
+    /// of the manifest says so.
     ///
     /// Creates the folder, its manifest and subfolders. With `fresh`, what an earlier run wrote there is removed first:
     /// only files and folders that a run writes, and only where a manifest shows that one did.
@@ -55,7 +60,7 @@ impl RunFolder {
     /// - [`ResultsError::File`]: the folder cannot be made or written.
     /// - [`ResultsError::Locked`]: another process has it open.
     /// - [`ResultsError::NotARunFolder`]: something else lies there, also with `fresh`.
-    /// - [`ResultsError::ConfigChanged`], [`ResultsError::InputChanged`]: its results and new ones would not belong
+    /// - [`ResultsError::ConfigChanged`], [`ResultsError::InputChanged`]: its pictures and new ones would not belong
     ///   together; nothing is changed then.
     /// - [`ResultsError::SchemaVersion`], [`ResultsError::ManifestFormat`], [`ResultsError::Damaged`]: what is there
     ///   cannot be read.
@@ -71,30 +76,50 @@ impl RunFolder {
         if fresh {
             remove_results(&paths)?;
         }
-        let mut manifest = if paths.manifest().exists() && !fresh {
-            Manifest::read(paths.manifest())?.resume(start, paths.dir())?
+        let earlier = (paths.manifest().exists() && !fresh)
+            .then(|| Manifest::read(paths.manifest()))
+            .transpose()?;
+        let mut manifest = if let Some(earlier) = &earlier {
+            earlier.resume(start, paths.dir())?
         } else {
             let manifest = Manifest::start(start);
             // Before anything else is written, so that a run killed in the next moment leaves a folder known as ours.
             manifest.write(&paths.manifest())?;
             manifest
         };
-        let ledger = Ledger::open(
+        let hashes = manifest.config_hashes.clone();
+        let sets = read_sets(&paths.sets(), hashes.measure.hash())?;
+        let mut ledger = Ledger::open(
             paths.samples_csv(),
             manifest.dataset.clone(),
-            manifest.config_hash.clone(),
+            hashes.clone(),
         )?;
+        let mut outdated = ledger.outdated().clone();
+        if sets.is_none() {
+            outdated.insert(Stage::Measure);
+        }
         for folder in SAMPLE_FOLDERS {
             i2am_files::create_dir(paths.dir().join(folder))?;
         }
         let [ok, _] = by_outcome(&ledger);
         let untouched: BTreeSet<_> = ok.iter().map(|&(m, s)| (m.into(), s.into())).collect();
         manifest.counts = counts(&ledger, untouched.len());
+        if let Some(earlier) = &earlier {
+            for &stage in &outdated {
+                // A run that was killed before it had removed the rows has told already.
+                if earlier.config_hashes.of_stage(stage) != hashes.of_stage(stage) {
+                    manifest.warn_done_again(stage, earlier);
+                }
+            }
+        }
         manifest.write(&paths.manifest())?;
+        remove_outdated(&paths, &outdated)?;
+        ledger.compact()?;
         Ok(Self {
             paths,
             manifest,
             ledger,
+            sets: sets.unwrap_or_default(),
             untouched,
             _lock: lock,
         })
@@ -135,6 +160,33 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Replaces the scores of whole sets of the models that `scores` name, and writes all of them to `sets.json`, from
+    /// where a later session takes them as long as the settings of [`Stage::Measure`] are the same.
+    ///
+    /// # Errors
+    /// [`ResultsError::InvalidScore`]: two scores of one model, metric, version and convention; an `sd` that is not
+    /// finite; a line break in a name; an empty model or metric. Nothing is changed then.
+    pub fn put_set_scores(&mut self, scores: Vec<SetScore>) -> Result<(), ResultsError> {
+        let sets = replaced(&self.sets, scores)?;
+        let hash = self.manifest.config_hashes.measure.hash();
+        write_sets(&self.paths.sets(), hash, &sets)?;
+        self.sets = sets;
+        Ok(())
+    }
+
+    /// What `aggregate.csv` says at the end: the samples so far summed up, and the scores of whole sets, sorted as by
+    /// [`aggregate`].
+    ///
+    /// # Errors
+    /// As [`read_rows`](crate::read_rows).
+    pub fn aggregate(&self) -> Result<Vec<AggregateRow>, ResultsError> {
+        let mut rows = aggregate(&self.paths.samples_csv())?;
+        let dataset = &self.manifest.dataset;
+        rows.extend(self.sets.iter().map(|score| score.row(dataset)));
+        sort(&mut rows);
+        Ok(rows)
+    }
+
     /// Counts over all sessions of the run so far.
     pub fn counts(&self) -> Counts {
         counts(&self.ledger, self.untouched.len())
@@ -159,7 +211,7 @@ impl RunFolder {
         self.ledger.compact()?;
         let samples = self.paths.samples_csv();
         write_parquet(&samples, &self.paths.samples_parquet())?;
-        write_aggregate(&self.paths.aggregate(), &aggregate(&samples)?)?;
+        write_aggregate(&self.paths.aggregate(), &self.aggregate()?)?;
         let status = match self.counts() {
             Counts { failed: 0, .. } => RunStatus::Success,
             Counts { ok: 0, .. } => RunStatus::Failed,
@@ -209,17 +261,34 @@ fn remove_results(paths: &RunPaths) -> Result<(), ResultsError> {
         });
     }
     // The ledger first: without it a run that is killed here starts from nothing rather than from missing images.
-    for name in FILES {
-        remove(&paths.dir().join(name), |path| fs::remove_file(path))?;
-    }
-    for name in FOLDERS {
-        remove(&paths.dir().join(name), |path| fs::remove_dir_all(path))?;
+    for name in RESULTS.iter().chain(&DERIVED).chain(&SAMPLE_FOLDERS) {
+        remove(paths.dir().join(name))?;
     }
     Ok(())
 }
 
-fn remove(path: &Path, remove: impl Fn(&Path) -> io::Result<()>) -> Result<(), FileError> {
-    match remove(path) {
+/// Removes what was computed from results of the stages `outdated`, but for their rows: those go last, so that a run that
+/// is killed here finds them again.
+fn remove_outdated(paths: &RunPaths, outdated: &BTreeSet<Stage>) -> Result<(), FileError> {
+    if outdated.is_empty() {
+        return Ok(());
+    }
+    for name in DERIVED {
+        remove(paths.dir().join(name))?;
+    }
+    if outdated.contains(&Stage::Measure) {
+        remove(paths.sets())?;
+    }
+    Ok(())
+}
+
+fn remove(path: PathBuf) -> Result<(), FileError> {
+    let removed = if path.is_dir() {
+        fs::remove_dir_all(&path)
+    } else {
+        fs::remove_file(&path)
+    };
+    match removed {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
             Err(FileError::new(Action::Write, path, cause))
         }

@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use i2am_attribution::ConventionName;
 use i2am_datasets::DATASETS;
+use i2am_metrics::METRICS;
 
 use crate::exit::Outcome;
 use crate::progress;
@@ -49,6 +50,17 @@ pub(super) fn run() -> Result<Outcome> {
             ),
         ],
     );
+    for metric in METRICS {
+        let info = metric.info();
+        let title = format!("metric {}: {} (`{}`)", info.name, info.summary, info.key);
+        section(
+            &title,
+            info.variants
+                .iter()
+                .map(|variant| (variant.name, variant.summary))
+                .collect(),
+        );
+    }
     section(
         "conventions",
         ConventionName::ALL

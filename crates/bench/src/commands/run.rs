@@ -1,5 +1,5 @@
 use anyhow::Result;
-use i2am_results::{RunFolder, aggregate};
+use i2am_results::RunFolder;
 
 use crate::cli::{RunArgs, StageName};
 use crate::exit::Outcome;
@@ -17,7 +17,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         return Err(error);
     }
     folder.finish(Vec::new())?;
-    progress::print(&table::summary(&aggregate(&folder.paths().samples_csv())?))?;
+    progress::print(&table::summary(&folder.aggregate()?))?;
     let counts = folder.counts();
     tracing::info!(
         "{}: {} samples done, {} failed, {} done before",
@@ -42,6 +42,7 @@ fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             #[cfg(not(feature = "torch"))]
             StageName::Generate => {}
             StageName::Score => stages::score::run(plan, folder)?,
+            StageName::Measure => stages::measure::run(plan, folder)?,
         }
     }
     Ok(())

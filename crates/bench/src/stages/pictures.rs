@@ -1,6 +1,6 @@
 //! What people would rather look at: overlays and one sheet per sample.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction, Level, attribution_map, levels, normalise};
 use i2am_datasets::Sample;
 use i2am_imaging::{
@@ -55,14 +55,14 @@ pub(super) fn write(
         }
     }
     if settings.overlays {
+        let folder = paths.maps(model, &sample.id);
+        // Levels that only an earlier convention had would stay among the new ones.
+        if folder.is_dir() {
+            std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        }
         for (direction, level, picture) in &overlays {
             let name = level.to_string().replace(':', "-");
-            write_png_rgb(
-                paths
-                    .maps(model, &sample.id)
-                    .join(format!("{direction}.{name}.png")),
-                picture,
-            )?;
+            write_png_rgb(folder.join(format!("{direction}.{name}.png")), picture)?;
         }
     }
     if settings.grid {

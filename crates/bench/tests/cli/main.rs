@@ -5,5 +5,6 @@
 mod bad_input;
 mod commands;
 mod common;
+mod measure;
 #[cfg(feature = "torch")]
 mod resume;

@@ -1,7 +1,7 @@
 //! A killed run goes on where it stopped, and ends with the same files as an unbroken one.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::common::{SYNTH, bench, run, write_config};
 
@@ -94,6 +94,41 @@ fn another_configuration_does_not_mix_with_what_is_there() {
         0
     );
     assert_ne!(rows(folder, "out"), before);
+}
+
+#[test]
+fn another_convention_scores_again_without_generating_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_config(folder, SYNTH);
+    assert_eq!(run(folder, &["--config", "run.toml"]).0, 0);
+    let generated = || -> Vec<String> {
+        let rows = rows(folder, "out").into_iter();
+        rows.filter(|row| row.contains(",generate,")).collect()
+    };
+    let written = || -> Vec<SystemTime> {
+        let folders = ["out/images/pbe", "out/attention/pbe"].map(|part| folder.join(part));
+        let files = folders.map(|folder| i2am_files::sorted_entries(folder).unwrap());
+        let time = |file: &PathBuf| std::fs::metadata(file).unwrap().modified().unwrap();
+        files.concat().iter().map(time).collect()
+    };
+    let before = (generated(), written());
+    assert_eq!((before.0.len(), before.1.len()), (3, 6));
+
+    let paper = "attribution.convention=paper";
+    let (code, text) = run(folder, &["--config", "run.toml", "--set", paper]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!((generated(), written()), before);
+    let scored = |convention: &str| {
+        let is_score = |row: &&String| row.contains(",unified,imacs_g,");
+        let rows = rows(folder, "out");
+        let scores = rows.iter().filter(is_score);
+        scores.filter(|row| row.contains(convention)).count()
+    };
+    assert_eq!((scored(",spatial"), scored(",paper")), (0, 3));
+    let manifest = std::fs::read_to_string(folder.join("out/manifest.json")).unwrap();
+    let warning = "stage `score` is done again under other settings; attribution.convention";
+    assert!(manifest.contains(warning), "{manifest}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config_hash::ConfigHashes;
 use crate::ledger::Ledger;
 use crate::row::SampleResult;
 
@@ -47,7 +48,12 @@ fn summary(rows: &[AggregateRow]) -> Vec<String> {
 fn missing_values_are_counted_and_never_zero() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("samples.csv");
-    let mut ledger = Ledger::open(path.clone(), DatasetName::default(), "0".to_owned()).unwrap();
+    let mut ledger = Ledger::open(
+        path.clone(),
+        DatasetName::default(),
+        ConfigHashes::of_nothing(),
+    )
+    .unwrap();
     let ok = |value| Outcome::ok(value).unwrap();
     append(
         &mut ledger,

@@ -1,20 +1,23 @@
 use std::fs;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config_hash::ConfigHash;
 use crate::reader::read_rows;
-use crate::row::Stage;
-
-const HASH: &str = "44136fa355b3678a";
 
 fn open(dir: &TempDir) -> Result<Ledger, ResultsError> {
+    open_with(dir, ConfigHashes::of_nothing())
+}
+
+fn open_with(dir: &TempDir, hashes: ConfigHashes) -> Result<Ledger, ResultsError> {
     let dataset = DatasetName {
         name: "viton-hd".to_owned(),
         split: "test".to_owned(),
         pairing: "paired".to_owned(),
     };
-    Ledger::open(dir.path().join("samples.csv"), dataset, HASH.to_owned())
+    Ledger::open(dir.path().join("samples.csv"), dataset, hashes)
 }
 
 fn measurement(level: &str, outcome: Outcome) -> Measurement {
@@ -249,14 +252,55 @@ fn rows_that_would_not_read_back_are_refused() {
 }
 
 #[test]
-fn rows_of_another_config_are_not_mixed_in() {
+fn pictures_of_other_settings_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    open(&dir).unwrap().append(&sample("a")).unwrap();
-    let path = dir.path().join("samples.csv");
-    let error = Ledger::open(path, DatasetName::default(), "0123456789abcdef".to_owned());
-    let error = error.unwrap_err().to_string();
+    let generated = SampleResult {
+        stage: Stage::Generate,
+        ..sample("a")
+    };
+    open(&dir).unwrap().append(&generated).unwrap();
+    let before = text(&dir);
+    let other = ConfigHashes {
+        generate: ConfigHash::of(&Value::Null, &["seed"]),
+        ..ConfigHashes::of_nothing()
+    };
+    let now = other.generate.hash().to_owned();
+    let error = open_with(&dir, other).unwrap_err().to_string();
     assert!(
-        error.contains("(hash 44136fa355b3678a, now 0123456789abcdef)"),
+        error.contains(&format!("(hash 44136fa355b3678a, now {now})")),
         "{error}"
     );
+    assert_eq!(text(&dir), before);
+}
+
+#[test]
+fn rows_of_other_settings_do_not_count_and_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = open(&dir).unwrap();
+    let of_stage = |stage| SampleResult {
+        stage,
+        ..sample("a")
+    };
+    ledger.append(&of_stage(Stage::Score)).unwrap();
+    ledger.append(&of_stage(Stage::Generate)).unwrap();
+    ledger.append(&of_stage(Stage::Measure)).unwrap();
+    let lines: Vec<String> = text(&dir).lines().map(str::to_owned).collect();
+
+    let other = ConfigHashes {
+        score: ConfigHash::of(&Value::Null, &["attribution"]),
+        ..ConfigHashes::of_nothing()
+    };
+    let mut ledger = open_with(&dir, other).unwrap();
+    assert_eq!(
+        ledger.outdated().iter().collect::<Vec<_>>(),
+        [&Stage::Score]
+    );
+    let stages: Vec<Stage> = ledger.samples().keys().map(|key| key.stage).collect();
+    assert_eq!(stages, [Stage::Generate, Stage::Measure]);
+    ledger.compact().unwrap();
+    assert!(ledger.outdated().is_empty());
+    let kept: Vec<String> = text(&dir).lines().map(str::to_owned).collect();
+    assert_eq!(kept, [&lines[..1], &lines[4..]].concat());
+    ledger.append(&of_stage(Stage::Score)).unwrap();
+    assert_eq!(ledger.samples().len(), 3);
 }

@@ -1,13 +1,29 @@
 use serde_json::json;
 
 use super::*;
+use crate::config_hash::ConfigHash;
+
+fn config(steps: u32, penalty: u32) -> Value {
+    json!({"model": [{"name": "pbe", "steps": steps}], "seed": 42, "imacs": {"penalty": penalty}})
+}
+
+fn hashes(config: &Value) -> ConfigHashes {
+    ConfigHashes {
+        generate: ConfigHash::of(config, &["seed", "model"]),
+        score: ConfigHash::of(config, &["imacs"]),
+        measure: ConfigHash::of(config, &[]),
+    }
+}
 
 fn start() -> ManifestStart {
+    start_with(config(20, 3))
+}
+
+fn start_with(config: Value) -> ManifestStart {
     let map = |pairs: &[(&str, &str)]| {
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
         pairs.iter().map(owned).collect()
     };
-    let config = json!({"model": [{"name": "pbe", "steps": 20}], "seed": 42});
     ManifestStart {
         name: "demo".to_owned(),
         dataset: DatasetName {
@@ -19,7 +35,7 @@ fn start() -> ManifestStart {
             commit: "0123abc".to_owned(),
             dirty: true,
         }),
-        config_hash: crate::config_hash(&config),
+        config_hashes: hashes(&config),
         config,
         inputs: map(&[("checkpoint:pbe", "aa"), ("dataset", "bb")]),
         versions: map(&[("i2am-bench", "0.1.0"), ("libtorch", "2.13.0")]),
@@ -63,12 +79,12 @@ fn a_manifest_of_another_version_or_none_at_all_says_so() {
     let path = dir.path().join("manifest.json");
     for (json, problem) in [
         (
-            r#"{"schema_version": 2}"#,
-            "expected schema_version 1, found 2",
+            r#"{"schema_version": 1}"#,
+            "expected schema_version 2, found 1",
         ),
         (
             r#"{"schema_version": "x"}"#,
-            r#"expected schema_version 1, found "x""#,
+            r#"expected schema_version 2, found "x""#,
         ),
         (
             "{}",
@@ -111,21 +127,17 @@ fn a_resumed_run_keeps_its_start_and_tells_what_changed() {
 }
 
 #[test]
-fn another_config_or_checkpoint_is_refused() {
-    let config = json!({"seed": 42, "model": [{"name": "pbe", "steps": 50}]});
-    let other_config = ManifestStart {
-        config_hash: crate::config_hash(&config),
-        config,
-        ..start()
-    };
+fn other_settings_of_the_pictures_or_another_checkpoint_are_refused() {
+    // The changed penalty has no part in the refusal.
+    let other_config = start_with(config(50, 2));
     let error = Manifest::start(start()).resume(other_config, Path::new("out"));
     assert_eq!(
         error.unwrap_err().to_string(),
         format!(
             "out: holds results of another config (hash {}, now {}; model.0.steps: 20, now 50); \
              pass --fresh to replace them, or choose another output",
-            crate::config_hash(&start().config),
-            crate::config_hash(&json!({"seed": 42, "model": [{"name": "pbe", "steps": 50}]})),
+            hashes(&config(20, 3)).generate.hash(),
+            hashes(&config(50, 2)).generate.hash(),
         )
     );
 
@@ -139,4 +151,33 @@ fn another_config_or_checkpoint_is_refused() {
         "out: results there were computed with another `checkpoint:pbe` (sha256 aa, now cc); \
          pass --fresh to replace them, or choose another output"
     );
+}
+
+#[test]
+fn other_settings_of_a_later_stage_are_taken_up_with_a_warning() {
+    let earlier = Manifest::start(start());
+    let mut now = earlier
+        .resume(start_with(config(20, 2)), Path::new("out"))
+        .unwrap();
+    assert_eq!(now.warnings, [""; 0]);
+    now.warn_done_again(Stage::Score, &earlier);
+    assert_eq!(
+        now.warnings,
+        ["stage `score` is done again under other settings; imacs.penalty: 3, now 2"]
+    );
+}
+
+#[test]
+fn manifests_of_any_version_are_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("manifest.json");
+    for (json, ours) in [
+        (r#"{"schema_version": 2, "config_hashes": {}}"#, true),
+        (r#"{"schema_version": 1, "config_hash": "81e5"}"#, true),
+        (r#"{"schema_version": 1, "name": "app"}"#, false),
+        ("[]", false),
+    ] {
+        i2am_files::write_atomic(&path, json).unwrap();
+        assert_eq!(is_manifest(&path), ours, "{json}");
+    }
 }

@@ -3,6 +3,7 @@ use std::fs::File;
 use polars::prelude::{DataType, ParquetReader, SerReader as _};
 
 use super::*;
+use crate::config_hash::ConfigHashes;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::row::{DatasetName, Measurement, SampleResult, Stage};
@@ -31,7 +32,12 @@ fn parquet_has_the_types_and_nulls_of_the_rows() {
     let dir = tempfile::tempdir().unwrap();
     let csv = dir.path().join("samples.csv");
     let path = dir.path().join("samples.parquet");
-    let mut ledger = Ledger::open(csv.clone(), DatasetName::default(), "0".to_owned()).unwrap();
+    let mut ledger = Ledger::open(
+        csv.clone(),
+        DatasetName::default(),
+        ConfigHashes::of_nothing(),
+    )
+    .unwrap();
     let outcomes = vec![Outcome::ok(-0.125).unwrap(), Outcome::empty("empty mask")];
     ledger.append(&result("a", outcomes)).unwrap();
     write_parquet(&csv, &path).unwrap();
@@ -80,7 +86,12 @@ fn a_run_without_samples_gives_a_table_without_rows() {
     let dir = tempfile::tempdir().unwrap();
     let csv = dir.path().join("samples.csv");
     let path = dir.path().join("samples.parquet");
-    Ledger::open(csv.clone(), DatasetName::default(), "0".to_owned()).unwrap();
+    Ledger::open(
+        csv.clone(),
+        DatasetName::default(),
+        ConfigHashes::of_nothing(),
+    )
+    .unwrap();
     write_parquet(&csv, &path).unwrap();
     let frame = ParquetReader::new(File::open(path).unwrap())
         .finish()
@@ -93,7 +104,12 @@ fn more_rows_than_a_row_group_keep_their_order() {
     let dir = tempfile::tempdir().unwrap();
     let csv = dir.path().join("samples.csv");
     let path = dir.path().join("samples.parquet");
-    let mut ledger = Ledger::open(csv.clone(), DatasetName::default(), "0".to_owned()).unwrap();
+    let mut ledger = Ledger::open(
+        csv.clone(),
+        DatasetName::default(),
+        ConfigHashes::of_nothing(),
+    )
+    .unwrap();
     let count = ROW_GROUP * 3 / 4;
     for (sample, start) in [("a", 0), ("b", count)] {
         let outcome = |index| Outcome::ok((start + index) as f64).unwrap();

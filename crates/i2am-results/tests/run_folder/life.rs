@@ -1,68 +1,13 @@
 //! A run folder through its life: started, killed, resumed, finished, refused.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use i2am_results::{
-    Counts, DatasetName, Manifest, ManifestStart, Measurement, Outcome, ResultsError, RunFolder,
-    RunPaths, RunStatus, SampleResult, Stage, Status, aggregate, config_hash, read_rows,
+    Counts, Manifest, Outcome, ResultsError, RunFolder, RunPaths, RunStatus, SampleResult, Stage,
+    Status, aggregate, read_rows,
 };
-use serde_json::json;
 
-fn start(steps: u32) -> ManifestStart {
-    let config = json!({"seed": 42, "model": {"steps": steps}});
-    ManifestStart {
-        name: "demo".to_owned(),
-        dataset: DatasetName {
-            name: "synth".to_owned(),
-            split: "test".to_owned(),
-            pairing: "paired".to_owned(),
-        },
-        git: None,
-        config_hash: config_hash(&config),
-        config,
-        inputs: BTreeMap::new(),
-        versions: BTreeMap::new(),
-        device: "cpu".to_owned(),
-        threads: 2,
-        seed: 42,
-    }
-}
-
-fn open(dir: &Path) -> Result<RunFolder, ResultsError> {
-    RunFolder::open(dir, start(20), false)
-}
-
-fn scored(sample_id: &str, outcome: Outcome) -> SampleResult {
-    SampleResult {
-        stage: Stage::Score,
-        model: "pbe".to_owned(),
-        sample_id: sample_id.to_owned(),
-        measurements: vec![Measurement {
-            direction: "r2g".to_owned(),
-            level: "unified".to_owned(),
-            metric: "imacs".to_owned(),
-            version: 1,
-            outcome,
-            convention: "spatial".to_owned(),
-            note: String::new(),
-        }],
-        failure: None,
-    }
-}
-
-fn ok(sample_id: &str) -> SampleResult {
-    scored(sample_id, Outcome::ok(0.5).expect("a finite value"))
-}
-
-fn failed(sample_id: &str) -> SampleResult {
-    SampleResult {
-        measurements: Vec::new(),
-        failure: Some("disk\nfull".to_owned()),
-        ..ok(sample_id)
-    }
-}
+use crate::common::{failed, ok, open, scored, start};
 
 #[test]
 fn a_killed_run_goes_on_and_ends_like_one_that_was_not() {

@@ -1,0 +1,246 @@
+//! Third stage: pictures against their ground truth, and all of a model's pictures against all real ones.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use i2am_datasets::{Part, Sample};
+use i2am_imaging::{RgbImage, pillow_bicubic_rgb, read_rgb};
+use i2am_metrics::{Configured, Needs, Pair, PairMetric, PairValue, PictureFiles, Prepared, Side};
+use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, SetScore, Stage, Status};
+use rayon::prelude::*;
+
+use crate::config::Metrics;
+use crate::exit::usage;
+use crate::metrics::{default_cache, prepare, resources};
+use crate::plan::Plan;
+use crate::progress::{self, MetricBars};
+
+/// Samples measured before their rows are written.
+const BATCH: usize = 16;
+
+/// Measures what the configuration asks for. Samples that are measured already are not measured again; scores of sets are.
+pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
+    let metrics = &plan.config.metrics.configured;
+    if metrics.is_empty() {
+        return Ok(());
+    }
+    let prepared = prepare(metrics, &resources(&plan.device, BATCH, default_cache())?)?;
+    let of = |needs| {
+        let both = metrics.iter().map(AsRef::as_ref).zip(&prepared);
+        both.filter(move |(metric, _)| metric.info().needs == needs)
+            .collect::<Vec<_>>()
+    };
+    let (pairs, sets) = (of(Needs::Pairs), of(Needs::Sets));
+    for index in 0..plan.models.len() {
+        let work = Work {
+            plan,
+            model: &plan.models[index].name,
+        };
+        work.measure_samples(folder, &pairs)?;
+        work.measure_set(folder, &sets)?;
+    }
+    Ok(())
+}
+
+/// Makes sure that everything the metrics need is there.
+///
+/// # Errors
+/// Weights that are missing or do not fit; a metric that this build does not have.
+pub(crate) fn check(plan: &Plan) -> Result<()> {
+    let Metrics {
+        configured,
+        without_torch,
+        ..
+    } = &plan.config.metrics;
+    if let Some(name) = without_torch.first() {
+        return Err(usage(format!(
+            "[metric.{name}]: this build has no libtorch, so it cannot measure it; leave it out, or leave `measure` out of --stages"
+        )));
+    }
+    if !configured.is_empty() {
+        prepare(configured, &resources(&plan.device, BATCH, None)?)?;
+    }
+    Ok(())
+}
+
+/// A metric and what it measures with.
+type Ready<'a> = (&'a dyn Configured, &'a Prepared);
+
+struct Work<'a> {
+    plan: &'a Plan,
+    model: &'a str,
+}
+
+/// A generated picture and, if there is one, what it should be.
+struct Loaded {
+    generated: RgbImage,
+    real: Option<RgbImage>,
+    note: String,
+}
+
+impl Work<'_> {
+    fn ids(&self) -> &[String] {
+        &self.plan.dataset.ids()[..self.plan.samples]
+    }
+
+    /// Indices of the samples that have a picture.
+    fn generated(&self, folder: &RunFolder) -> Vec<usize> {
+        let done = |id: &String| folder.done(Stage::Generate, self.model, id) == Some(Status::Ok);
+        let ids = self.ids();
+        (0..ids.len()).filter(|&index| done(&ids[index])).collect()
+    }
+
+    fn measure_samples(&self, folder: &mut RunFolder, metrics: &[Ready<'_>]) -> Result<()> {
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        let measured = |index: &usize| {
+            folder.done(Stage::Measure, self.model, &self.ids()[*index]) == Some(Status::Ok)
+        };
+        let left: Vec<usize> = self
+            .generated(folder)
+            .into_iter()
+            .filter(|index| !measured(index))
+            .collect();
+        let bar = progress::bar(&format!("{}: metrics", self.model), left.len() as u64);
+        for batch in left.chunks(BATCH) {
+            let loaded: Vec<Result<Loaded>> = batch
+                .par_iter()
+                .map(|&index| self.load(folder, index))
+                .collect();
+            for (&index, loaded) in batch.iter().zip(loaded) {
+                let measured = loaded.and_then(|loaded| measure_sample(&loaded, metrics));
+                let (measurements, failure) = match measured {
+                    Ok(measurements) => (measurements, None),
+                    Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+                };
+                let id = &self.ids()[index];
+                if let Some(reason) = &failure {
+                    tracing::warn!("{}: sample {id}: {reason}", self.model);
+                }
+                folder.append(&SampleResult {
+                    stage: Stage::Measure,
+                    model: self.model.to_owned(),
+                    sample_id: id.clone(),
+                    measurements,
+                    failure,
+                })?;
+                bar.inc(1);
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn load(&self, folder: &RunFolder, index: usize) -> Result<Loaded> {
+        let Sample {
+            id, ground_truth, ..
+        } = self.plan.dataset.load(index)?;
+        let generated =
+            read_rgb(folder.paths().image(self.model, &id)).context("the generated picture")?;
+        let (width, height) = generated.dimensions();
+        let mut note = String::new();
+        let real = ground_truth.map(|truth| {
+            if truth.dimensions() == (width, height) {
+                return truth;
+            }
+            note = format!(
+                "ground truth resized from {}x{} (Pillow bicubic)",
+                truth.height(),
+                truth.width()
+            );
+            pillow_bicubic_rgb(&truth, height as usize, width as usize)
+        });
+        Ok(Loaded {
+            generated,
+            real,
+            note,
+        })
+    }
+
+    fn measure_set(&self, folder: &mut RunFolder, metrics: &[Ready<'_>]) -> Result<()> {
+        let indices = self.generated(folder);
+        if metrics.is_empty() || indices.is_empty() {
+            return Ok(());
+        }
+        let images = indices
+            .iter()
+            .map(|&index| folder.paths().image(self.model, &self.ids()[index]))
+            .collect();
+        let generated = PictureFiles::of(folder.paths().dir(), images);
+        let real = PictureFiles::of(self.plan.dataset.root(), self.real_files());
+        let bars = MetricBars::default();
+        let mut scores = Vec::new();
+        for (metric, prepared) in metrics {
+            let Prepared::Sets(set) = prepared else {
+                unreachable!("chosen by what they need")
+            };
+            let scored = set.measure(Side::Pictures(&generated), Side::Pictures(&real), &bars);
+            // A set that is too small is no reason to give up what can be measured.
+            let (outcome, sd, notes) = match scored {
+                Ok(score) => (
+                    Outcome::ok(score.value).unwrap_or_else(Outcome::failed),
+                    score.std,
+                    score.notes,
+                ),
+                Err(error) => {
+                    tracing::warn!("{}: {}: {error}", self.model, metric.info().name);
+                    (Outcome::empty(error), None, Vec::new())
+                }
+            };
+            scores.push(SetScore {
+                model: self.model.to_owned(),
+                metric: metric.info().name.to_owned(),
+                version: metric.info().version,
+                convention: metric.variant(),
+                note: notes.join("; "),
+                n: indices.len(),
+                outcome,
+                sd,
+            });
+        }
+        Ok(folder.put_set_scores(scores)?)
+    }
+
+    /// The real picture of every sample: its ground truth, else the picture that was inpainted.
+    fn real_files(&self) -> Vec<PathBuf> {
+        let file = |index| {
+            let dataset = &self.plan.dataset;
+            let of = |part| dataset.path(index, part).filter(|path| path.is_file());
+            of(Part::GroundTruth).or_else(|| of(Part::Image))
+        };
+        (0..self.plan.samples).filter_map(file).collect()
+    }
+}
+
+/// One row per metric.
+fn measure_sample(loaded: &Loaded, metrics: &[Ready<'_>]) -> Result<Vec<Measurement>> {
+    let one = |(metric, prepared): &Ready<'_>| {
+        let Prepared::Pairs(pairs) = prepared else {
+            unreachable!("chosen by what they need")
+        };
+        let info = metric.info();
+        Ok(Measurement {
+            direction: String::new(),
+            level: String::new(),
+            metric: info.name.to_owned(),
+            version: info.version,
+            outcome: outcome(loaded, pairs.as_ref()).context(info.name)?,
+            convention: metric.variant(),
+            note: loaded.note.clone(),
+        })
+    };
+    metrics.iter().map(one).collect()
+}
+
+fn outcome(loaded: &Loaded, metric: &dyn PairMetric) -> Result<Outcome> {
+    let Some(real) = &loaded.real else {
+        return Ok(Outcome::empty("there is no ground truth"));
+    };
+    let values = metric.measure(&[Pair::new(&loaded.generated, real)?])?;
+    Ok(match values[..] {
+        [PairValue::Value(value)] => Outcome::ok(value).unwrap_or_else(Outcome::failed),
+        [PairValue::Undefined(reason)] => Outcome::empty(reason),
+        _ => unreachable!("one value for one pair"),
+    })
+}
