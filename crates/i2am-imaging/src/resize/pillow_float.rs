@@ -30,7 +30,9 @@ fn resample_columns(plane: &Plane, columns: &[Taps<f64>]) -> Plane {
     {
         for (out, Taps { first, weights }) in out.iter_mut().zip(columns) {
             let weighted = row[*first..].iter().zip(weights);
-            let sum: f64 = weighted.map(|(&value, weight)| f64::from(value) * weight).sum();
+            let sum: f64 = weighted
+                .map(|(&value, weight)| f64::from(value) * weight)
+                .sum();
             *out = sum as f32;
         }
     }
@@ -41,7 +43,10 @@ fn resample_rows(plane: &Plane, rows: &[Taps<f64>]) -> Plane {
     let width = plane.width();
     let mut resampled = Plane::zeros(rows.len(), width);
     let mut sums = vec![0.0; width];
-    for (Taps { first, weights }, out) in rows.iter().zip(resampled.data_mut().chunks_exact_mut(width)) {
+    for (Taps { first, weights }, out) in rows
+        .iter()
+        .zip(resampled.data_mut().chunks_exact_mut(width))
+    {
         sums.fill(0.0);
         for (index, weight) in (*first..).zip(weights) {
             for (sum, &value) in sums.iter_mut().zip(plane.row(index)) {
