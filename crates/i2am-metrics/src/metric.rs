@@ -132,7 +132,7 @@ pub enum PairValue {
 
 /// A metric of pairs that is ready to measure.
 pub trait PairMetric {
-    /// One value per pair, in their order. Values do not depend on what else is in `pairs`.
+    /// One value per pair, in their order. What else is in `pairs` moves a value by the rounding of 32-bit floats at most.
     ///
     /// # Errors
     /// [`MetricError::TooSmall`] for a picture that the metric cannot be computed on.
