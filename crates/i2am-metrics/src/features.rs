@@ -5,13 +5,13 @@ mod cache;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::mpsc::sync_channel;
 
 use i2am_nets::Precision;
 use i2am_nets::inception::{Inception, Tap};
 use rayon::prelude::*;
 use tch::Tensor;
 
+use crate::batches::in_batches;
 use crate::error::MetricError;
 use crate::preprocess::{Mode, SIDE, inception_input};
 use crate::progress::Progress;
@@ -125,32 +125,14 @@ impl Extractor {
         tap: Tap,
         progress: &dyn Progress,
     ) -> Result<Features, MetricError> {
-        let (count, batch) = (pictures.len(), self.batch);
+        let count = pictures.len();
         let width = tap.width();
         let mut values = Vec::with_capacity(count * width);
         progress.start(&pictures.place(), count as u64);
-        let done = std::thread::scope(|scope| {
-            // One batch waiting, one in the making: memory does not grow with the set.
-            let (sender, receiver) = sync_channel(1);
-            scope.spawn(move || {
-                for start in (0..count).step_by(batch) {
-                    let end = (start + batch).min(count);
-                    let inputs: Result<Vec<Vec<f32>>, MetricError> = (start..end)
-                        .into_par_iter()
-                        .map(|index| Ok(inception_input(&pictures.load(index)?, mode)))
-                        .collect();
-                    let failed = inputs.is_err();
-                    // The receiver hangs up only after an error of its own.
-                    if sender.send(inputs).is_err() || failed {
-                        break;
-                    }
-                }
-            });
-            for inputs in receiver {
-                let inputs = inputs?;
-                values.extend(self.run(&inputs, tap));
-                progress.advance(inputs.len() as u64);
-            }
+        let input = |index| Ok(inception_input(&pictures.load(index)?, mode));
+        let done = in_batches(count, self.batch, input, |inputs| {
+            values.extend(self.run(&inputs, tap));
+            progress.advance(inputs.len() as u64);
             Ok(())
         });
         progress.finish();

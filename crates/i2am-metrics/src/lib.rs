@@ -4,6 +4,7 @@
 //! with weights ([`Configured::prepare`]), and then measures pairs ([`PairMetric`]) or sets ([`SetMetric`]). Every number equals the
 //! reference implementation's on the same files; `docs/precision.md` says how closely, stage by stage.
 
+mod batches;
 mod error;
 #[cfg(feature = "torch")]
 mod features;
@@ -25,6 +26,7 @@ mod set;
 #[cfg(feature = "torch")]
 mod statistics;
 
+pub use batches::in_batches;
 pub use error::MetricError;
 #[cfg(feature = "torch")]
 pub use features::{Extractor, Features, INCEPTION};

@@ -1,10 +1,8 @@
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
 
 use anyhow::{Context as _, Result};
 use i2am_imaging::RgbImage;
-use i2am_metrics::{Pair, PairMetric, PairValue, Progress};
-use rayon::prelude::*;
+use i2am_metrics::{Pair, PairMetric, PairValue, Progress, in_batches};
 
 /// Values of one metric, one per pair.
 pub(crate) type PairScores = Vec<PairValue>;
@@ -26,38 +24,22 @@ pub(crate) fn measure_pairs(
 ) -> Result<Vec<PairScores>> {
     let mut scores = vec![Vec::with_capacity(count); metrics.len()];
     progress.start("pairs", count as u64);
-    let done = std::thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(1);
-        scope.spawn(move || {
-            for start in (0..count).step_by(batch) {
-                let indices = start..(start + batch).min(count);
-                let loaded: Result<Vec<Loaded>> = indices.into_par_iter().map(load).collect();
-                let failed = loaded.is_err();
-                // The receiver hangs up only after an error of its own.
-                if sender.send(loaded).is_err() || failed {
-                    break;
-                }
-            }
-        });
-        for loaded in receiver {
-            let loaded = loaded?;
-            let pairs: Vec<Pair<'_>> = loaded
-                .iter()
-                .map(|(generated, real)| Pair::new(generated, real))
-                .collect::<Result<_, _>>()?;
-            for (metric, scores) in metrics.iter().zip(&mut scores) {
-                let measured = metric.measure(&pairs).map_err(|error| {
-                    // The metric does not know whose pictures they are.
-                    let is_to_blame =
-                        |pair: &Pair<'_>| metric.measure(std::slice::from_ref(pair)).is_err();
-                    let culprit =
-                        scores.len() + pairs.iter().position(is_to_blame).unwrap_or_default();
-                    anyhow::Error::new(error).context(name(culprit))
-                })?;
-                scores.extend(measured);
-            }
-            progress.advance(pairs.len() as u64);
+    let done = in_batches(count, batch, load, |loaded| {
+        let pairs: Vec<Pair<'_>> = loaded
+            .iter()
+            .map(|(generated, real)| Pair::new(generated, real))
+            .collect::<Result<_, _>>()?;
+        for (metric, scores) in metrics.iter().zip(&mut scores) {
+            let measured = metric.measure(&pairs).map_err(|error| {
+                // The metric does not know whose pictures they are.
+                let is_to_blame =
+                    |pair: &Pair<'_>| metric.measure(std::slice::from_ref(pair)).is_err();
+                let culprit = scores.len() + pairs.iter().position(is_to_blame).unwrap_or_default();
+                anyhow::Error::new(error).context(name(culprit))
+            })?;
+            scores.extend(measured);
         }
+        progress.advance(pairs.len() as u64);
         Ok(())
     });
     progress.finish();
