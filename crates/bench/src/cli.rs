@@ -169,6 +169,9 @@ pub(crate) struct MeasureArgs {
     /// The values of single pairs too, in the order of the file names.
     #[arg(long)]
     pub(crate) per_sample: bool,
+    /// Write pictures of where each pair differs (LPIPS), dark for 0 and bright for 1.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) maps: Option<PathBuf>,
     /// Pictures that go through a network at a time; scores do not depend on it.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch_size: u32,

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use i2am_imaging::RgbImage;
+use i2am_imaging::{Plane, RgbImage};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -137,4 +137,12 @@ pub trait PairMetric {
     /// # Errors
     /// [`MetricError::TooSmall`] for a picture that the metric cannot be computed on.
     fn measure(&self, pairs: &[Pair<'_>]) -> Result<Vec<PairValue>, MetricError>;
+
+    /// Where a pair differs, `[H, W]` of the pictures, 0 where it does not; `None` by metrics that do not know.
+    ///
+    /// # Errors
+    /// As [`PairMetric::measure`].
+    fn map(&self, _pair: &Pair<'_>) -> Result<Option<Plane>, MetricError> {
+        Ok(None)
+    }
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use i2am_imaging::{ColorMap, colored, write_png_rgb};
 use i2am_metrics::{
-    Configured, MetricError, Needs, PairMetric, PairValue, PictureFiles, Pictures, Prepared,
-    SetMetric, SetScore, Side,
+    Configured, MetricError, Needs, Pair, PairMetric, PairValue, PictureFiles, Pictures, Prepared,
+    Progress as _, SetMetric, SetScore, Side,
 };
 use serde_json::{Value, json};
 
@@ -68,12 +69,15 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
     let Some(generated) = generated else {
         return Ok(Outcome::Ok);
     };
-    let lines = Work {
+    let work = Work {
         generated: &generated,
         real: &real,
         bars: &bars,
+    };
+    let lines = work.measure(&metrics, &prepared)?;
+    if let Some(folder) = &args.maps {
+        work.write_maps(&metrics, &prepared, folder)?;
     }
-    .measure(&metrics, &prepared)?;
     for line in &lines {
         for note in &line.notes {
             tracing::warn!("{} {}: {note}", line.metric, line.variant);
@@ -107,6 +111,11 @@ fn configured(args: &MeasureArgs) -> Result<Vec<Box<dyn Configured>>> {
         return Err(usage(format!(
             "--{flag}: a setting of {metric}, which is not measured"
         )));
+    }
+    if args.maps.is_some() && !asked("lpips") {
+        return Err(usage(
+            "--maps: expected --metric lpips, no other metric knows where pictures differ",
+        ));
     }
     args.metrics
         .iter()
@@ -211,6 +220,43 @@ impl Work<'_> {
         let load = |index: usize| read_pair(&generated.files()[index], &real[index]);
         let name = |index: usize| generated.files()[index].display().to_string();
         measure_pairs(metrics, generated.len(), BATCH, &load, &name, self.bars)
+    }
+
+    /// One picture per pair and metric that knows where they differ: `<name>.<metric>-<variant>.png`.
+    fn write_maps(
+        &self,
+        metrics: &[Box<dyn Configured>],
+        prepared: &[Prepared],
+        folder: &Path,
+    ) -> Result<()> {
+        let generated = self.generated.files()?;
+        let real = generated.paired_with(self.real.files()?)?;
+        let mut written = 0;
+        self.bars.start("maps", real.len() as u64);
+        for (index, (file, real)) in generated.files().iter().zip(&real).enumerate() {
+            let (generated_picture, real) = read_pair(file, real)?;
+            let pair = Pair::new(&generated_picture, &real)?;
+            for (metric, prepared) in metrics.iter().zip(prepared) {
+                let Prepared::Pairs(of_pairs) = prepared else {
+                    continue;
+                };
+                if let Some(map) = of_pairs.map(&pair)? {
+                    let name = Path::new(&generated.names()[index]).with_extension("");
+                    let name = format!(
+                        "{}.{}-{}.png",
+                        name.display(),
+                        metric.info().name,
+                        metric.variant()
+                    );
+                    write_png_rgb(folder.join(name), &colored(&map, ColorMap::default()))?;
+                    written += 1;
+                }
+            }
+            self.bars.advance(1);
+        }
+        self.bars.finish();
+        tracing::info!("wrote {written} maps into {}", folder.display());
+        Ok(())
     }
 
     fn set_line(&self, metric: &dyn Configured, set: &dyn SetMetric) -> Result<Line> {

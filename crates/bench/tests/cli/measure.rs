@@ -198,6 +198,13 @@ fn sets_that_cannot_be_used_are_refused_with_one_line() {
         &["--tap", "fid"],
     );
 
+    refused(
+        folder,
+        &["--metric", "ssim", "--maps", "m"],
+        2,
+        &["--maps", "lpips"],
+    );
+
     write_png_rgb(folder.join("b/2.png"), &picture(2, 32, 24)).unwrap();
     refused(folder, &psnr, 1, &["`2` has no counterpart in a"]);
     write_png_rgb(folder.join("a/2.png"), &picture(2, 32, 25)).unwrap();

@@ -243,6 +243,10 @@ impl PairMetric for LpipsNet {
         }
         Ok(values.into_iter().map(PairValue::Value).collect())
     }
+
+    fn map(&self, pair: &Pair<'_>) -> Result<Option<Plane>, MetricError> {
+        LpipsNet::map(self, pair).map(Some)
+    }
 }
 
 /// The names of torchvision's files end in the first digits of their hash. A file under another name is taken as it is.
