@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use i2am_attribution::ConventionName;
+use i2am_metrics::DEFAULT_BATCH;
 
 const EXAMPLES: &str = "Examples:
   bench --config configs/demo.toml                          run everything a configuration says
@@ -173,8 +174,8 @@ pub(crate) struct MeasureArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) maps: Option<PathBuf>,
     /// Pictures that go through a network at a time; scores do not depend on it.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) batch_size: u32,
+    #[arg(long, default_value_t = DEFAULT_BATCH, value_parser = parse_count)]
+    pub(crate) batch_size: usize,
     /// Folder of features computed before [default: the user's cache folder].
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
@@ -209,6 +210,11 @@ pub(crate) struct SynthArgs {
     /// Height and width in pixels.
     #[arg(long, default_value = "128x96", value_parser = parse_size)]
     pub(crate) size: (usize, usize),
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|&count| count > 0);
+    count.ok_or_else(|| "expected at least 1".to_owned())
 }
 
 fn parse_size(text: &str) -> Result<(usize, usize), String> {

@@ -39,7 +39,7 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
     }
     stages::set_threads(threads);
     let metrics = configured(args)?;
-    let mut resources = resources(&args.device, args.batch_size as usize, cache(args))?;
+    let mut resources = resources(&args.device, args.batch_size, cache(args))?;
     for weights in &args.weights {
         let (name, file) = weights
             .split_once('=')

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use i2am_datasets::{Part, Sample};
 use i2am_imaging::{RgbImage, pillow_bicubic_rgb, read_rgb};
-use i2am_metrics::{Configured, Needs, Pair, PairMetric, PairValue, PictureFiles, Prepared, Side};
+use i2am_metrics::{
+    Configured, DEFAULT_BATCH, Needs, Pair, PairMetric, PairValue, PictureFiles, Prepared, Side,
+};
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, SetScore, Stage, Status};
 use rayon::prelude::*;
 
@@ -24,7 +26,10 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     if metrics.is_empty() {
         return Ok(());
     }
-    let prepared = prepare(metrics, &resources(&plan.device, BATCH, default_cache())?)?;
+    let prepared = prepare(
+        metrics,
+        &resources(&plan.device, DEFAULT_BATCH, default_cache())?,
+    )?;
     let of = |needs| {
         let both = metrics.iter().map(AsRef::as_ref).zip(&prepared);
         both.filter(move |(metric, _)| metric.info().needs == needs)
@@ -58,7 +63,7 @@ pub(crate) fn check(plan: &Plan) -> Result<()> {
         )));
     }
     if !configured.is_empty() {
-        prepare(configured, &resources(&plan.device, BATCH, None)?)?;
+        prepare(configured, &resources(&plan.device, DEFAULT_BATCH, None)?)?;
     }
     Ok(())
 }
