@@ -2,14 +2,15 @@
 
 mod cache;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use i2am_nets::Precision;
 use i2am_nets::inception::{Inception, Tap};
 use rayon::prelude::*;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::batches::in_batches;
 use crate::error::MetricError;
@@ -48,27 +49,32 @@ impl Features {
 /// The network with what it has computed.
 #[derive(Debug)]
 pub struct Extractor {
-    network: Inception,
+    weights: PathBuf,
+    device: Device,
+    /// Loaded when something has to be computed.
+    network: OnceCell<Inception>,
     batch: usize,
     cache: Option<Cache>,
     known: RefCell<BTreeMap<String, Rc<Features>>>,
 }
 
 impl Extractor {
-    /// Loads the network that `resources` name.
+    /// Finds the weights that `resources` name and makes sure that they fit; they are read when they are needed.
     ///
     /// # Errors
     /// Weights that are missing or do not fit.
     pub fn open(resources: &Resources) -> Result<Self, MetricError> {
-        let path = resources.find(&INCEPTION)?;
-        let network = Inception::open(&path, Precision::F32, resources.device)?;
+        let weights = resources.find(&INCEPTION)?;
+        Inception::check(&weights)?;
         let cache = resources
             .cache
             .as_ref()
-            .map(|folder| Cache::open(folder, &path))
+            .map(|folder| Cache::open(folder, &weights))
             .transpose()?;
         Ok(Self {
-            network,
+            weights,
+            device: resources.device,
+            network: OnceCell::new(),
             batch: resources.batch.max(1),
             cache,
             known: RefCell::default(),
@@ -76,8 +82,15 @@ impl Extractor {
     }
 
     /// The network itself.
-    pub fn network(&self) -> &Inception {
-        &self.network
+    ///
+    /// # Errors
+    /// Weights that have changed since they were found.
+    pub fn network(&self) -> Result<&Inception, MetricError> {
+        if let Some(network) = self.network.get() {
+            return Ok(network);
+        }
+        let network = Inception::open(&self.weights, Precision::F32, self.device)?;
+        Ok(self.network.get_or_init(|| network))
     }
 
     /// Features of `pictures` at `tap`, from the cache if they were computed before.
@@ -127,27 +140,28 @@ impl Extractor {
     ) -> Result<Features, MetricError> {
         let count = pictures.len();
         let width = tap.width();
+        let network = self.network()?;
         let mut values = Vec::with_capacity(count * width);
         progress.start(&pictures.place(), count as u64);
         let input = |index| Ok(inception_input(&pictures.load(index)?, mode));
         let done = in_batches(count, self.batch, input, |inputs| {
-            values.extend(self.run(&inputs, tap));
+            values.extend(run(network, &inputs, tap));
             progress.advance(inputs.len() as u64);
             Ok(())
         });
         progress.finish();
         done.map(|()| Features { width, values })
     }
+}
 
-    fn run(&self, inputs: &[Vec<f32>], tap: Tap) -> Vec<f32> {
-        let _guard = tch::no_grad_guard();
-        let side = SIDE as i64;
-        let stacked: Vec<Tensor> = inputs
-            .iter()
-            .map(|input| Tensor::from_slice(input).reshape([3, side, side]))
-            .collect();
-        let x = Tensor::stack(&stacked, 0).to_device(self.network.device());
-        let features = self.network.features(&x, tap);
-        Vec::try_from(features.reshape([-1])).expect("features are a row of 32-bit floats")
-    }
+fn run(network: &Inception, inputs: &[Vec<f32>], tap: Tap) -> Vec<f32> {
+    let _guard = tch::no_grad_guard();
+    let side = SIDE as i64;
+    let stacked: Vec<Tensor> = inputs
+        .iter()
+        .map(|input| Tensor::from_slice(input).reshape([3, side, side]))
+        .collect();
+    let x = Tensor::stack(&stacked, 0).to_device(network.device());
+    let features = network.features(&x, tap);
+    Vec::try_from(features.reshape([-1])).expect("features are a row of 32-bit floats")
 }

@@ -12,7 +12,7 @@ use tch::{Device, Tensor};
 
 use crate::layers::channels_last;
 use crate::layout::Checkpoint;
-use crate::source::CheckpointSource;
+use crate::source::{CheckpointSource, ExpectedSource};
 use crate::{NetError, Precision, Scope};
 use blocks::{A, B, C, D, E, Pool, max_pool};
 use conv::{Builder, Conv, Scale};
@@ -72,16 +72,32 @@ impl Inception {
     /// # Errors
     /// A file that cannot be read, or in which a tensor is missing or has another shape.
     pub fn open(path: &Path, precision: Precision, device: Device) -> Result<Self, NetError> {
-        let checkpoint = Checkpoint::open_single(path, NETWORK, names::rename)?;
-        let scale = match checkpoint.shape(&format!("{NETWORK}.Conv2d_1a_3x3.bn.weight")) {
-            Some(_) => Scale::Stored,
-            None => Scale::One,
-        };
+        let (checkpoint, scale) = weights(path)?;
         let source = CheckpointSource::new(&checkpoint, precision, device);
         let scope = Scope::root(&source, NETWORK);
         let network = Self::build(&Builder { scope, scale }, device);
         source.finish()?;
         Ok(network)
+    }
+
+    /// Makes sure that [`Inception::open`] will find every tensor in the file `path`, without reading them.
+    ///
+    /// # Errors
+    /// As [`Inception::open`].
+    pub fn check(path: &Path) -> Result<(), NetError> {
+        let (checkpoint, scale) = weights(path)?;
+        let expected = ExpectedSource::new();
+        let scope = Scope::root(&expected, NETWORK);
+        Self::build(&Builder { scope, scale }, Device::Cpu);
+        let report = checkpoint.compare(&expected.shapes());
+        if report.is_complete() {
+            Ok(())
+        } else {
+            Err(NetError::Tensors {
+                path: path.to_owned(),
+                report: Box::new(report),
+            })
+        }
     }
 
     fn build(b: &Builder<'_>, device: Device) -> Self {
@@ -167,4 +183,14 @@ impl Inception {
         let map = maps.last().expect("there is a map for every tap");
         map.mean_dim([2, 3].as_slice(), false, map.kind())
     }
+}
+
+/// The file `path` under torchvision's names, and whether it has scales.
+fn weights(path: &Path) -> Result<(Checkpoint, Scale), NetError> {
+    let checkpoint = Checkpoint::open_single(path, NETWORK, names::rename)?;
+    let scale = match checkpoint.shape(&format!("{NETWORK}.Conv2d_1a_3x3.bn.weight")) {
+        Some(_) => Scale::Stored,
+        None => Scale::One,
+    };
+    Ok((checkpoint, scale))
 }

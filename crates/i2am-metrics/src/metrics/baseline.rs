@@ -93,7 +93,7 @@ impl PairMetric for Ready {
     fn measure(&self, pairs: &[Pair<'_>]) -> Result<Vec<PairValue>, MetricError> {
         let _guard = tch::no_grad_guard();
         let side = SIDE as i64;
-        let network = self.extractor.network();
+        let network = self.extractor.network()?;
         let one = |pair: &Pair<'_>| {
             let input = |image| {
                 Tensor::from_slice(&inception_input(image, Mode::PytorchFid))
