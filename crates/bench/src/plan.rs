@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::cli::{RunArgs, StageName};
 use crate::config::{Document, RunConfig, Source};
-use crate::exit::usage;
 use crate::{progress, stages};
 
 /// Where synthetic sets without a folder of their own are drawn.
@@ -39,13 +38,7 @@ impl Plan {
         let mut document = Document::parse_source(&source)?;
         let config = RunConfig::read(&mut document)?;
         let models = stages::read_models(&mut document, &config)?;
-        let threads = args
-            .threads
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-        if threads == 0 {
-            return Err(usage("--threads: expected at least 1"));
-        }
-        stages::set_threads(threads);
+        let threads = stages::use_threads(args.threads)?;
         let dataset = {
             let bar = progress::bar("drawing the data set", 0);
             let told = |done: usize| bar.set_position(done as u64);

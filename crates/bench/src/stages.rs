@@ -11,5 +11,24 @@ pub(crate) mod models;
 mod pictures;
 pub(crate) mod score;
 
+use anyhow::Result;
+
 pub(crate) use measure::check as check_metrics;
-pub(crate) use models::{ModelEntry, check_models, read_models, set_threads, versions};
+use models::set_threads;
+pub(crate) use models::{ModelEntry, check_models, read_models, versions};
+
+use crate::exit::usage;
+
+/// Lets everything run on as many threads as asked for, or as there are cores; returns how many.
+///
+/// # Errors
+/// Zero.
+pub(crate) fn use_threads(asked: Option<usize>) -> Result<usize> {
+    let all = || std::thread::available_parallelism().map_or(1, Into::into);
+    let threads = asked.unwrap_or_else(all);
+    if threads == 0 {
+        return Err(usage("--threads: expected at least 1"));
+    }
+    set_threads(threads);
+    Ok(threads)
+}

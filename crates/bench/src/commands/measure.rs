@@ -31,13 +31,7 @@ pub(crate) struct Line {
 
 /// Measures every metric asked for.
 pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
-    let threads = args
-        .threads
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-    if threads == 0 {
-        return Err(usage("--threads: expected at least 1"));
-    }
-    stages::set_threads(threads);
+    stages::use_threads(args.threads)?;
     let metrics = configured(args)?;
     let mut resources = resources(&args.device, args.batch_size, cache(args))?;
     for weights in &args.weights {
