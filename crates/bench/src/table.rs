@@ -1,5 +1,7 @@
 //! Tables on the terminal.
 
+use std::collections::BTreeSet;
+
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use i2am_results::{AggregateRow, Stage};
@@ -97,6 +99,13 @@ pub(crate) fn summary(rows: &[AggregateRow]) -> String {
     }
     align_right(&mut table, 3..7);
     let mut text = table.to_string();
+    let noted = rows
+        .iter()
+        .filter(|row| row.stage == Stage::Measure && !row.note.is_empty());
+    let notes: BTreeSet<String> = noted
+        .map(|row| format!("\n{}: {}", row.metric, row.note))
+        .collect();
+    text.extend(notes);
     if one_token {
         text.push_str(
             "\n* The reference is one pooled token: attention weights are 1 at every position, so the query and key\n  \
