@@ -128,9 +128,9 @@ pub(crate) struct ImacsArgs {
     reason = "flags of a command are independent"
 )]
 #[command(
-    after_help = "A side is a folder of PNG and JPEG pictures, or a .txt file that lists one per line. Metrics of pairs (LPIPS, SSIM,
-PSNR) compare files of the same name in two folders, and of the same line in two lists. For FID a side may also
-be statistics (.npz with mu and sigma), as pytorch-fid, clean-fid and --write-statistics make them.
+    after_help = "A side is a folder of PNG and JPEG pictures, or a .txt file that lists one per line. Metrics of pairs (LPIPS, SSIM, PSNR) \
+compare files of the same name in two folders, and of the same line in two lists. For FID a side may also be statistics (.npz with mu \
+and sigma), as pytorch-fid, clean-fid and --write-statistics make them.
 
 Examples:
   bench measure --generated out/ --real test/image/ --metric fid --metric kid

@@ -42,7 +42,7 @@ pub use metrics::*;
 pub use preprocess::{Mode, inception_input};
 pub use progress::{Progress, Silent};
 pub use registry::{METRICS, NEED_TORCH, find};
-pub use resources::{DEFAULT_BATCH, Resources, WeightsInfo};
+pub use resources::{DEFAULT_BATCH, Resources, WEIGHTS, WeightsInfo};
 pub use set::{Pictures, SetMetric, SetScore, Side};
 #[cfg(feature = "torch")]
 pub use statistics::Statistics;

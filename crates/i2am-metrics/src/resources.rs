@@ -12,6 +12,9 @@ const FOLDER: &str = ".weights";
 /// intermediate results leave the caches.
 pub const DEFAULT_BATCH: usize = 8;
 
+/// Every [`WeightsInfo::name`].
+pub static WEIGHTS: &[&str] = &["inception", "lpips-alex", "lpips-squeeze", "lpips-vgg"];
+
 /// A file of weights under the names it is known by.
 #[derive(Debug)]
 pub struct WeightsInfo {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use i2am_imaging::{ColorMap, colored, write_png_rgb};
 use i2am_metrics::{
     Configured, MetricError, Needs, Pair, PairMetric, PairValue, PictureFiles, Pictures, Prepared,
-    Progress as _, SetMetric, SetScore, Side,
+    Progress as _, SetMetric, SetScore, Side, WEIGHTS,
 };
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::cli::MeasureArgs;
 use crate::exit::{Outcome, usage};
 use crate::metrics::{by_flag, default_cache, measure_pairs, prepare, read_pair, resources};
 use crate::progress::{self, MetricBars};
-use crate::{stages, table};
+use crate::{stages, suggest, table};
 
 /// One line of the result.
 pub(crate) struct Line {
@@ -38,6 +38,12 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
         let (name, file) = weights
             .split_once('=')
             .ok_or_else(|| usage(format!("--weights {weights}: expected NAME=FILE")))?;
+        if !WEIGHTS.contains(&name) {
+            let help = suggest::help(name, WEIGHTS.iter().copied());
+            return Err(usage(format!(
+                "--weights {weights}: no weights `{name}`: {help}"
+            )));
+        }
         resources
             .weights
             .insert(name.to_owned(), PathBuf::from(file));

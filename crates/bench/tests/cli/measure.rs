@@ -198,6 +198,13 @@ fn sets_that_cannot_be_used_are_refused_with_one_line() {
         &["--tap", "fid"],
     );
 
+    let misspelt = ["--metric", "ssim", "--weights", "incepton=x.pt"];
+    refused(
+        folder,
+        &misspelt,
+        2,
+        &["no weights `incepton`", "did you mean `inception`"],
+    );
     refused(
         folder,
         &["--metric", "ssim", "--maps", "m"],
