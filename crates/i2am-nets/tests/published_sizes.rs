@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
-use i2am_nets::unet::{UNet, UNetConfig};
+use i2am_nets::unet::{ControlModel, UNet, UNetConfig, WarpBlocks};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{ExpectedSource, Scope};
 
@@ -17,6 +17,19 @@ fn asked(network: &str, build: impl FnOnce(&Scope<'_>)) -> BTreeMap<String, Vec<
 fn unet(in_channels: i64) -> BTreeMap<String, Vec<i64>> {
     asked("unet", |scope| {
         let _ = UNet::new(scope, UNetConfig::stable_diffusion_v1(in_channels));
+    })
+}
+
+fn control_model() -> BTreeMap<String, Vec<i64>> {
+    asked("control_model", |scope| {
+        let _ = ControlModel::new(scope, &UNetConfig::stable_diffusion_v1(13), 4);
+    })
+}
+
+fn warp_blocks() -> BTreeMap<String, Vec<i64>> {
+    asked("unet", |scope| {
+        let blocks = WarpBlocks::new(scope, &UNetConfig::stable_diffusion_v1(13));
+        assert_eq!(blocks.len(), 9);
     })
 }
 
@@ -84,6 +97,50 @@ fn whole_paint_by_example() {
     let tensors: usize = parts.iter().map(BTreeMap::len).sum();
     let weights: i64 = parts.iter().map(|shapes| count(shapes, &[""]).1).sum();
     assert_eq!((tensors - 5 * 2 * (3 - 1), weights), (1390, 1_310_140_139));
+}
+
+#[test]
+fn control_model_of_stable_viton() {
+    assert_eq!(count(&control_model(), &[""]), (300, 348_750_720));
+}
+
+#[test]
+fn warp_blocks_of_stable_viton() {
+    assert_eq!(count(&warp_blocks(), &[""]), (252, 179_778_560));
+    // Channels of the decoder's features and of the control model's, slot by slot.
+    let published = [
+        (1280, 1280),
+        (1280, 1280),
+        (1280, 640),
+        (1280, 640),
+        (640, 640),
+        (640, 320),
+        (640, 320),
+        (320, 320),
+        (320, 320),
+    ];
+    for (slot, (channels, context)) in published.into_iter().enumerate() {
+        let name = format!("unet.warp_flow_blks.{slot}.transformer_blocks.0.attn2.to_k.weight");
+        assert_eq!(warp_blocks()[&name], [channels, context], "{name}");
+    }
+}
+
+/// LDM files of the published model hold 1,944 tensors, of which `lastzc` (two, 20 weights) has no use.
+#[test]
+fn whole_stable_viton() {
+    let parts = [
+        unet(13),
+        warp_blocks(),
+        control_model(),
+        vae(),
+        image_encoder(),
+    ];
+    let tensors: usize = parts.iter().map(BTreeMap::len).sum();
+    let weights: i64 = parts.iter().map(|shapes| count(shapes, &[""]).1).sum();
+    assert_eq!(
+        (tensors - 5 * 2 * (3 - 1) + 2, weights + 20),
+        (1944, 1_838_680_959)
+    );
 }
 
 /// Names at the corners of the tree, as they stand in published files.

@@ -1,5 +1,7 @@
 //! From LDM names to diffusers names.
 
+use std::collections::BTreeSet;
+
 use super::View;
 
 /// Counts that the numbered blocks of an LDM checkpoint do not say by themselves.
@@ -13,27 +15,29 @@ pub(super) struct Levels {
 
 impl Levels {
     /// The UNet's from the place of its first downsampling (`input_blocks.N.0.op`) and the number of them, the
-    /// autoencoder's from its decoder.
+    /// autoencoder's from its decoder. A control model repeats the UNet's way down, so that either tells.
     pub(super) fn of(names: impl Iterator<Item = String>) -> Self {
-        let mut downsamplings = Vec::new();
+        let mut downsamplings = BTreeSet::new();
         let mut last = 1;
         let mut vae = 0;
         for name in names {
-            if let Some(rest) = name.strip_prefix("model.diffusion_model.input_blocks.") {
+            let encoder = ["model.diffusion_model.", "control_model."]
+                .iter()
+                .find_map(|network| name.strip_prefix(network)?.strip_prefix("input_blocks."));
+            if let Some(rest) = encoder {
                 let Some((number, rest)) = split_number(rest) else {
                     continue;
                 };
                 last = last.max(number);
                 if rest == "0.op.weight" {
-                    downsamplings.push(number);
+                    downsamplings.insert(number);
                 }
             } else if let Some(rest) = name.strip_prefix("first_stage_model.decoder.up.") {
                 vae = vae.max(split_number(rest).map_or(0, |(level, _)| level + 1));
             }
         }
         let unet_layers = downsamplings
-            .iter()
-            .min()
+            .first()
             .map_or(last, |first| first.saturating_sub(1))
             .max(1);
         Self {
@@ -82,6 +86,9 @@ pub(super) fn rename(name: &str, levels: &Levels) -> Vec<(String, View)> {
     let whole = |name: Option<String>| name.map(|name| (name, View::Whole)).into_iter().collect();
     if let Some(rest) = name.strip_prefix("model.diffusion_model.") {
         return whole(unet(rest, levels).map(|name| format!("unet.{name}")));
+    }
+    if let Some(rest) = name.strip_prefix("control_model.") {
+        return whole(control(rest, levels).map(|name| format!("control_model.{name}")));
     }
     if let Some(rest) = name.strip_prefix("first_stage_model.") {
         return vae(rest, levels.vae)
@@ -137,6 +144,10 @@ fn unet(name: &str, levels: &Levels) -> Option<String> {
             _ => None,
         };
     }
+    // Warp blocks have no counterpart in the diffusers library and are numbered in forward order already.
+    if name.starts_with("warp_flow_blks.") || name.starts_with("warp_zero_convs.") {
+        return Some(name.to_owned());
+    }
     let (number, rest) = split_number(name.strip_prefix("output_blocks.")?)?;
     let per_level = levels.unet_layers + 1;
     let (block, layer) = (number / per_level, number % per_level);
@@ -150,6 +161,14 @@ fn unet(name: &str, levels: &Levels) -> Option<String> {
         }
     }
     in_block(&format!("up_blocks.{block}"), layer, rest)
+}
+
+/// The control model's blocks are counted as the UNet's.
+fn control(name: &str, levels: &Levels) -> Option<String> {
+    match name.strip_prefix("cond_first_block.0.") {
+        Some(rest) => Some(format!("cond_first_block.{rest}")),
+        None => unet(name, levels),
+    }
 }
 
 /// `0.*` is the residual block of a layer, `1.*` its transformer.
