@@ -18,6 +18,7 @@ use i2am_weights::{DType, WeightFile};
 use tch::{Kind, Tensor};
 
 pub use json::ConfigFile;
+pub use ldm::to_ldm;
 pub use shapes::Shapes;
 use view::View;
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
-use i2am_nets::layout::{Checkpoint, Layout};
+use i2am_nets::layout::{Checkpoint, Layout, to_ldm};
 use i2am_nets::unet::{ControlModel, Heads, UNet, UNetConfig, WarpBlocks};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{
@@ -458,6 +458,31 @@ fn sizes_are_inferred_and_every_tensor_finds_its_place() {
     assert_eq!(report.unused, ["safety_model.input_blocks.0.0.bias"]);
     let names: BTreeSet<&str> = checkpoint.names().collect();
     assert_eq!(names.len(), report.loaded);
+}
+
+/// The way back: the same weights under diffusers names give the tensors that were written out by hand.
+#[test]
+fn names_and_shapes_go_back_to_ldm() {
+    let expected = ExpectedSource::new();
+    build(&expected);
+    let own = expected.shapes().into_iter().map(|(name, shape)| {
+        let values = Tensor::from_slice(&formula_weights(&name, &shape)).reshape(shape);
+        (name, values)
+    });
+    let stored = to_ldm(&own.collect()).unwrap();
+    let by_hand = ldm_tensors();
+    assert!(stored.keys().eq(by_hand.keys()));
+    for (name, (shape, values)) in &by_hand {
+        let size: Vec<usize> = stored[name].size().iter().map(|&n| n as usize).collect();
+        assert_eq!(&size, shape, "{name}");
+        let flat: Vec<f32> = Vec::try_from(stored[name].view(-1)).unwrap();
+        assert_eq!(&flat, values, "{name}");
+    }
+    let stranger = [("unet.pixel_attentions.0.bias".to_owned(), Tensor::from(1.0))];
+    assert_eq!(
+        to_ldm(&stranger.into()).unwrap_err(),
+        "unet.pixel_attentions.0.bias"
+    );
 }
 
 fn assert_same(what: &str, got: &Tensor, want: &Tensor) {

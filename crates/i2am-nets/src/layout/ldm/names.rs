@@ -4,13 +4,49 @@ use std::collections::BTreeSet;
 
 use super::View;
 
+/// LDM's and diffusers' names at both ends of a UNet.
+pub(super) const UNET_ENDS: [(&str, &str); 5] = [
+    ("time_embed.0.", "time_embedding.linear_1."),
+    ("time_embed.2.", "time_embedding.linear_2."),
+    ("input_blocks.0.0.", "conv_in."),
+    ("out.0.", "conv_norm_out."),
+    ("out.2.", "conv_out."),
+];
+
+/// In a residual block of a UNet.
+pub(super) const RESNET: [(&str, &str); 6] = [
+    ("in_layers.0.", "norm1."),
+    ("in_layers.2.", "conv1."),
+    ("emb_layers.1.", "time_emb_proj."),
+    ("out_layers.0.", "norm2."),
+    ("out_layers.3.", "conv2."),
+    ("skip_connection.", "conv_shortcut."),
+];
+
+/// In the autoencoder's attention; all but the normalisation, which is no convolution.
+pub(super) const VAE_ATTENTION: [(&str, &str); 4] = [
+    ("q.", "to_q."),
+    ("k.", "to_k."),
+    ("v.", "to_v."),
+    ("proj_out.", "to_out.0."),
+];
+
+/// In a block of the mapper; all but queries, keys and values, which are one tensor.
+pub(super) const MAPPER: [(&str, &str); 5] = [
+    ("attn.c_proj.", "attn1.to_out.0."),
+    ("ln_1.", "norm1."),
+    ("ln_2.", "norm3."),
+    ("mlp.c_fc.", "ff.net.0.proj."),
+    ("mlp.c_proj.", "ff.net.2."),
+];
+
 /// Counts that the numbered blocks of an LDM checkpoint do not say by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Levels {
     /// Residual blocks per level of the UNet on the way down.
-    unet_layers: usize,
-    unet: usize,
-    vae: usize,
+    pub(super) unet_layers: usize,
+    pub(super) unet: usize,
+    pub(super) vae: usize,
 }
 
 impl Levels {
@@ -49,7 +85,7 @@ impl Levels {
 }
 
 /// `"12.rest"` to `(12, "rest")`.
-fn split_number(text: &str) -> Option<(usize, &str)> {
+pub(super) fn split_number(text: &str) -> Option<(usize, &str)> {
     let (number, rest) = text.split_once('.')?;
     Some((number.parse().ok()?, rest))
 }
@@ -115,17 +151,8 @@ pub(super) fn rename(name: &str, levels: &Levels) -> Vec<(String, View)> {
 }
 
 fn unet(name: &str, levels: &Levels) -> Option<String> {
-    let fixed = [
-        ("time_embed.0.", "time_embedding.linear_1."),
-        ("time_embed.2.", "time_embedding.linear_2."),
-        ("input_blocks.0.0.", "conv_in."),
-        ("out.0.", "conv_norm_out."),
-        ("out.2.", "conv_out."),
-    ];
-    for (ldm, diffusers) in fixed {
-        if let Some(rest) = name.strip_prefix(ldm) {
-            return Some(format!("{diffusers}{rest}"));
-        }
+    if let Some(name) = renamed(name, &UNET_ENDS) {
+        return Some(name);
     }
     if let Some(rest) = name.strip_prefix("input_blocks.") {
         let (number, rest) = split_number(rest).filter(|(number, _)| *number > 0)?;
@@ -182,15 +209,12 @@ fn in_block(block: &str, layer: usize, rest: &str) -> Option<String> {
 }
 
 fn resnet(name: &str) -> Option<String> {
-    let names = [
-        ("in_layers.0.", "norm1."),
-        ("in_layers.2.", "conv1."),
-        ("emb_layers.1.", "time_emb_proj."),
-        ("out_layers.0.", "norm2."),
-        ("out_layers.3.", "conv2."),
-        ("skip_connection.", "conv_shortcut."),
-    ];
-    names.iter().find_map(|(ldm, diffusers)| {
+    renamed(name, &RESNET)
+}
+
+/// `name` with the beginning that `table` has on the left replaced by what it has on the right.
+pub(super) fn renamed(name: &str, table: &[(&str, &str)]) -> Option<String> {
+    table.iter().find_map(|(ldm, diffusers)| {
         name.strip_prefix(ldm)
             .map(|rest| format!("{diffusers}{rest}"))
     })
@@ -246,16 +270,8 @@ fn mid_attention(name: &str) -> Option<(String, View)> {
     if let Some(rest) = name.strip_prefix("norm.") {
         return Some((format!("attentions.0.group_norm.{rest}"), View::Whole));
     }
-    let names = [
-        ("q.", "to_q."),
-        ("k.", "to_k."),
-        ("v.", "to_v."),
-        ("proj_out.", "to_out.0."),
-    ];
-    let renamed = names
-        .iter()
-        .find_map(|(ldm, new)| name.strip_prefix(ldm).map(|rest| format!("{new}{rest}")))?;
-    Some((format!("attentions.0.{renamed}"), View::Squeeze))
+    let name = renamed(name, &VAE_ATTENTION)?;
+    Some((format!("attentions.0.{name}"), View::Squeeze))
 }
 
 fn mapper(name: &str) -> Vec<(String, View)> {
@@ -269,19 +285,8 @@ fn mapper(name: &str) -> Vec<(String, View)> {
         };
         return [(0, "to_q"), (1, "to_k"), (2, "to_v")].map(part).to_vec();
     }
-    let names = [
-        ("attn.c_proj.", "attn1.to_out.0."),
-        ("ln_1.", "norm1."),
-        ("ln_2.", "norm3."),
-        ("mlp.c_fc.", "ff.net.0.proj."),
-        ("mlp.c_proj.", "ff.net.2."),
-    ];
-    let renamed = names.iter().find_map(|(ldm, new)| {
-        rest.strip_prefix(ldm)
-            .map(|rest| format!("{block}.{new}{rest}"))
-    });
-    renamed
-        .map(|name| (name, View::Whole))
+    renamed(rest, &MAPPER)
+        .map(|name| (format!("{block}.{name}"), View::Whole))
         .into_iter()
         .collect()
 }
