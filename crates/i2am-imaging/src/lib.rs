@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod error;
 mod grid;
+mod labels;
 mod overlay;
 mod plane;
 pub mod resize;
@@ -24,6 +25,7 @@ pub use encode::{
 pub use error::ImagingError;
 pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};
+pub use labels::{read_labels, write_png_labels};
 pub use overlay::{colored, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{
