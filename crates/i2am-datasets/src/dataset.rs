@@ -1,6 +1,5 @@
 //! What every layout offers, and what follows from it.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use i2am_files::sha256_hex;
@@ -8,7 +7,7 @@ use i2am_imaging::{GrayImage, ImagingError, read_gray, read_labels, read_rgb};
 use image::GenericImageView;
 
 use crate::pose::PoseError;
-use crate::{DatasetError, LABELS, Pairing, Part, Pose, Sample};
+use crate::{DatasetError, Gap, LABELS, Pairing, Part, Pose, Sample};
 
 /// Stored mask levels from here on count as set, in all published families (`StableVITON`: `>= 128`; Paint-by-Example:
 /// `1 - level / 255 < 0.5`).
@@ -186,35 +185,6 @@ pub trait Dataset: Send + Sync {
                 .into_iter()
                 .chain(lines.flatten())
                 .collect::<String>(),
-        )
-    }
-}
-
-/// Files of one part that do not exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// The part.
-    pub part: Part,
-    /// Files missing.
-    pub missing: usize,
-    /// Files needed, one for each sample.
-    pub needed: usize,
-    /// Where the first of the missing files should be, in the order of samples.
-    pub first: PathBuf,
-}
-
-impl fmt::Display for Gap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            part,
-            missing,
-            needed,
-            first,
-        } = self;
-        let first = first.display();
-        write!(
-            f,
-            "part `{part}`: {missing} of {needed} files missing, first {first}"
         )
     }
 }

@@ -9,6 +9,7 @@
 
 mod dataset;
 mod error;
+mod gap;
 mod ids;
 pub mod manifest;
 mod pose;
@@ -17,8 +18,9 @@ mod sample;
 pub mod synth;
 pub mod viton_hd;
 
-pub use dataset::{Dataset, Gap};
+pub use dataset::Dataset;
 pub use error::DatasetError;
+pub use gap::Gap;
 pub use pose::{JOINTS, Joint, Pose};
 pub use registry::{DATASETS, DatasetConfig, DatasetKind};
 pub use sample::{LABELS, Pairing, Part, Sample};

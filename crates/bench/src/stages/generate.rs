@@ -1,7 +1,7 @@
 //! First stage: pictures and attention records.
 
 use anyhow::{Context as _, Result};
-use i2am_datasets::Dataset;
+use i2am_datasets::{Dataset, Part};
 use i2am_results::{RunFolder, SampleResult, Stage, Status};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{Pipeline, Request};
@@ -35,6 +35,7 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             let model = Loaded {
                 name: &entry.name,
                 pipeline: pipeline.as_ref(),
+                needs: entry.model.needs(),
                 capture: &capture,
             };
             let result = model.sample(plan, folder, index, &mut |step| {
@@ -55,6 +56,7 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
 struct Loaded<'a> {
     name: &'a str,
     pipeline: &'a dyn Pipeline,
+    needs: &'a [Part],
     capture: &'a CaptureConfig,
 }
 
@@ -91,7 +93,7 @@ impl Loaded<'_> {
         index: usize,
         on_step: &mut dyn FnMut(usize),
     ) -> Result<()> {
-        let sample = dataset.load(index)?;
+        let sample = dataset.load_parts(index, self.needs)?;
         let noise = NoiseSource::Seeded {
             seed,
             dataset: dataset.name().to_owned(),

@@ -140,7 +140,10 @@ impl Work<'_> {
     fn load(&self, folder: &RunFolder, index: usize) -> Result<Loaded> {
         let Sample {
             id, ground_truth, ..
-        } = self.plan.dataset.load(index)?;
+        } = self
+            .plan
+            .dataset
+            .load_present(index, &[Part::GroundTruth])?;
         let generated =
             read_rgb(folder.paths().image(self.model, &id)).context("the generated picture")?;
         let (width, height) = generated.dimensions();

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction, Level, levels};
-use i2am_datasets::Sample;
+use i2am_datasets::{Part, Sample};
 use i2am_imacs::{ImacsError, NoScore, score};
 use i2am_imaging::{GrayImage, Plane, gray_to_plane, pillow_bicubic_gray, read_rgb};
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
@@ -64,7 +64,8 @@ fn sample(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> SampleR
 }
 
 fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<Vec<Measurement>> {
-    let sample = plan.dataset.load(index)?;
+    let shown = [Part::ReferenceMask, Part::GroundTruth];
+    let sample = plan.dataset.load_present(index, &shown)?;
     let path = folder.paths().attention(model, &sample.id);
     let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
     let image =
