@@ -17,3 +17,5 @@ mod precision;
 mod recorder;
 mod stable_viton;
 mod tiny;
+mod tiny_viton;
+mod viton_rules;

@@ -242,26 +242,6 @@ impl TryOn<'_> {
     }
 }
 
-/// One pass through control model and UNet.
-fn predict(
-    networks: &StableVitonNetworks,
-    input: &Tensor,
-    hint: &Tensor,
-    timestep: i64,
-    context: &Context,
-    probe: &mut dyn AttentionProbe,
-) -> Tensor {
-    let StableVitonNetworks {
-        unet,
-        warp,
-        control_model,
-        ..
-    } = networks;
-    let t = unet.timesteps(timestep, input.size()[0], input.device());
-    let features = control_model.features(input, hint, &t, context);
-    unet.forward_warped(input, &t, context, warp, features, probe)
-}
-
 impl Denoiser for TryOn<'_> {
     fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
         let input = Tensor::cat(&[x, &self.fixed], 1);
@@ -275,19 +255,12 @@ impl Denoiser for TryOn<'_> {
             }
             None => &mut none,
         };
-        let eps = predict(networks, &input, &hint, call.timestep, &self.context, probe);
+        let eps = networks.predict(&input, &hint, call.timestep, &self.context, probe);
         let eps = match &self.unconditional {
             None => eps,
             Some((scale, context)) => {
                 let hint = self.hint(".unconditional")?;
-                let without = predict(
-                    networks,
-                    &input,
-                    &hint,
-                    call.timestep,
-                    context,
-                    &mut NoProbe,
-                );
+                let without = networks.predict(&input, &hint, call.timestep, context, &mut NoProbe);
                 &without + (eps - &without) * *scale
             }
         };
