@@ -1,6 +1,8 @@
 //! Checkpoint layouts, all presented under the diffusers spelling; and single files of single networks.
 //!
-//! Full names start with the network: `unet.conv_in.weight`, `vae.encoder.conv_in.weight`, `image_encoder.proj_out.bias`.
+//! Full names start with the network: `unet.conv_in.weight`, `vae.encoder.conv_in.weight`, `image_encoder.proj_out.bias`. What the
+//! diffusers library has no name for keeps that of its authors, below the network it belongs to: `control_model.cond_first_block.bias`,
+//! `unet.warp_flow_blks.4.proj_in.weight`.
 
 mod diffusers;
 mod json;
@@ -16,6 +18,7 @@ use i2am_weights::{DType, WeightFile};
 use tch::{Kind, Tensor};
 
 pub use json::ConfigFile;
+pub use ldm::to_ldm;
 pub use shapes::Shapes;
 use view::View;
 
@@ -209,12 +212,12 @@ impl Checkpoint {
         }
     }
 
-    /// Names in the files that are not in `asked` and are not known ballast.
+    /// Names in the files that are not in `asked` and are neither known ballast nor a setting among the tensors.
     pub(crate) fn unused(&self, asked: &BTreeSet<String>) -> Vec<String> {
         let left = self
             .entries
             .iter()
-            .filter(|(name, _)| !asked.contains(*name))
+            .filter(|(name, _)| !asked.contains(*name) && *name != "vae.scale_factor")
             .map(|(_, entry)| &entry.name);
         let all: BTreeSet<&String> = left.chain(&self.strangers).collect();
         all.into_iter().cloned().collect()

@@ -1,6 +1,8 @@
 //! The model families there are: one file each, one line each in [`FAMILIES`].
 
+mod common;
 mod paint_by_example;
+mod stable_viton;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,11 @@ pub use paint_by_example::{
     Networks, PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Posterior, Preprocess,
 };
 
+pub use stable_viton::{
+    ClothPosterior, StableViton, StableVitonConfig, StableVitonInputs, StableVitonNetworks,
+    StableVitonPipeline, StableVitonSizes, Start,
+};
+
 use crate::RunnerError;
 use crate::capture::CaptureConfig;
 use crate::noise::NoiseSource;
@@ -26,7 +33,7 @@ use crate::noise::NoiseSource;
 pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 
 /// Every family, sorted by name.
-pub static FAMILIES: &[&dyn Family] = &[&PaintByExample];
+pub static FAMILIES: &[&dyn Family] = &[&PaintByExample, &StableViton];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use i2am_datasets::Sample;
 use i2am_imaging::{GrayImage, RgbImage};
+use i2am_nets::image_encoder::ImageEncoder;
+use i2am_nets::{AttentionProbe, Observation};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{
     Generated, PaintByExampleConfig, PaintByExamplePipeline, Pipeline as _, Preprocess, Request,
@@ -45,7 +47,64 @@ pub(crate) fn close(what: &str, got: &Tensor, tensors: &Tensors, name: &str, tol
     );
 }
 
-fn number(config: &Value, key: &str) -> i64 {
+/// Compares the stages of the reference encoder on `pixels`, CLIP's input.
+pub(crate) fn compare_image_encoder(
+    name: &str,
+    encoder: &ImageEncoder,
+    pixels: &Tensor,
+    parts: &Tensors,
+    tolerance: f64,
+) {
+    let hidden = encoder.clip().hidden_states(pixels);
+    close(name, &hidden, parts, "cond.last_hidden_state", tolerance);
+    let pooled = encoder.clip().forward(pixels);
+    close(name, &pooled, parts, "cond.pooler_output", tolerance);
+    let mapped = encoder.mapper().forward(&pooled.unsqueeze(1));
+    close(name, &mapped, parts, "cond.mapper", tolerance);
+    let token = encoder.forward(pixels);
+    close(name, &token, parts, "cond.context", tolerance);
+}
+
+/// Block outputs as they pass.
+#[derive(Default)]
+pub(crate) struct Blocks {
+    seen: Vec<(String, Tensor)>,
+}
+
+impl AttentionProbe for Blocks {
+    fn observe(&mut self, _seen: &Observation<'_>) {}
+
+    fn block(&mut self, name: &str, output: &Tensor) {
+        self.seen.push((name.to_owned(), output.shallow_clone()));
+    }
+}
+
+impl Blocks {
+    /// The outputs whose block's name starts with `prefix`, in order.
+    pub(crate) fn below(&self, prefix: &str) -> Vec<Tensor> {
+        let own = self
+            .seen
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix));
+        own.map(|(_, output)| output.shallow_clone()).collect()
+    }
+
+    /// The decoder's outputs as LDM numbers them: an upsampling belongs to the block before it.
+    pub(crate) fn ldm_output_blocks(&self) -> Vec<Tensor> {
+        let mut outputs = Vec::new();
+        for (name, output) in &self.seen {
+            if name.starts_with("up_blocks") {
+                if name.ends_with("upsampler") {
+                    outputs.pop();
+                }
+                outputs.push(output.shallow_clone());
+            }
+        }
+        outputs
+    }
+}
+
+pub(crate) fn number(config: &Value, key: &str) -> i64 {
     config["config"][key]
         .as_i64()
         .unwrap_or_else(|| panic!("config has no {key}"))
