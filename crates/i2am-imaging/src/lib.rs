@@ -29,5 +29,5 @@ pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{
     pillow_bicubic, pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray,
     pillow_bilinear_rgb, pillow_nearest_gray, pillow_nearest_rgb, tensorflow_bilinear,
-    torch_bicubic, torch_bilinear, torch_nearest,
+    torch_adaptive_average, torch_bicubic, torch_bilinear, torch_nearest,
 };
