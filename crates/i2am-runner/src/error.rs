@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use i2am_datasets::Part;
 use i2am_nets::NetError;
 
 /// What can go wrong between a sample and its picture.
@@ -51,6 +52,16 @@ pub enum RunnerError {
         expected: (u32, u32),
         /// Height and width of the mask.
         found: (u32, u32),
+    },
+    /// A sample lacks a part that the family reads.
+    #[error("sample {sample}: a {family} model needs its {part}, which the data set does not give")]
+    MissingPart {
+        /// The sample's id.
+        sample: String,
+        /// The family.
+        family: &'static str,
+        /// What is lacking.
+        part: Part,
     },
     /// Injected noise is absent or has another shape.
     #[error("noise for `{purpose}`: expected shape {expected:?}, found {}", .found.as_ref().map_or("none".to_owned(), |f| format!("{f:?}")))]
