@@ -95,6 +95,15 @@ impl Positions {
         })
     }
 
+    /// A map that is 1 at the positions and 0 elsewhere, at the size of the grid.
+    pub fn to_plane(&self) -> Plane {
+        let mut plane = Plane::zeros(self.grid.height, self.grid.width);
+        for &index in &self.indices {
+            plane.data_mut()[index] = 1.0;
+        }
+        plane
+    }
+
     /// The positions in row-major order, as `row * width + column`.
     pub fn indices(&self) -> &[usize] {
         &self.indices

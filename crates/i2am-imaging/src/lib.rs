@@ -26,7 +26,7 @@ pub use error::ImagingError;
 pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};
 pub use labels::{read_labels, write_png_labels};
-pub use overlay::{colored, overlay};
+pub use overlay::{colored, outlined, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{
     opencv_linear_gray, opencv_linear_rgb, pillow_bicubic, pillow_bicubic_gray, pillow_bicubic_rgb,

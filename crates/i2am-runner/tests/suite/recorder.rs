@@ -76,6 +76,7 @@ fn config(time_groups: usize) -> CaptureConfig {
         time_groups,
         specific: vec![LAYER.to_owned()],
         chunk_mib: 1,
+        ..CaptureConfig::default()
     }
 }
 
@@ -127,14 +128,15 @@ fn sums_counts_and_mean_of_a_run() {
     let mut recorder = new(&config(2), ConditionalHalf::Whole, steps).unwrap();
     let network = transformer();
     for step in 0..steps {
-        recorder.begin(call(step));
+        recorder.begin(call(step)).unwrap();
         let _ = show(&network, step, 1, &mut recorder);
     }
     // An evaluation that is no step of its own leaves no trace.
-    recorder.begin(Call {
+    let extra = Call {
         primary: false,
         ..call(0)
-    });
+    };
+    recorder.begin(extra).unwrap();
     let _ = show(&network, 7, 1, &mut recorder);
 
     let record = recorder.finish((12, 8)).unwrap();
@@ -214,7 +216,7 @@ fn only_the_declared_half_is_recorded() {
     let _guard = tch::no_grad_guard();
     let of = |half| {
         let mut recorder = new(&config(1), half, 1).unwrap();
-        recorder.begin(call(0));
+        recorder.begin(call(0)).unwrap();
         let _ = show(&transformer(), 0, 2, &mut recorder);
         recorder.finish((12, 8)).unwrap().layers.remove(0)
     };
@@ -238,7 +240,7 @@ fn the_probe_changes_nothing() {
     let (x, context) = inputs(0, 2);
     let off = transformer().forward(&x, &context, &mut i2am_nets::NoProbe);
     let mut recorder = new(&config(1), ConditionalHalf::Second, 1).unwrap();
-    recorder.begin(call(0));
+    recorder.begin(call(0)).unwrap();
     let on = transformer().forward(&x, &context, &mut recorder);
     assert_eq!(values(&on), values(&off));
 }
@@ -256,7 +258,7 @@ fn unwanted_layers_are_left_out() {
         1,
     )
     .unwrap();
-    recorder.begin(call(0));
+    recorder.begin(call(0)).unwrap();
     let _ = show(&transformer(), 0, 1, &mut recorder);
     assert!(recorder.finish((12, 8)).unwrap().layers.is_empty());
 }
@@ -268,7 +270,7 @@ fn a_layer_that_does_not_exist_is_refused_with_those_that_do() {
         ..config(1)
     };
     let mut recorder = new(&config, ConditionalHalf::Whole, 1).unwrap();
-    recorder.begin(call(0));
+    recorder.begin(call(0)).unwrap();
     let _ = show(&transformer(), 0, 1, &mut recorder);
     let message = recorder.finish((12, 8)).unwrap_err().to_string();
     assert_eq!(

@@ -269,7 +269,7 @@ impl Denoiser for TryOn<'_> {
         let mut none = NoProbe;
         let probe: &mut dyn AttentionProbe = match &mut self.recorder {
             Some(recorder) => {
-                recorder.begin(call);
+                recorder.begin(call)?;
                 recorder
             }
             None => &mut none,
@@ -279,14 +279,14 @@ impl Denoiser for TryOn<'_> {
             None => eps,
             Some((scale, context)) => {
                 let hint = self.hint(".unconditional")?;
-                let without = predict(
-                    networks,
-                    &input,
-                    &hint,
-                    call.timestep,
-                    context,
-                    &mut NoProbe,
-                );
+                let t = call.timestep;
+                let without = match &mut self.recorder {
+                    None => predict(networks, &input, &hint, t, context, &mut NoProbe),
+                    Some(recorder) => {
+                        let mut probe = recorder.unrecorded();
+                        predict(networks, &input, &hint, t, context, &mut probe)
+                    }
+                };
                 &without + (eps - &without) * *scale
             }
         };
