@@ -11,9 +11,9 @@ use tch::{Device, Kind, Tensor};
 
 use crate::common::values;
 
-const LAYER: &str = "warp.0.transformer_blocks.0.attn2";
-const GRID: (i64, i64) = (6, 4);
-const KEY_GRID: (i64, i64) = (3, 5);
+pub(crate) const LAYER: &str = "warp.0.transformer_blocks.0.attn2";
+pub(crate) const GRID: (i64, i64) = (6, 4);
+pub(crate) const KEY_GRID: (i64, i64) = (3, 5);
 const TOLERANCE: f64 = 1e-5;
 
 fn wave(size: &[i64], frequency: f64) -> Tensor {
@@ -24,7 +24,7 @@ fn wave(size: &[i64], frequency: f64) -> Tensor {
         .reshape(size)
 }
 
-fn transformer() -> SpatialTransformer {
+pub(crate) fn transformer() -> SpatialTransformer {
     let source = FormulaSource::new(Precision::F32, Device::Cpu);
     let shape = BlockShape {
         width: 8,
@@ -37,7 +37,7 @@ fn transformer() -> SpatialTransformer {
 }
 
 /// Features `[batch, 8, 6, 4]` and reference `[batch, 6, 3, 5]`; every row and step has its own values.
-fn inputs(step: usize, batch: i64) -> (Tensor, Context) {
+pub(crate) fn inputs(step: usize, batch: i64) -> (Tensor, Context) {
     let shift = 0.01 * step as f64;
     let features = wave(&[batch, 8, GRID.0, GRID.1], 0.531 + shift);
     (
@@ -64,7 +64,7 @@ fn left_half(height: i64, width: i64) -> Tensor {
     mask
 }
 
-fn masks() -> CaptureMasks {
+pub(crate) fn masks() -> CaptureMasks {
     CaptureMasks {
         inpainting: Some(left_half(12, 8)),
         reference: Some(left_half(9, 20)),
@@ -88,7 +88,7 @@ fn new(
     Recorder::new(config, half, |_| true, masks(), steps)
 }
 
-fn call(step: usize) -> Call {
+pub(crate) fn call(step: usize) -> Call {
     Call {
         step,
         timestep: 1,
@@ -114,7 +114,7 @@ impl AttentionProbe for Seen {
 }
 
 /// `[heads, positions, tokens]` scores of one row of the batch at one step.
-fn scores(step: usize, batch: i64, row: i64) -> Tensor {
+pub(crate) fn scores(step: usize, batch: i64, row: i64) -> Tensor {
     let _guard = tch::no_grad_guard();
     let mut seen = Seen::default();
     let _ = show(&transformer(), step, batch, &mut seen);
