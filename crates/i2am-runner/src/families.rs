@@ -1,6 +1,7 @@
 //! The model families there are: one file each, one line each in [`FAMILIES`].
 
 mod common;
+mod inpainting;
 mod paint_by_example;
 mod stable_viton;
 
@@ -16,10 +17,10 @@ use tch::{Device, Tensor};
 use toml::Spanned;
 use toml::de::DeValue;
 
+pub use inpainting::{Networks, Posterior};
 pub use paint_by_example::{
-    Networks, PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Posterior, Preprocess,
+    PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Preprocess,
 };
-
 pub use stable_viton::{
     ClothPosterior, StableViton, StableVitonConfig, StableVitonInputs, StableVitonNetworks,
     StableVitonPipeline, StableVitonSizes, Start,

@@ -56,11 +56,13 @@ fn off(subject: &impl Subject) -> Taken {
 fn on(subject: &impl Subject) -> Recorded {
     let start = Clock::now();
     let mut recorder = subject.recorder();
-    recorder.begin(Call {
-        step: 0,
-        timestep: 501,
-        primary: true,
-    });
+    recorder
+        .begin(Call {
+            step: 0,
+            timestep: 501,
+            primary: true,
+        })
+        .expect("nothing is changed");
     let mut probe = Timed {
         recorder,
         spent: Duration::ZERO,

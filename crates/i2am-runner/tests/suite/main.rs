@@ -5,6 +5,7 @@
 mod bad_input;
 mod capture_maps;
 mod common;
+mod intervene;
 mod loading;
 mod noise;
 mod parity_attention;

@@ -6,12 +6,12 @@ use tch::{Device, Tensor};
 use super::{ClothPosterior, StableVitonConfig, StableVitonInputs, StableVitonNetworks, Start};
 use crate::RunnerError;
 use crate::capture::{CaptureMasks, ConditionalHalf, Recorder};
-use crate::families::common::{assert_finite, is_guided, step_noise, wants};
+use crate::families::common::{assert_finite, is_guided, noised, step_noise, wants};
 use crate::families::{Generated, Pipeline, Posterior, Request};
 use crate::noise::NoiseSource;
 use crate::pictures::{self, Quantise};
 use crate::samplers::{Call, Denoiser, Sampler};
-use crate::schedule::{Schedule, TRAIN_STEPS};
+use crate::schedule::Schedule;
 
 /// A loaded `StableVITON`.
 pub struct StableVitonPipeline {
@@ -110,8 +110,7 @@ impl StableVitonPipeline {
             Start::Noise => drawn,
             Start::Person => {
                 let person = self.latent(&self.encode(&inputs.person), "image", noise)?;
-                let alpha = Schedule::default().alpha(TRAIN_STEPS - 1);
-                person * alpha.sqrt() + drawn * (1.0 - alpha).sqrt()
+                noised(&person, &drawn)
             }
         })
     }
@@ -250,7 +249,7 @@ impl Denoiser for TryOn<'_> {
         let mut none = NoProbe;
         let probe: &mut dyn AttentionProbe = match &mut self.recorder {
             Some(recorder) => {
-                recorder.begin(call);
+                recorder.begin(call)?;
                 recorder
             }
             None => &mut none,
@@ -260,7 +259,14 @@ impl Denoiser for TryOn<'_> {
             None => eps,
             Some((scale, context)) => {
                 let hint = self.hint(".unconditional")?;
-                let without = networks.predict(&input, &hint, call.timestep, context, &mut NoProbe);
+                let t = call.timestep;
+                let without = match &mut self.recorder {
+                    None => networks.predict(&input, &hint, t, context, &mut NoProbe),
+                    Some(recorder) => {
+                        let mut probe = recorder.unrecorded();
+                        networks.predict(&input, &hint, t, context, &mut probe)
+                    }
+                };
                 &without + (eps - &without) * *scale
             }
         };
