@@ -8,10 +8,12 @@
 
 mod colormap;
 mod decode;
+mod draw;
 mod encode;
 mod error;
 mod grid;
 mod labels;
+mod morphology;
 mod overlay;
 mod plane;
 pub mod resize;
@@ -19,6 +21,7 @@ mod text;
 
 pub use colormap::ColorMap;
 pub use decode::{read_gray, read_rgb, rgb_to_gray};
+pub use draw::{pillow_ellipse, pillow_polygon, pillow_rectangle, pillow_wide_line};
 pub use encode::{
     encode_jpeg_rgb, encode_png_gray, encode_png_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb,
 };
@@ -26,6 +29,7 @@ pub use error::ImagingError;
 pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};
 pub use labels::{read_labels, write_png_labels};
+pub use morphology::{opencv_dilate, opencv_erode};
 pub use overlay::{colored, outlined, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{

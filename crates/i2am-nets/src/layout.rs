@@ -156,6 +156,12 @@ impl Checkpoint {
             .map_or_else(|| name.to_owned(), |entry| entry.name.clone())
     }
 
+    /// Whether the files have a tensor whose own name starts with `prefix`, be it of a network or known ballast.
+    pub fn has_in_file(&self, prefix: &str) -> bool {
+        let mut names = self.files.iter().flat_map(WeightFile::names);
+        names.any(|name| ldm::bare(name).starts_with(prefix))
+    }
+
     /// Reads the tensor `name`, on the CPU and in its stored format.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod bad_input;
 mod capture_maps;
 mod common;
+mod dci_vton;
 mod intervene;
 mod loading;
 mod noise;
