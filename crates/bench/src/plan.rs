@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{RunArgs, StageName};
 use crate::config::{Document, RunConfig, Source};
+use crate::exit::usage;
 use crate::{progress, stages};
 
 /// Where synthetic sets without a folder of their own are drawn.
@@ -75,6 +76,13 @@ impl Plan {
         if self.stages.contains(&StageName::Generate) {
             stages::check_models(self, &mut needs)?;
         }
+        if self.config.detection.is_some() && self.dataset.object(0).is_none() {
+            return Err(usage(format!(
+                "task = \"detection\": the data set `{}` knows no boxes of objects; expected one that does, such as `{}`",
+                self.dataset.name(),
+                i2am_datasets::coco_detection::NAME
+            )));
+        }
         needs.sort_unstable();
         needs.dedup();
         self.dataset.check(&needs)?;
@@ -133,6 +141,7 @@ impl Plan {
             dataset,
             convention,
             imacs,
+            detection,
             capture,
             metrics,
             ..
@@ -151,6 +160,7 @@ impl Plan {
                     "chunk_mib": capture.chunk_mib,
                 },
             },
+            "detection": detection,
             "metric": metrics.settings,
         })
     }
@@ -166,7 +176,7 @@ fn config_hashes(config: &Value) -> ConfigHashes {
     let of = |keys: &[&str]| ConfigHash::of(config, keys);
     ConfigHashes {
         generate: of(&["seed", "dataset", "model", "attribution.capture"]),
-        score: of(&["attribution.convention", "attribution.imacs"]),
+        score: of(&["attribution.convention", "attribution.imacs", "detection"]),
         measure: of(&["metric"]),
     }
 }

@@ -8,6 +8,7 @@ use i2am_imaging::{
 };
 use i2am_results::RunPaths;
 
+use super::detection::{BoxPicture, Detected};
 use crate::plan::Plan;
 
 /// Height of a picture on the sheet.
@@ -28,6 +29,7 @@ pub(super) fn write(
     sample: &Sample,
     record: &AttentionRecord,
     image: &RgbImage,
+    detected: Option<&Detected>,
 ) -> Result<()> {
     let settings = &plan.config.pictures;
     if !settings.grid && !settings.overlays {
@@ -54,6 +56,15 @@ pub(super) fn write(
             ));
         }
     }
+    let boxes = detected.map_or_else(Vec::new, |detected| {
+        detected.pictures(image, |name| {
+            let of_level = |(direction, level, _): &&Overlay| {
+                *direction == Direction::ReferenceToGenerated && level.to_string() == name
+            };
+            let overlay = overlays.iter().find(of_level);
+            overlay.map(|(_, _, picture)| picture)
+        })
+    });
     if settings.overlays {
         let folder = paths.maps(model, &sample.id);
         // Levels that only an earlier convention had would stay among the new ones.
@@ -64,11 +75,14 @@ pub(super) fn write(
             let name = level.to_string().replace(':', "-");
             write_png_rgb(folder.join(format!("{direction}.{name}.png")), picture)?;
         }
+        for BoxPicture { file, picture, .. } in &boxes {
+            write_png_rgb(folder.join(format!("{file}.png")), picture)?;
+        }
     }
     if settings.grid {
         write_png_rgb(
             paths.grid(model, &sample.id),
-            &sheet(model, sample, image, &overlays),
+            &sheet(model, sample, image, &overlays, boxes),
         )?;
     }
     Ok(())
@@ -94,7 +108,13 @@ fn attribution(
     ))
 }
 
-fn sheet(model: &str, sample: &Sample, image: &RgbImage, overlays: &[Overlay]) -> RgbImage {
+fn sheet(
+    model: &str,
+    sample: &Sample,
+    image: &RgbImage,
+    overlays: &[Overlay],
+    boxes: Vec<BoxPicture>,
+) -> RgbImage {
     let mut grid = PictureGrid::new();
     let mut inputs = vec![
         Cell::new("to inpaint", with_hole(sample)),
@@ -113,6 +133,12 @@ fn sheet(model: &str, sample: &Sample, image: &RgbImage, overlays: &[Overlay]) -
     };
     inputs.extend(overlays.iter().filter_map(unified));
     grid.row(format!("{model}, sample {}", sample.id), INPUTS, inputs);
+    if !boxes.is_empty() {
+        let cells = boxes
+            .into_iter()
+            .map(|drawn| Cell::new(drawn.caption, drawn.picture));
+        grid.row(Detected::LEGEND, MAPS, cells);
+    }
     for direction in Direction::ALL {
         let titles: [(&str, LevelFilter); 3] = [
             ("time groups, noisiest first", |level| {

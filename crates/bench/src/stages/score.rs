@@ -8,7 +8,7 @@ use i2am_imaging::{GrayImage, Plane, gray_to_plane, pillow_bicubic_gray, read_rg
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
 use rayon::prelude::*;
 
-use super::pictures;
+use super::{detection, pictures};
 use crate::plan::Plan;
 use crate::progress;
 
@@ -75,7 +75,14 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
         let mask = mask_of(&sample, direction, height as usize, width as usize)?;
         rows.extend(score_direction(plan, &record, direction, mask.as_ref()));
     }
-    pictures::write(plan, folder.paths(), model, &sample, &record, &image)?;
+    let size = [height as usize, width as usize];
+    let mut detected = detection::detect(plan, &record, &sample, index, size)?;
+    if let Some(detected) = &mut detected {
+        rows.append(&mut detected.rows);
+    }
+    let paths = folder.paths();
+    let boxes = detected.as_ref();
+    pictures::write(plan, paths, model, &sample, &record, &image, boxes)?;
     Ok(rows)
 }
 
