@@ -167,7 +167,7 @@ fn shown(index: u64, noise: f64) -> (Plane, BoundingBox) {
     (map, truth)
 }
 
-/// Mean IoU of every procedure on 16 such maps, boxes that are not there counted as 0.
+/// Mean IoU of every procedure on 40 such maps, boxes that are not there counted as 0.
 fn mean_ious(noise: f64) -> Vec<(String, f64)> {
     let config = DetectionConfig::default();
     let mean = |procedure: &dyn Procedure| {
@@ -184,7 +184,7 @@ fn mean_ious(noise: f64) -> Vec<(String, f64)> {
                 iou(&found, &truth.scaled([64, 64], [512, 512]))
             })
         };
-        (0..16).map(overlap).sum::<f64>() / 16.0
+        (0..40).map(overlap).sum::<f64>() / 40.0
     };
     let procedures = config.procedures();
     procedures
@@ -196,7 +196,7 @@ fn mean_ious(noise: f64) -> Vec<(String, f64)> {
 /// The claim of `docs/detection.md`; its table is what this prints.
 #[test]
 fn the_best_fit_is_nearer_to_the_truth_than_the_published_procedures() {
-    for noise in [0.0, 0.5, 1.0, 1.5, 2.0] {
+    for noise in [0.0, 1.0, 2.0] {
         let means = mean_ious(noise);
         eprintln!("noise {noise}: {means:?}");
         let (name, best) = &means[0];
