@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{RunArgs, StageName};
 use crate::config::{Document, RunConfig, Source};
+use crate::exit::usage;
 use crate::{progress, stages};
 
 /// Where synthetic sets without a folder of their own are drawn.
@@ -78,6 +79,13 @@ impl Plan {
         if self.stages.contains(&StageName::Generate) {
             stages::check_models(self, &mut needs)?;
         }
+        if self.config.detection.is_some() && self.dataset.object(0).is_none() {
+            return Err(usage(format!(
+                "task = \"detection\": the data set `{}` knows no boxes of objects; expected one that does, such as `{}`",
+                self.dataset.name(),
+                i2am_datasets::coco_detection::NAME
+            )));
+        }
         needs.sort_unstable();
         needs.dedup();
         self.dataset.check(&needs)?;
@@ -136,6 +144,7 @@ impl Plan {
             dataset,
             convention,
             imacs,
+            detection,
             capture,
             specific,
             metrics,
@@ -155,6 +164,7 @@ impl Plan {
                     "chunk_mib": capture.chunk_mib,
                 },
             },
+            "detection": detection,
             "metric": metrics.settings,
         });
         // What a run does without leaves no trace, so that its rows keep their hash.
@@ -180,7 +190,7 @@ fn config_hashes(config: &Value) -> ConfigHashes {
     if config.get("intervene").is_some() {
         generate.push("intervene");
     }
-    let mut score = vec!["attribution.convention", "attribution.imacs"];
+    let mut score = vec!["attribution.convention", "attribution.imacs", "detection"];
     if config["attribution"].get("specific").is_some() {
         score.push("attribution.specific");
     }

@@ -11,6 +11,7 @@ use crate::commands::Line;
 /// Levels that are shown; the others are in the files.
 fn shown(row: &AggregateRow) -> bool {
     row.stage == Stage::Measure
+        || row.metric == "iou"
         || row.level == "unified"
         || row.level.starts_with("time:")
         || row.level.starts_with("resolution:")
@@ -104,6 +105,17 @@ pub(crate) fn worst(rows: &[DebugRow]) -> String {
     )
 }
 
+fn level_or_variant(row: &AggregateRow) -> String {
+    match row.metric.as_str() {
+        // A box has both: the map and how it was read.
+        "iou" | "box_found" if !row.level.is_empty() => {
+            format!("{} {}", row.level, row.convention)
+        }
+        _ if row.level.is_empty() => row.convention.clone(),
+        _ => row.level.clone(),
+    }
+}
+
 /// Means over samples: one line per model, direction and level.
 pub(crate) fn summary(rows: &[AggregateRow]) -> String {
     let mut table = Table::new();
@@ -126,11 +138,7 @@ pub(crate) fn summary(rows: &[AggregateRow]) -> String {
         table.add_row([
             row.model.clone(),
             format!("{}{mark}", row.metric),
-            if row.level.is_empty() {
-                row.convention.clone()
-            } else {
-                row.level.clone()
-            },
+            level_or_variant(row),
             number(row.mean),
             number(row.sd),
             row.n.to_string(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use i2am_files::sha256_hex;
-use i2am_imaging::{GrayImage, ImagingError, read_gray, read_labels, read_rgb};
+use i2am_imaging::{BoundingBox, GrayImage, ImagingError, read_gray, read_labels, read_rgb};
 use image::GenericImageView;
 
 use crate::pose::PoseError;
@@ -40,6 +40,22 @@ pub trait Dataset: Send + Sync {
     /// Why a part may be lacking, or what to do about it; starts with `: ` unless empty.
     fn why_without(&self, _part: Part) -> &'static str {
         ""
+    }
+
+    /// Whether a part that every sample has is stored nowhere, but made from other parts when a sample is loaded.
+    fn is_derived(&self, _part: Part) -> bool {
+        false
+    }
+
+    /// The true box of the object in the image of sample `index`, in its pixels. None if the dataset knows of no objects, or of no
+    /// such sample.
+    fn object(&self, _index: usize) -> Option<BoundingBox> {
+        None
+    }
+
+    /// What is worth saying about the set as a whole before a run.
+    fn remark(&self) -> Option<String> {
+        None
     }
 
     /// Reads sample `index` with all parts whose files exist.
@@ -129,7 +145,10 @@ pub trait Dataset: Send + Sync {
     /// [`DatasetError::NoPart`] if the dataset has no such part for a sample; else [`DatasetError::MissingFiles`], which tells for
     /// each part how many files are missing and where the first should be.
     fn check(&self, needs: &[Part]) -> Result<(), DatasetError> {
-        let wanted = |part: &Part| Part::REQUIRED.contains(part) || needs.contains(part);
+        let wanted = |part: &Part| {
+            let needed = Part::REQUIRED.contains(part) || needs.contains(part);
+            needed && !self.is_derived(*part)
+        };
         let parts: Vec<Part> = Part::ALL.into_iter().filter(wanted).collect();
         let gaps = self.gaps(&parts)?;
         if gaps.is_empty() {
@@ -220,7 +239,7 @@ impl fmt::Display for Gap {
 }
 
 /// The path of a part, or why there is none.
-fn part_path<D: Dataset + ?Sized>(
+pub(crate) fn part_path<D: Dataset + ?Sized>(
     dataset: &D,
     index: usize,
     part: Part,

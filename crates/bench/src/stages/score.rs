@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::masks::Masks;
 use super::pictures::Pictures;
-use super::specific;
+use super::{detection, specific};
 use crate::plan::Plan;
 use crate::progress;
 
@@ -79,6 +79,10 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
         let mask = masks.of_direction(direction);
         rows.extend(score_direction(plan, &record, direction, mask));
     }
+    let mut detected = detection::detect(plan, &record, &sample, index, size)?;
+    if let Some(detected) = &mut detected {
+        rows.append(&mut detected.rows);
+    }
     let specific = specific::maps(plan, &record, &masks);
     rows.extend(specific::rows(plan, &specific, &masks));
     let pictures = Pictures {
@@ -87,6 +91,7 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
         model,
         sample: &sample,
         image: &image,
+        detected: detected.as_ref(),
     };
     pictures.write(&record, &specific)?;
     Ok(rows)
