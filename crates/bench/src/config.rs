@@ -5,9 +5,10 @@ mod document;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use i2am_attribution::{Convention, ConventionConfig};
+use i2am_attribution::{Convention, ConventionConfig, SpecificConfig};
 use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
+use i2am_imacs::detection::DetectionConfig;
 use i2am_imaging::ColorMap;
 use i2am_metrics::{Configured, METRICS};
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,11 @@ pub(crate) struct RunConfig {
     pub(crate) dataset: DatasetConfig,
     pub(crate) convention: Convention,
     pub(crate) imacs: ImacsConfig,
+    /// There if `task = "detection"`.
+    pub(crate) detection: Option<DetectionConfig>,
     pub(crate) capture: Capture,
+    pub(crate) specific: SpecificConfig,
+    pub(crate) debug: Debug,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
     /// Folder of the file, where relative paths start.
@@ -50,7 +55,7 @@ pub(crate) struct RunConfig {
 pub(crate) struct Capture {
     /// Groups of steps that are summed apart; by default as many as the convention shows.
     pub(crate) time_groups: Option<usize>,
-    /// Layers whose position-by-position attention is kept.
+    /// Layers whose position-by-position attention is kept; by default those of `[attribution.specific]`.
     pub(crate) specific: Vec<String>,
     /// Bound on the scores held at a time, in MiB.
     pub(crate) chunk_mib: usize,
@@ -62,6 +67,25 @@ impl Default for Capture {
             time_groups: None,
             specific: Vec::new(),
             chunk_mib: 64,
+        }
+    }
+}
+
+/// `[attribution.debug]`: the ranking of heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Debug {
+    /// Whether `debug/<model>.csv` is written.
+    pub(crate) ranking: bool,
+    /// How many of the worst are named at the end.
+    pub(crate) worst: usize,
+}
+
+impl Default for Debug {
+    fn default() -> Self {
+        Self {
+            ranking: true,
+            worst: 3,
         }
     }
 }
@@ -111,14 +135,31 @@ struct Top {
     output: Option<PathBuf>,
     #[serde(default)]
     seed: u64,
+    #[serde(default)]
+    task: Task,
     #[serde(rename = "dataset")]
     _dataset: serde::de::IgnoredAny,
     #[serde(rename = "model")]
     _models: Vec<serde::de::IgnoredAny>,
     #[serde(rename = "attribution")]
     _attribution: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "intervene")]
+    _intervene: Option<serde::de::IgnoredAny>,
     #[serde(rename = "metric")]
     _metrics: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "detection")]
+    _detection: Option<serde::de::IgnoredAny>,
+}
+
+/// What is asked of the maps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Task {
+    /// That they respect the mask.
+    #[default]
+    Inpainting,
+    /// That they also tell where the object is.
+    Detection,
 }
 
 impl RunConfig {
@@ -145,13 +186,23 @@ impl RunConfig {
         let base = document.path().parent().unwrap_or(Path::new("")).to_owned();
         let mut dataset = Self::read_dataset(document)?;
         dataset.resolve(&base);
-        let [imacs, capture, pictures] =
-            ["imacs", "capture", "pictures"].map(|key| document.take("attribution", key));
+        let [imacs, capture, specific, debug, pictures] =
+            ["imacs", "capture", "specific", "debug", "pictures"]
+                .map(|key| document.take("attribution", key));
         let imacs = imacs
             .map(|table| document.parse(table))
             .transpose()?
             .unwrap_or_default();
         let capture = capture
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        let specific = specific
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        check_specific(&specific, &capture).map_err(|error| document.refuse(&error))?;
+        let debug = debug
             .map(|table| document.parse(table))
             .transpose()?
             .unwrap_or_default();
@@ -167,6 +218,7 @@ impl RunConfig {
         let convention = attribution
             .resolve()
             .map_err(|error| document.refuse(&error))?;
+        let detection = Self::read_detection(document, top.task)?;
         let metrics = Self::read_metrics(document)?;
         Ok(Self {
             output: top.output.map_or_else(
@@ -178,7 +230,10 @@ impl RunConfig {
             dataset,
             convention,
             imacs,
+            detection,
             capture,
+            specific,
+            debug,
             pictures,
             metrics,
             base,
@@ -198,6 +253,22 @@ impl RunConfig {
             return Err(document.refuse(&format!("dataset.kind: no dataset `{kind}`: {help}")));
         };
         config.map_err(|error| document.locate(error))
+    }
+
+    fn read_detection(document: &mut Document<'_>, task: Task) -> Result<Option<DetectionConfig>> {
+        let table = document.take_top("detection");
+        if task != Task::Detection {
+            return match table {
+                None => Ok(None),
+                Some(_) => Err(document.refuse(&"[detection] needs `task = \"detection\"`")),
+            };
+        }
+        let parsed = table.map(|table| document.parse(table)).transpose()?;
+        let config: DetectionConfig = parsed.unwrap_or_default();
+        match config.check() {
+            Ok(()) => Ok(Some(config)),
+            Err(problem) => Err(document.refuse(&problem)),
+        }
     }
 
     fn read_metrics(document: &mut Document<'_>) -> Result<Metrics> {
@@ -237,4 +308,23 @@ impl RunConfig {
             .time_groups
             .unwrap_or(self.convention.time_groups)
     }
+
+    /// Layers whose position-by-position attention is recorded.
+    pub(crate) fn recorded_specific(&self) -> &[String] {
+        if self.capture.specific.is_empty() {
+            &self.specific.layers
+        } else {
+            &self.capture.specific
+        }
+    }
+}
+
+fn check_specific(specific: &SpecificConfig, capture: &Capture) -> Result<(), String> {
+    specific.check().map_err(|error| error.to_string())?;
+    if !specific.is_empty() && specific.layers.is_empty() && capture.specific.is_empty() {
+        return Err(
+            "attribution.specific: expected `layers`, by name or with `*`, found none".to_owned(),
+        );
+    }
+    Ok(())
 }

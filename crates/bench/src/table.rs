@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
-use i2am_results::{AggregateRow, Stage};
+use i2am_results::{AggregateRow, DebugRow, Stage};
 
 use crate::commands::Line;
 
 /// Levels that are shown; the others are in the files.
 fn shown(row: &AggregateRow) -> bool {
     row.stage == Stage::Measure
+        || row.metric == "iou"
         || row.level == "unified"
         || row.level.starts_with("time:")
         || row.level.starts_with("resolution:")
@@ -64,6 +65,57 @@ fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
+/// The heads that look outside the mask most.
+pub(crate) fn worst(rows: &[DebugRow]) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header([
+        "model",
+        "worst",
+        "layer, head, time group",
+        "imacs",
+        "sd",
+        "n",
+        "outside",
+        "area",
+    ]);
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let percent = |share: Option<f64>| {
+        share.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", 100.0 * share))
+    };
+    for row in rows {
+        let mark = if row.note == "one-token" { "*" } else { "" };
+        let rank = row.rank.map_or_else(String::new, |rank| rank.to_string());
+        table.add_row([
+            row.model.clone(),
+            format!("{}{mark} {rank}", row.direction),
+            format!("{}, {}, {}", row.layer, row.head, row.time_group),
+            number(row.imacs),
+            number(row.sd),
+            row.n.to_string(),
+            percent(row.attention_outside),
+            percent(row.area_outside),
+        ]);
+    }
+    align_right(&mut table, 3..8);
+    format!(
+        "{table}\nThe worst heads: their mean score, and how much of their attention lies outside the mask beside how much of the area \
+         does.\nAll are in debug/MODEL.csv; [intervene] tries what becomes of the picture without them."
+    )
+}
+
+fn level_or_variant(row: &AggregateRow) -> String {
+    match row.metric.as_str() {
+        // A box has both: the map and how it was read.
+        "iou" | "box_found" if !row.level.is_empty() => {
+            format!("{} {}", row.level, row.convention)
+        }
+        _ if row.level.is_empty() => row.convention.clone(),
+        _ => row.level.clone(),
+    }
+}
+
 /// Means over samples: one line per model, direction and level.
 pub(crate) fn summary(rows: &[AggregateRow]) -> String {
     let mut table = Table::new();
@@ -86,11 +138,7 @@ pub(crate) fn summary(rows: &[AggregateRow]) -> String {
         table.add_row([
             row.model.clone(),
             format!("{}{mark}", row.metric),
-            if row.level.is_empty() {
-                row.convention.clone()
-            } else {
-                row.level.clone()
-            },
+            level_or_variant(row),
             number(row.mean),
             number(row.sd),
             row.n.to_string(),

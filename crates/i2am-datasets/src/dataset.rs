@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use i2am_files::sha256_hex;
-use i2am_imaging::{GrayImage, ImagingError, read_gray, read_labels, read_rgb};
+use i2am_imaging::{BoundingBox, GrayImage, ImagingError, read_gray, read_labels, read_rgb};
 use image::GenericImageView;
 
 use crate::pose::PoseError;
@@ -39,6 +39,22 @@ pub trait Dataset: Send + Sync {
     /// Why a part may be lacking, or what to do about it; starts with `: ` unless empty.
     fn why_without(&self, _part: Part) -> &'static str {
         ""
+    }
+
+    /// Whether a part that every sample has is stored nowhere, but made from other parts when a sample is loaded.
+    fn is_derived(&self, _part: Part) -> bool {
+        false
+    }
+
+    /// The true box of the object in the image of sample `index`, in its pixels. None if the dataset knows of no objects, or of no
+    /// such sample.
+    fn object(&self, _index: usize) -> Option<BoundingBox> {
+        None
+    }
+
+    /// What is worth saying about the set as a whole before a run.
+    fn remark(&self) -> Option<String> {
+        None
     }
 
     /// Reads sample `index` with all parts whose files exist.
@@ -138,14 +154,14 @@ pub trait Dataset: Send + Sync {
         }
     }
 
-    /// Those of `parts` whose files do not all exist.
+    /// Those of `parts` whose files do not all exist; parts that are made of others have none.
     ///
     /// # Errors
     /// [`DatasetError::NoPart`].
     fn gaps(&self, parts: &[Part]) -> Result<Vec<Gap>, DatasetError> {
         let needed = self.ids().len();
         let mut gaps = Vec::new();
-        for &part in parts {
+        for &part in parts.iter().filter(|part| !self.is_derived(**part)) {
             let mut missing = Vec::new();
             for index in 0..needed {
                 let path = part_path(self, index, part)?;
@@ -190,7 +206,7 @@ pub trait Dataset: Send + Sync {
 }
 
 /// The path of a part, or why there is none.
-fn part_path<D: Dataset + ?Sized>(
+pub(crate) fn part_path<D: Dataset + ?Sized>(
     dataset: &D,
     index: usize,
     part: Part,

@@ -3,10 +3,12 @@
 //! A [`Dataset`] is a sorted list of sample ids and, for each, the files of its [`Part`]s; reading, checking and hashing
 //! are the same for all layouts. A layout is one file here and one line in [`DATASETS`]:
 //!
+//! - [`coco_detection`]: one object of each image of an annotation file, for detection;
 //! - [`viton_hd`]: the published folders of VITON-HD;
 //! - [`manifest`]: a CSV file that names the pictures, for anybody's data;
 //! - [`synth`]: a drawn try-on set, written in VITON-HD's layout and read back through its reader.
 
+pub mod coco_detection;
 mod dataset;
 mod error;
 mod gap;

@@ -1,4 +1,4 @@
-//! Decoding, encoding, the named resizes, colour maps and overlays.
+//! Decoding, encoding, the named resizes, colour maps, overlays and boxes.
 //!
 //! Two kinds of pictures: 8-bit images ([`RgbImage`], [`GrayImage`]) and [`Plane`], a map of `f32`. Sizes are always
 //! given as height, then width.
@@ -6,6 +6,7 @@
 //! No function is just `resize`: libraries disagree on what bicubic means (see [`resize`]), so that every function is
 //! named after the library whose numbers it gives.
 
+mod bounding_box;
 mod colormap;
 mod decode;
 mod draw;
@@ -19,7 +20,8 @@ mod plane;
 pub mod resize;
 mod text;
 
-pub use colormap::ColorMap;
+pub use bounding_box::{BoundingBox, draw_box};
+pub use colormap::{ColorMap, jet_colors};
 pub use decode::{read_gray, read_rgb, rgb_to_gray};
 pub use draw::{pillow_ellipse, pillow_polygon, pillow_rectangle, pillow_wide_line};
 pub use encode::{
@@ -30,10 +32,10 @@ pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};
 pub use labels::{read_labels, write_png_labels};
 pub use morphology::{opencv_dilate, opencv_erode};
-pub use overlay::{colored, overlay};
+pub use overlay::{colored, outlined, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{
     opencv_linear_gray, opencv_linear_rgb, pillow_bicubic, pillow_bicubic_gray, pillow_bicubic_rgb,
     pillow_bilinear_gray, pillow_bilinear_rgb, pillow_nearest_gray, pillow_nearest_rgb,
-    tensorflow_bilinear, torch_bicubic, torch_bilinear, torch_nearest,
+    tensorflow_bilinear, torch_adaptive_average, torch_bicubic, torch_bilinear, torch_nearest,
 };

@@ -218,12 +218,12 @@ impl Checkpoint {
         }
     }
 
-    /// Names in the files that are not in `asked` and are not known ballast.
+    /// Names in the files that are not in `asked` and are neither known ballast nor a setting among the tensors.
     pub(crate) fn unused(&self, asked: &BTreeSet<String>) -> Vec<String> {
         let left = self
             .entries
             .iter()
-            .filter(|(name, _)| !asked.contains(*name))
+            .filter(|(name, _)| !asked.contains(*name) && *name != "vae.scale_factor")
             .map(|(_, entry)| &entry.name);
         let all: BTreeSet<&String> = left.chain(&self.strangers).collect();
         all.into_iter().cloned().collect()

@@ -93,6 +93,14 @@ pub enum RunnerError {
         /// Which tensor.
         what: &'static str,
     },
+    /// A rule of an intervention that cannot work.
+    #[error("intervene.{rule}: {reason}")]
+    Intervene {
+        /// The rule: `scale` or `forbid`, and its number from 0.
+        rule: String,
+        /// Why not.
+        reason: String,
+    },
     /// A layer named for position-by-position maps does not exist or has no spatial reference.
     #[error("attribution.specific: layer `{layer}`: {reason}")]
     Specific {

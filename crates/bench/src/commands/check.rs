@@ -29,5 +29,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         plan.device,
         plan.output().display()
     ))?;
+    if let Some(remark) = plan.dataset.remark() {
+        progress::print(&remark)?;
+    }
     Ok(Outcome::Ok)
 }

@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use i2am_attribution::ConventionName;
 use i2am_datasets::DATASETS;
+use i2am_imacs::detection::{BaselineName, ProcedureName};
 use i2am_metrics::METRICS;
 
 use crate::exit::Outcome;
@@ -48,7 +49,45 @@ pub(super) fn run() -> Result<Outcome> {
                 "imacs_r",
                 "agreement of generated-to-reference maps with the garment",
             ),
+            (
+                "attention_outside",
+                "share of a specific map's attention outside the mask",
+            ),
         ],
+    );
+    section(
+        "levels",
+        vec![
+            ("unified", "all steps, heads and chosen layers"),
+            ("time:K", "one group of steps"),
+            ("head:H", "one head of all chosen layers"),
+            ("layer:NAME", "one layer"),
+            ("resolution:HxW", "the chosen layers of one size"),
+            (
+                "specific:NAME/PLACE",
+                "one position, box or masked region in one layer ([attribution.specific])",
+            ),
+            (
+                "layer:NAME/head:H/time:K",
+                "one head of one layer in one group of steps (debug/MODEL.csv)",
+            ),
+            ("iou", "detection: overlap of a box with the true one"),
+            ("box_found", "detection: whether a map has a box, 1 or 0"),
+        ],
+    );
+    section(
+        "detection: boxes from maps",
+        ProcedureName::ALL
+            .iter()
+            .map(|name| (name.as_str(), name.description()))
+            .collect(),
+    );
+    section(
+        "detection: baselines",
+        BaselineName::ALL
+            .iter()
+            .map(|name| (name.as_str(), name.description()))
+            .collect(),
     );
     for metric in METRICS {
         let info = metric.info();

@@ -14,8 +14,8 @@ use crate::progress;
 /// Generates every sample that is not done yet. A sample that fails is noted and the others go on.
 pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     let device = models::device(&plan.device)?;
-    let capture = models::capture(plan);
     for entry in &plan.models {
+        let capture = models::capture(plan, &entry.name);
         let ids = &plan.dataset.ids()[..plan.samples];
         let done = |id: &String| folder.done(Stage::Generate, &entry.name, id) == Some(Status::Ok);
         let left: Vec<usize> = (0..ids.len()).filter(|&index| !done(&ids[index])).collect();
@@ -93,7 +93,14 @@ impl Loaded<'_> {
         index: usize,
         on_step: &mut dyn FnMut(usize),
     ) -> Result<()> {
-        let sample = dataset.load_parts(index, self.needs)?;
+        let mut parts = self.needs.to_vec();
+        // Attention to the garment is summed apart from the rest of the reference wherever the mask is known.
+        let mask = dataset.path(index, Part::ReferenceMask);
+        parts.extend(
+            mask.filter(|mask| mask.is_file())
+                .map(|_| Part::ReferenceMask),
+        );
+        let sample = dataset.load_parts(index, &parts)?;
         let noise = NoiseSource::Seeded {
             seed,
             dataset: dataset.name().to_owned(),

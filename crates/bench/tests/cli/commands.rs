@@ -18,6 +18,10 @@ fn list_names_everything_a_configuration_can_name() {
         "released-code",
         "paper",
         "imacs_g",
+        "iou",
+        "best-fit",
+        "ground-truth",
+        "coco-detection",
     ] {
         assert!(text.contains(name), "{name}");
     }

@@ -63,6 +63,9 @@ pub(super) fn facts(
     }
     let steps = sampler.build(&Schedule::default())?.timesteps().len();
     if let Some(capture) = capture {
+        capture
+            .intervene
+            .check_layers(&expected.cross_attentions("unet"))?;
         Recorder::new(
             capture,
             ConditionalHalf::Whole,

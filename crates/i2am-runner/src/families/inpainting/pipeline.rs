@@ -207,7 +207,7 @@ impl Denoiser for UnderGuidance<'_> {
         let mut none = NoProbe;
         let probe: &mut dyn AttentionProbe = match &mut self.recorder {
             Some(recorder) => {
-                recorder.begin(call);
+                recorder.begin(call)?;
                 recorder
             }
             None => &mut none,

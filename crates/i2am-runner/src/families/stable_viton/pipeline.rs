@@ -241,26 +241,6 @@ impl TryOn<'_> {
     }
 }
 
-/// One pass through control model and UNet.
-fn predict(
-    networks: &StableVitonNetworks,
-    input: &Tensor,
-    hint: &Tensor,
-    timestep: i64,
-    context: &Context,
-    probe: &mut dyn AttentionProbe,
-) -> Tensor {
-    let StableVitonNetworks {
-        unet,
-        warp,
-        control_model,
-        ..
-    } = networks;
-    let t = unet.timesteps(timestep, input.size()[0], input.device());
-    let features = control_model.features(input, hint, &t, context);
-    unet.forward_warped(input, &t, context, warp, features, probe)
-}
-
 impl Denoiser for TryOn<'_> {
     fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
         let input = Tensor::cat(&[x, &self.fixed], 1);
@@ -269,24 +249,24 @@ impl Denoiser for TryOn<'_> {
         let mut none = NoProbe;
         let probe: &mut dyn AttentionProbe = match &mut self.recorder {
             Some(recorder) => {
-                recorder.begin(call);
+                recorder.begin(call)?;
                 recorder
             }
             None => &mut none,
         };
-        let eps = predict(networks, &input, &hint, call.timestep, &self.context, probe);
+        let eps = networks.predict(&input, &hint, call.timestep, &self.context, probe);
         let eps = match &self.unconditional {
             None => eps,
             Some((scale, context)) => {
                 let hint = self.hint(".unconditional")?;
-                let without = predict(
-                    networks,
-                    &input,
-                    &hint,
-                    call.timestep,
-                    context,
-                    &mut NoProbe,
-                );
+                let t = call.timestep;
+                let without = match &mut self.recorder {
+                    None => networks.predict(&input, &hint, t, context, &mut NoProbe),
+                    Some(recorder) => {
+                        let mut probe = recorder.unrecorded();
+                        networks.predict(&input, &hint, t, context, &mut probe)
+                    }
+                };
                 &without + (eps - &without) * *scale
             }
         };
