@@ -208,6 +208,11 @@ impl Dataset for CocoDetection {
             ground_truth: parts.contains(&Part::GroundTruth).then(|| image.clone()),
             agnostic: None,
             densepose: None,
+            parse: None,
+            agnostic_parse: None,
+            pose: None,
+            warped: None,
+            warped_mask: None,
             image,
         })
     }
