@@ -5,6 +5,10 @@
 mod bad_input;
 mod commands;
 mod common;
+#[cfg(feature = "torch")]
+mod compare;
 mod measure;
 #[cfg(feature = "torch")]
 mod resume;
+#[cfg(feature = "torch")]
+mod shards;
