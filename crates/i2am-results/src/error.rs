@@ -211,10 +211,10 @@ pub enum ResultsError {
 const SHOWN: usize = 5;
 
 fn listed(differences: &[String]) -> String {
-    let shown = differences.iter().take(SHOWN).map(String::as_str);
-    let mut text = shown.collect::<Vec<_>>().join("; ");
-    if differences.len() > SHOWN {
-        text += &format!("; and {} more", differences.len() - SHOWN);
-    }
-    text
+    let shown = &differences[..differences.len().min(SHOWN)];
+    let more = match differences.len() - shown.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    shown.join("; ") + &more
 }

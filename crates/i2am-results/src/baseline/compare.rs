@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::snapshot::ScoreKey;
-use super::{Baseline, Better, Bound, Score, Snapshot};
+use super::{Baseline, Better, Bound, Score, Snapshot, Tolerance};
 use crate::error::ResultsError;
 use crate::manifest::{RunStatus, changed};
 
@@ -299,7 +299,7 @@ impl Pair<'_> {
                 counts: (1, 1),
                 reason: now.map_or_else(|| self.why_without(named, id), |_| String::new()),
             };
-            add(Some(id), values, tolerance.map(|one| one.of_sample()));
+            add(Some(id), values, tolerance.map(Tolerance::of_sample));
         }
     }
 

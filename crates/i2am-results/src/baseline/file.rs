@@ -1,6 +1,6 @@
 //! The file of a baseline: JSON with a line for each value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -17,15 +17,14 @@ pub(super) fn read(path: &Path) -> Result<Baseline, ResultsError> {
         problem,
     };
     let json: Value = serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
-    match json.get("schema_version") {
-        Some(version) if *version != BASELINE_SCHEMA_VERSION => {
-            return Err(ResultsError::SchemaVersion {
-                path: path.to_owned(),
-                expected: BASELINE_SCHEMA_VERSION,
-                found: version.to_string(),
-            });
-        }
-        _ => {}
+    if let Some(version) = json.get("schema_version")
+        && *version != BASELINE_SCHEMA_VERSION
+    {
+        return Err(ResultsError::SchemaVersion {
+            path: path.to_owned(),
+            expected: BASELINE_SCHEMA_VERSION,
+            found: version.to_string(),
+        });
     }
     // Parsed from the text again, so that an error has line and column.
     let baseline: Baseline =
@@ -113,7 +112,7 @@ fn score(score: &Score) -> String {
         .map(|(id, value)| member(id, &compact(value)));
     let samples = member("samples", &block(['{', '}'], samples));
     let head = compact(&Score {
-        samples: std::collections::BTreeMap::new(),
+        samples: BTreeMap::new(),
         ..score.clone()
     });
     let head = head.strip_suffix('}').unwrap_or(&head);

@@ -133,8 +133,9 @@ impl Snapshot {
         }
         let with_samples = |row| {
             let mut score = Score::of(row);
-            if let Some(values) = read.values.remove(&score.key()) {
-                (score.samples, score.reasons) = values;
+            if let Some(OfSamples { values, reasons }) = read.values.remove(&score.key()) {
+                score.samples = values;
+                score.reasons = reasons;
             }
             score
         };
@@ -159,7 +160,14 @@ impl Snapshot {
 struct Reading {
     samples: BTreeSet<String>,
     failures: BTreeMap<(String, String), String>,
-    values: BTreeMap<ScoreKey, (BTreeMap<String, Option<f64>>, BTreeMap<String, String>)>,
+    values: BTreeMap<ScoreKey, OfSamples>,
+}
+
+/// [`Score::samples`] and [`Score::reasons`].
+#[derive(Default)]
+struct OfSamples {
+    values: BTreeMap<String, Option<f64>>,
+    reasons: BTreeMap<String, String>,
 }
 
 impl Reading {
@@ -191,7 +199,7 @@ impl Reading {
                 ..
             } = row.measurement;
             let key = [row.model, metric, convention, direction, level];
-            let (values, reasons) = self.values.entry(key).or_default();
+            let OfSamples { values, reasons } = self.values.entry(key).or_default();
             if !outcome.reason().is_empty() {
                 reasons.insert(row.sample_id.clone(), outcome.reason().to_owned());
             }
