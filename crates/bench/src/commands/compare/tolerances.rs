@@ -42,7 +42,7 @@ fn better(metric: &str) -> Better {
         };
     }
     match metric {
-        "imacs_g" | "imacs_r" => Better::Higher,
+        "imacs_g" | "imacs_r" | "iou" => Better::Higher,
         "baseline" | "fid" | "kid" | "lpips" => Better::Lower,
         _ => Better::Neither,
     }
