@@ -8,7 +8,7 @@ use i2am_datasets::Dataset;
 use i2am_results::{ConfigHash, ConfigHashes, DatasetName, GitState, ManifestStart};
 use serde_json::{Value, json};
 
-use crate::cli::{RunArgs, StageName};
+use crate::cli::{RunArgs, Shard, StageName};
 use crate::config::{Document, RunConfig, Source};
 use crate::exit::usage;
 use crate::{progress, stages};
@@ -26,8 +26,9 @@ pub(crate) struct Plan {
     pub(crate) device: String,
     pub(crate) threads: usize,
     pub(crate) fresh: bool,
-    /// Number of samples to take.
+    /// Number of samples to take, of which a shard has only some.
     pub(crate) samples: usize,
+    pub(crate) shard: Option<Shard>,
 }
 
 impl Plan {
@@ -67,7 +68,16 @@ impl Plan {
             threads,
             fresh,
             samples,
+            shard: args.shard,
         })
+    }
+
+    /// Indices of the samples that this run or shard takes. Neighbours go to different shards, so that all take about as long.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = usize> + use<> {
+        let (first, step) = self
+            .shard
+            .map_or((0, 1), |Shard { index, count }| (index - 1, count));
+        (first..self.samples).step_by(step)
     }
 
     /// Checks that every file and tensor that will be read is there and fits.
@@ -174,16 +184,32 @@ impl Plan {
         resolved
     }
 
-    /// The folder of results.
+    /// The folder of results; a shard has its own beside that of the whole run.
     pub(crate) fn output(&self) -> PathBuf {
-        self.config.output.clone()
+        let mut output = self.config.output.clone().into_os_string();
+        if let Some(Shard { index, count }) = self.shard {
+            output.push(format!(".shard-{index}-of-{count}"));
+        }
+        output.into()
     }
 }
+
+/// Settings of data sets that say where they lie.
+const PLACES: &[&str] = &["annotations", "file", "images", "root"];
 
 /// Which of the resolved settings decide the numbers of each stage.
 fn config_hashes(config: &Value) -> ConfigHashes {
     let of = |keys: &[&str]| ConfigHash::of(config, keys);
-    let mut generate = vec!["seed", "dataset", "model", "attribution.capture"];
+    // Where the data set lies cannot change a number; what is in it is hashed apart.
+    let settings = config["dataset"]["settings"].as_object();
+    let names = settings.into_iter().flat_map(|settings| settings.keys());
+    let decisive = names.filter(|name| !PLACES.contains(&name.as_str()));
+    let mut decisive: Vec<String> = decisive
+        .map(|name| format!("dataset.settings.{name}"))
+        .collect();
+    decisive.sort_unstable();
+    let mut generate = vec!["seed", "dataset.kind", "model", "attribution.capture"];
+    generate.extend(decisive.iter().map(String::as_str));
     if config.get("intervene").is_some() {
         generate.push("intervene");
     }

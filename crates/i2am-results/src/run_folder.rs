@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use i2am_files::{Action, FileError};
 
-use crate::aggregate::{AggregateRow, aggregate, sort, write_aggregate};
+use crate::aggregate::{AggregateRow, aggregate_with_sets, write_aggregate};
 use crate::error::ResultsError;
 use crate::ledger::Ledger;
 use crate::lock::RunLock;
@@ -175,16 +175,18 @@ impl RunFolder {
     }
 
     /// What `aggregate.csv` says at the end: the samples so far summed up, and the scores of whole sets, sorted as by
-    /// [`aggregate`].
+    /// [`aggregate`](crate::aggregate).
     ///
     /// # Errors
     /// As [`read_rows`](crate::read_rows).
     pub fn aggregate(&self) -> Result<Vec<AggregateRow>, ResultsError> {
-        let mut rows = aggregate(&self.paths.samples_csv())?;
-        let dataset = &self.manifest.dataset;
-        rows.extend(self.sets.iter().map(|score| score.row(dataset)));
-        sort(&mut rows);
-        Ok(rows)
+        let Self {
+            paths,
+            manifest,
+            sets,
+            ..
+        } = self;
+        aggregate_with_sets(&paths.samples_csv(), sets, &manifest.dataset)
     }
 
     /// Counts over all sessions of the run so far.

@@ -24,13 +24,13 @@ pub(crate) fn run(plan: &Plan, folder: &RunFolder) -> Result<()> {
         return Ok(());
     }
     let hash = folder.manifest().config_hashes.score.hash();
-    let ids = &plan.dataset.ids()[..plan.samples];
+    let ids = plan.dataset.ids();
     for entry in &plan.models {
         let generated = |index: &usize| {
             let done = folder.done(Stage::Generate, &entry.name, &ids[*index]);
             done == Some(Status::Ok)
         };
-        let samples: Vec<usize> = (0..ids.len()).filter(generated).collect();
+        let samples: Vec<usize> = plan.indices().filter(generated).collect();
         let path = folder.paths().debug(&entry.name);
         let current =
             |row: &DebugRow| row.config_hash == hash && row.n + row.missing == samples.len();

@@ -16,14 +16,15 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     let device = models::device(&plan.device)?;
     for entry in &plan.models {
         let capture = models::capture(plan, &entry.name);
-        let ids = &plan.dataset.ids()[..plan.samples];
+        let ids = plan.dataset.ids();
         let done = |id: &String| folder.done(Stage::Generate, &entry.name, id) == Some(Status::Ok);
-        let left: Vec<usize> = (0..ids.len()).filter(|&index| !done(&ids[index])).collect();
+        let wanted = plan.indices().count();
+        let left: Vec<usize> = plan.indices().filter(|&index| !done(&ids[index])).collect();
         if left.is_empty() {
             continue;
         }
-        let bar = progress::bar(&entry.name, ids.len() as u64)
-            .with_position((ids.len() - left.len()) as u64);
+        let bar =
+            progress::bar(&entry.name, wanted as u64).with_position((wanted - left.len()) as u64);
         let pipeline = entry
             .model
             .load(device)

@@ -23,12 +23,13 @@ pub(super) const BATCH: usize = 16;
 
 /// Scores every generated sample that is not scored yet.
 pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
-    let ids = &plan.dataset.ids()[..plan.samples];
+    let ids = plan.dataset.ids();
     for entry in &plan.models {
         let generated =
             |id: &String| folder.done(Stage::Generate, &entry.name, id) == Some(Status::Ok);
         let scored = |id: &String| folder.done(Stage::Score, &entry.name, id) == Some(Status::Ok);
-        let left: Vec<usize> = (0..ids.len())
+        let left: Vec<usize> = plan
+            .indices()
             .filter(|&i| generated(&ids[i]) && !scored(&ids[i]))
             .collect();
         let bar = progress::bar(&format!("{}: scores", entry.name), left.len() as u64);

@@ -6,9 +6,13 @@ mod bad_input;
 mod commands;
 mod common;
 #[cfg(feature = "torch")]
+mod compare;
+#[cfg(feature = "torch")]
 mod detection;
 mod measure;
 #[cfg(feature = "torch")]
 mod resume;
+#[cfg(feature = "torch")]
+mod shards;
 #[cfg(feature = "torch")]
 mod stable_viton;
