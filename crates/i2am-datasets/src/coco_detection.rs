@@ -204,11 +204,9 @@ impl Dataset for CocoDetection {
             id: id.clone(),
             mask,
             reference: crop_imm(&image, left, top, width, height).to_image(),
-            reference_mask: None,
             ground_truth: parts.contains(&Part::GroundTruth).then(|| image.clone()),
-            agnostic: None,
-            densepose: None,
             image,
+            ..Sample::default()
         })
     }
 

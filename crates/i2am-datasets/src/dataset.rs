@@ -145,10 +145,7 @@ pub trait Dataset: Send + Sync {
     /// [`DatasetError::NoPart`] if the dataset has no such part for a sample; else [`DatasetError::MissingFiles`], which tells for
     /// each part how many files are missing and where the first should be.
     fn check(&self, needs: &[Part]) -> Result<(), DatasetError> {
-        let wanted = |part: &Part| {
-            let needed = Part::REQUIRED.contains(part) || needs.contains(part);
-            needed && !self.is_derived(*part)
-        };
+        let wanted = |part: &Part| Part::REQUIRED.contains(part) || needs.contains(part);
         let parts: Vec<Part> = Part::ALL.into_iter().filter(wanted).collect();
         let gaps = self.gaps(&parts)?;
         if gaps.is_empty() {
@@ -158,14 +155,14 @@ pub trait Dataset: Send + Sync {
         }
     }
 
-    /// Those of `parts` whose files do not all exist.
+    /// Those of `parts` whose files do not all exist; a derived part has none.
     ///
     /// # Errors
     /// [`DatasetError::NoPart`].
     fn gaps(&self, parts: &[Part]) -> Result<Vec<Gap>, DatasetError> {
         let needed = self.ids().len();
         let mut gaps = Vec::new();
-        for &part in parts {
+        for &part in parts.iter().filter(|part| !self.is_derived(**part)) {
             let mut missing = Vec::new();
             for index in 0..needed {
                 let path = part_path(self, index, part)?;

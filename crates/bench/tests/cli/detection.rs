@@ -231,7 +231,7 @@ fn what_cannot_be_detected_is_refused_before_the_run() {
     refused(
         &["--set", "task=detection"],
         1,
-        &["000000000001", "001.png", "missing"],
+        &["part `image`", "001.png", "missing"],
     );
     write_config(folder, SYNTH);
     refused(
