@@ -1,4 +1,5 @@
 //! Detection from annotations to overlaps, on drawn pictures.
+#![expect(clippy::float_cmp, reason = "0 and 1 are exact")]
 
 use std::path::Path;
 
@@ -54,7 +55,7 @@ fn done(folder: &Path, more: &[&str]) -> String {
     text
 }
 
-/// One row of `samples.csv` as (sample, level, metric, value, status, reason, convention).
+/// The cells of one row of `samples.csv`, none of which holds a comma here.
 struct Row(Vec<String>);
 
 impl Row {
