@@ -1,4 +1,8 @@
 //! What must hold for every map, and how the procedures compare on maps whose box is known.
+#![expect(
+    clippy::float_cmp,
+    reason = "what is symmetric or nothing is so exactly"
+)]
 
 use i2am_imacs::detection::{BestFit, DetectionConfig, MapViews, Procedure, best_fit, iou};
 use i2am_imaging::{BoundingBox, Plane, torch_bicubic};
@@ -167,7 +171,7 @@ fn shown(index: u64, noise: f64) -> (Plane, BoundingBox) {
     (map, truth)
 }
 
-/// Mean IoU of every procedure on 40 such maps, boxes that are not there counted as 0.
+/// Mean overlap of every procedure on 40 such maps, boxes that are not there counted as 0.
 fn mean_ious(noise: f64) -> Vec<(String, f64)> {
     let config = DetectionConfig::default();
     let mean = |procedure: &dyn Procedure| {

@@ -73,6 +73,7 @@ pub fn draw_box(picture: &mut RgbImage, bounds: &BoundingBox, color: Rgb<u8>, th
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the numbers here are exact in binary")]
 mod tests {
     use super::*;
 

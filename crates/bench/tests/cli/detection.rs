@@ -1,4 +1,5 @@
 //! Detection from annotations to overlaps, on drawn pictures.
+#![expect(clippy::float_cmp, reason = "0 and 1 are exact")]
 
 use std::path::Path;
 
@@ -54,7 +55,7 @@ fn done(folder: &Path, more: &[&str]) -> String {
     text
 }
 
-/// One row of `samples.csv` as (sample, level, metric, value, status, reason, convention).
+/// The cells of one row of `samples.csv`, none of which holds a comma here.
 struct Row(Vec<String>);
 
 impl Row {
@@ -231,7 +232,7 @@ fn what_cannot_be_detected_is_refused_before_the_run() {
     refused(
         &["--set", "task=detection"],
         1,
-        &["000000000001", "001.png", "missing"],
+        &["part `image`", "001.png", "missing"],
     );
     write_config(folder, SYNTH);
     refused(

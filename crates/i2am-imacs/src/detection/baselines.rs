@@ -25,11 +25,11 @@ pub enum BaselineName {
     /// A box in the middle, with the picture's proportions and a fifth of its area: what a map that only ever shows the middle
     /// amounts to.
     Centre,
-    /// The true box itself, IoU 1: the ceiling, and the box that pictures show.
+    /// The true box itself, overlap 1: the ceiling, and the box that pictures show.
     GroundTruth,
     /// A random box: area uniform in 10 to 30 % of the picture, width to height uniform in 0.5 to 2, place uniform.
     Random,
-    /// The whole picture: its IoU is the share that the true box has of it.
+    /// The whole picture: its overlap is the share that the true box has of it.
     Whole,
 }
 

@@ -11,7 +11,7 @@ pub enum Aggregation {
     /// As 0: a map that shows nothing has found nothing.
     #[default]
     CountAsZero,
-    /// Not at all, as in the published scripts; neither does a random box that misses the object (IoU below 1e-5). That raises
+    /// Not at all, as in the published scripts; neither does a random box that misses the object (overlap below 1e-5). That raises
     /// means.
     SkipMissing,
 }
@@ -20,7 +20,7 @@ pub enum Aggregation {
 const MISSED: f64 = 1e-5;
 
 impl Aggregation {
-    /// Whether a random box of this IoU is left out of the mean.
+    /// Whether a random box of this overlap is left out of the mean.
     pub fn skips_random(self, iou: f64) -> bool {
         self == Self::SkipMissing && iou < MISSED
     }

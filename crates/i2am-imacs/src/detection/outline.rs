@@ -59,6 +59,7 @@ pub(super) fn enclosed_area(mask: &Mask, [row, column]: [usize; 2]) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "areas of whole pixels are exact")]
 mod tests {
     use super::*;
 

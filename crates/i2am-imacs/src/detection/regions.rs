@@ -18,7 +18,7 @@ pub(super) struct Region {
 /// The regions of a mask and which pixel belongs to which.
 pub(super) struct Regions {
     /// In the order of their first pixels.
-    pub(super) regions: Vec<Region>,
+    pub(super) all: Vec<Region>,
     /// For every pixel, row by row, 1 plus the place of its region; 0 where the mask is not set.
     labels: Vec<usize>,
     width: usize,
@@ -28,7 +28,7 @@ impl Regions {
     pub(super) fn of(mask: &Mask) -> Self {
         let (height, width) = (mask.height(), mask.width());
         let mut found = Self {
-            regions: Vec::new(),
+            all: Vec::new(),
             labels: vec![0; height * width],
             width,
         };
@@ -36,7 +36,7 @@ impl Regions {
             for c in 0..width {
                 if mask.get(r, c) && found.labels[r * width + c] == 0 {
                     let region = found.fill(mask, [r, c]);
-                    found.regions.push(region);
+                    found.all.push(region);
                 }
             }
         }
@@ -45,7 +45,7 @@ impl Regions {
 
     /// Labels everything joined to `first`.
     fn fill(&mut self, mask: &Mask, first: [usize; 2]) -> Region {
-        let label = self.regions.len() + 1;
+        let label = self.all.len() + 1;
         let (mut pixels, [mut top, mut left], [mut bottom, mut right]) = (0, first, first);
         let mut open = vec![first];
         self.labels[first[0] * self.width + first[1]] = label;
@@ -73,7 +73,7 @@ impl Regions {
     /// The region of a pixel; none where the mask is not set.
     pub(super) fn at(&self, r: usize, c: usize) -> Option<&Region> {
         let label = self.labels[r * self.width + c];
-        label.checked_sub(1).map(|place| &self.regions[place])
+        label.checked_sub(1).map(|place| &self.all[place])
     }
 }
 
@@ -103,13 +103,10 @@ mod tests {
         let rows = ["#...#", ".#..#", "....."];
         let mask = Mask::from_fn(3, 5, |r, c| rows[r].as_bytes()[c] == b'#');
         let found = Regions::of(&mask);
-        let sizes: Vec<_> = found.regions.iter().map(|r| (r.first, r.pixels)).collect();
+        let sizes: Vec<_> = found.all.iter().map(|r| (r.first, r.pixels)).collect();
         assert_eq!(sizes, [([0, 0], 2), ([0, 4], 2)]);
-        assert_eq!(
-            found.regions[0].bounds,
-            BoundingBox::of_pixels([0, 0], [2, 2])
-        );
-        assert_eq!(found.at(1, 1), Some(&found.regions[0]));
+        assert_eq!(found.all[0].bounds, BoundingBox::of_pixels([0, 0], [2, 2]));
+        assert_eq!(found.at(1, 1), Some(&found.all[0]));
         assert_eq!(found.at(2, 2), None);
     }
 
@@ -117,7 +114,7 @@ mod tests {
     fn of_equals_the_lowest_is_kept() {
         let mask = Mask::from_fn(5, 5, |r, c| r % 2 == 0 && c % 2 == 0);
         let found = Regions::of(&mask);
-        let kept = largest(&found.regions, |region| region.pixels).unwrap();
+        let kept = largest(&found.all, |region| region.pixels).unwrap();
         assert_eq!(kept.first, [4, 4]);
         assert_eq!(largest(&[], |region| region.pixels), None);
     }

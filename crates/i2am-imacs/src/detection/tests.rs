@@ -129,7 +129,7 @@ fn parity_outlines_and_morphology_of_opencv() {
                 assert_eq!(open(&mask, side), named("open"), "open {case}");
                 assert_eq!(close(&mask, side), named("close"), "close {case}");
             }
-            let regions = Regions::of(&mask).regions;
+            let regions = Regions::of(&mask).all;
             // Doubled there, to be whole numbers.
             let twice: Vec<i64> = regions
                 .iter()

@@ -47,6 +47,7 @@ fn generator(seed: BoxSeed<'_>) -> ChaCha8Rng {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "edges of whole pixels are exact")]
 mod tests {
     use super::*;
 

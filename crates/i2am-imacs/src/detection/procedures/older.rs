@@ -70,7 +70,7 @@ impl Older {
     /// [`NoBox::NothingLeft`] if nothing is set.
     pub fn bounds(&self, mask: &Mask) -> Result<BoundingBox, NoBox> {
         let regions = Regions::of(mask);
-        let found = largest(&regions.regions, |region| enclosed_area(mask, region.first));
+        let found = largest(&regions.all, |region| enclosed_area(mask, region.first));
         found
             .map(|region| region.bounds)
             .ok_or_else(|| NoBox::NothingLeft {

@@ -6,7 +6,7 @@ use crate::detection::morphology::{close, dilate, open};
 use crate::detection::regions::{Regions, largest};
 use crate::detection::{MapViews, Mask, NoBox, Procedure, ProcedureName};
 
-/// The authors' second procedure, by which their IoU is computed: the box with the most pixels above a percentile.
+/// The authors' second procedure, by which their published overlap is computed: the box with the most pixels above a percentile.
 ///
 /// 1. The value as one of the 256 steps of jet; above the [`Rect::percentile`] of all values, which is 0 where most of the map
 ///    is 0.
@@ -55,7 +55,7 @@ impl Rect {
     /// [`NoBox::NothingLeft`] if nothing is set.
     pub fn bounds(&self, mask: &Mask) -> Result<BoundingBox, NoBox> {
         let regions = Regions::of(mask);
-        let found = largest(&regions.regions, |region| mask.count_in(&region.bounds));
+        let found = largest(&regions.all, |region| mask.count_in(&region.bounds));
         found
             .map(|region| region.bounds)
             .ok_or_else(|| NoBox::NothingLeft {
@@ -100,6 +100,7 @@ impl Procedure for Rect {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "ranks are whole numbers")]
 mod tests {
     use super::percentile;
 
