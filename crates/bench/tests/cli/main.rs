@@ -5,6 +5,8 @@
 mod bad_input;
 mod commands;
 mod common;
+#[cfg(feature = "torch")]
+mod levels;
 mod measure;
 #[cfg(feature = "torch")]
 mod resume;
