@@ -280,7 +280,7 @@ fn empty_mask_has_an_empty_score_with_a_reason() {
         .lines()
         .filter(|row| row.contains(",unified,imacs_g,"))
         .collect();
-    assert!(unified[0].contains(",imacs_g,1,,empty,"), "{}", unified[0]);
+    assert!(unified[0].contains(",imacs_g,2,,empty,"), "{}", unified[0]);
     assert!(unified[1].contains(",ok,"), "{}", unified[1]);
     assert!(!rows.contains("NaN"));
 }
@@ -301,6 +301,6 @@ fn mask_of_another_size_fails_its_sample_and_no_other() {
     let rows = std::fs::read_to_string(folder.path().join("out/samples.csv")).unwrap();
     assert!(
         rows.lines()
-            .any(|row| row.contains(",00001,") && row.contains(",unified,imacs_g,1,"))
+            .any(|row| row.contains(",00001,") && row.contains(",unified,imacs_g,2,"))
     );
 }

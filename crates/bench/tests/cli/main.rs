@@ -9,6 +9,8 @@ mod common;
 mod compare;
 #[cfg(feature = "torch")]
 mod detection;
+#[cfg(feature = "torch")]
+mod levels;
 mod measure;
 #[cfg(feature = "torch")]
 mod resume;
