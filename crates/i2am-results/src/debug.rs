@@ -68,6 +68,9 @@ pub fn read_debug(path: &Path) -> Result<Vec<DebugRow>, ResultsError> {
 ///
 /// # Errors
 /// A file that cannot be written.
+///
+/// # Panics
+/// Never: the fields are plain, and memory takes them.
 pub fn write_debug(path: &Path, rows: &[DebugRow]) -> Result<(), ResultsError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
