@@ -106,11 +106,12 @@ impl Pictures<'_> {
             return Vec::new();
         };
         detected.pictures(self.image, |name| {
-            let of_level = |(direction, level, _): &&Overlay| {
-                *direction == Direction::ReferenceToGenerated && level.to_string() == name
+            let of_level = |overlay: &&Overlay| {
+                overlay.direction == Direction::ReferenceToGenerated
+                    && overlay.level.to_string() == name
             };
             let overlay = overlays.iter().find(of_level);
-            overlay.map(|(_, _, picture)| picture)
+            overlay.map(|overlay| &overlay.picture)
         })
     }
 
