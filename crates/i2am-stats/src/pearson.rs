@@ -1,0 +1,59 @@
+use crate::columns::{Columns, is_constant};
+use crate::error::{StatsError, Undefined};
+
+/// Fewest points that a correlation is defined for.
+pub(crate) const FEWEST: usize = 2;
+
+/// Pearson's correlation of the values, -1 to 1.
+///
+/// # Errors
+/// [`StatsError::NotFinite`], [`StatsError::Length`]; [`Undefined::TooFew`] below 2 points, [`Undefined::Constant`].
+/// # Source
+/// Checked against scipy.stats.pearsonr (fixture `stats`).
+pub fn pearson(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
+    Columns::new(vec![x, y])?;
+    Ok(dot(&normalised(x)?, &normalised(y)?).clamp(-1.0, 1.0))
+}
+
+/// `values` less their mean, over their norm.
+pub(crate) fn normalised(values: &[f64]) -> Result<Vec<f64>, Undefined> {
+    if values.len() < FEWEST {
+        return Err(Undefined::TooFew {
+            needed: FEWEST,
+            found: values.len(),
+        });
+    }
+    if is_constant(values) {
+        return Err(Undefined::Constant);
+    }
+    let centred = centred(values);
+    let norm = dot(&centred, &centred).sqrt();
+    if norm == 0.0 {
+        // Neighbouring numbers, which the division above made equal.
+        return Err(Undefined::Constant);
+    }
+    Ok(centred.into_iter().map(|value| value / norm).collect())
+}
+
+/// `values` less their mean, with 1 as the largest magnitude, so that no square over- or underflows.
+pub(crate) fn centred(values: &[f64]) -> Vec<f64> {
+    let n = values.len() as f64;
+    let scale = values
+        .iter()
+        .fold(0.0, |scale: f64, value| scale.max(value.abs()));
+    let scale = if scale > 0.0 { scale } else { 1.0 };
+    let mean = values.iter().map(|value| value / scale).sum::<f64>() / n;
+    let centred: Vec<f64> = values.iter().map(|value| value / scale - mean).collect();
+    let largest = centred
+        .iter()
+        .fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    if largest > 0.0 {
+        centred.into_iter().map(|value| value / largest).collect()
+    } else {
+        centred
+    }
+}
+
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
