@@ -2,11 +2,6 @@
 //!
 //!     cargo bench -p i2am-stats --bench bootstrap
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros write undocumented functions"
-)]
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use i2am_stats::{
     Bootstrap, Columns, Method, Permutations, Seeded, Target, bootstrap_intervals,

@@ -36,7 +36,8 @@ pub fn kendall(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     if untied.contains(&0.0) {
         return Err(Undefined::Constant.into());
     }
-    Ok(balance as f64 / (untied[0].sqrt() * untied[1].sqrt()))
+    let norm = (untied[0] * untied[1]).sqrt();
+    Ok((balance as f64 / norm).clamp(-1.0, 1.0))
 }
 
 /// The points sorted by y, one slot each, so that ties too have different ranks in a [`RankSet`].

@@ -29,7 +29,7 @@ pub(crate) fn normalised(values: &[f64]) -> Result<Vec<f64>, Undefined> {
     let centred = centred(values);
     let norm = dot(&centred, &centred).sqrt();
     if norm == 0.0 {
-        // Neighbouring numbers, which the division above made equal.
+        // Differences below the smallest number.
         return Err(Undefined::Constant);
     }
     Ok(centred.into_iter().map(|value| value / norm).collect())
@@ -37,21 +37,31 @@ pub(crate) fn normalised(values: &[f64]) -> Result<Vec<f64>, Undefined> {
 
 /// `values` less their mean, with 1 as the largest magnitude, so that no square over- or underflows.
 pub(crate) fn centred(values: &[f64]) -> Vec<f64> {
-    let n = values.len() as f64;
-    let scale = values
-        .iter()
-        .fold(0.0, |scale: f64, value| scale.max(value.abs()));
-    let scale = if scale > 0.0 { scale } else { 1.0 };
-    let mean = values.iter().map(|value| value / scale).sum::<f64>() / n;
-    let centred: Vec<f64> = values.iter().map(|value| value / scale - mean).collect();
-    let largest = centred
-        .iter()
-        .fold(0.0, |largest: f64, value| largest.max(value.abs()));
-    if largest > 0.0 {
-        centred.into_iter().map(|value| value / largest).collect()
+    let largest = |values: &[f64]| {
+        values
+            .iter()
+            .fold(0.0, |largest: f64, value| largest.max(value.abs()))
+    };
+    // A power of two, which rounds nothing.
+    let shrink = if largest(values) > f64::MAX / 4.0 {
+        0.25
     } else {
-        centred
+        1.0
+    };
+    // Less the first value: of numbers far from 0 that keeps all digits of their differences.
+    let first = values.first().copied().unwrap_or_default() * shrink;
+    let mut centred: Vec<f64> = values.iter().map(|value| value * shrink - first).collect();
+    let mean = centred.iter().sum::<f64>() / centred.len() as f64;
+    for value in &mut centred {
+        *value -= mean;
     }
+    let largest = largest(&centred);
+    if largest > 0.0 {
+        for value in &mut centred {
+            *value /= largest;
+        }
+    }
+    centred
 }
 
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -72,7 +72,7 @@ impl PBy {
 /// # Panics
 /// If a target names a column that there is not.
 /// # Source
-/// Phipson, Smyth 2010; checked against scipy.stats.permutation_test (fixture `stats`).
+/// Phipson, Smyth 2010; checked against `scipy.stats.permutation_test` (fixture `stats`).
 pub fn permutation_tests(
     method: Method,
     columns: &Columns<'_>,

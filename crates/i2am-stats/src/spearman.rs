@@ -14,7 +14,8 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     let [x, y] = [ranks(x)?, ranks(y)?];
     let sum = |a: &[i64], b: &[i64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<i64>() as f64;
     // Sums of whole numbers: exact.
-    Ok(sum(&x, &y) / (sum(&x, &x).sqrt() * sum(&y, &y).sqrt()))
+    let norm = (sum(&x, &x) * sum(&y, &y)).sqrt();
+    Ok((sum(&x, &y) / norm).clamp(-1.0, 1.0))
 }
 
 /// The centred ranks of `values`, in their order.

@@ -66,7 +66,7 @@ impl Kernel {
 fn ratio(product: &Lanes, x: &Lanes, y: &Lanes) -> Lanes {
     std::array::from_fn(|lane| {
         if x[lane] > 0.0 && y[lane] > 0.0 {
-            (product[lane] / (x[lane].sqrt() * y[lane].sqrt())).clamp(-1.0, 1.0)
+            (product[lane] / (x[lane] * y[lane]).sqrt()).clamp(-1.0, 1.0)
         } else {
             f64::NAN
         }
