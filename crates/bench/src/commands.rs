@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod check;
+mod correlate;
 mod imacs;
 #[cfg(feature = "torch")]
 mod inspect;
@@ -11,6 +12,7 @@ mod synth;
 
 use anyhow::Result;
 
+pub(crate) use correlate::Line as CorrelationLine;
 pub(crate) use measure::Line;
 
 use crate::cli::{Cli, Command};
@@ -20,6 +22,7 @@ use crate::exit::{Outcome, usage};
 pub(crate) fn run(args: Cli) -> Result<Outcome> {
     match (args.command, args.run) {
         (Some(Command::Check(args)), _) => check::run(&args),
+        (Some(Command::Correlate(args)), _) => correlate::run(&args),
         #[cfg(feature = "torch")]
         (Some(Command::Inspect(args)), _) => inspect::run(&args),
         #[cfg(not(feature = "torch"))]

@@ -1,6 +1,7 @@
 //! A configuration file: who owns which table, and what the file says as a whole.
 
 mod document;
+mod statistics;
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +16,13 @@ use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 pub(crate) use document::{Document, Source};
+pub(crate) use statistics::Statistics;
 
 use crate::exit::usage;
 use crate::suggest;
 
 /// Version of the configuration's keys.
-const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// A table that still knows its lines.
 pub(crate) type Table<'a> = Spanned<DeValue<'a>>;
@@ -36,6 +38,7 @@ pub(crate) struct RunConfig {
     pub(crate) capture: Capture,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
+    pub(crate) statistics: Statistics,
     /// Folder of the file, where relative paths start.
     #[cfg_attr(
         not(feature = "torch"),
@@ -119,6 +122,8 @@ struct Top {
     _attribution: Option<serde::de::IgnoredAny>,
     #[serde(rename = "metric")]
     _metrics: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "statistics")]
+    _statistics: Option<serde::de::IgnoredAny>,
 }
 
 impl RunConfig {
@@ -168,6 +173,8 @@ impl RunConfig {
             .resolve()
             .map_err(|error| document.refuse(&error))?;
         let metrics = Self::read_metrics(document)?;
+        let statistics = document.take_top("statistics");
+        let statistics = Statistics::read(document, statistics)?;
         Ok(Self {
             output: top.output.map_or_else(
                 || Path::new("results").join(&top.name),
@@ -181,6 +188,7 @@ impl RunConfig {
             capture,
             pictures,
             metrics,
+            statistics,
             base,
         })
     }

@@ -49,7 +49,12 @@ impl Plan {
         let samples = args.limit.unwrap_or(usize::MAX).min(dataset.ids().len());
         let mut stages = args.stages.clone();
         if stages.is_empty() {
-            stages = vec![StageName::Generate, StageName::Score, StageName::Measure];
+            stages = vec![
+                StageName::Generate,
+                StageName::Score,
+                StageName::Measure,
+                StageName::Correlate,
+            ];
         }
         stages.sort_unstable();
         stages.dedup();
@@ -135,6 +140,7 @@ impl Plan {
             imacs,
             capture,
             metrics,
+            statistics,
             ..
         } = &self.config;
         json!({
@@ -152,6 +158,7 @@ impl Plan {
                 },
             },
             "metric": metrics.settings,
+            "statistics": statistics,
         })
     }
 

@@ -1,5 +1,6 @@
 //! The stages of a run, and what they need of models.
 
+pub(crate) mod correlate;
 #[cfg(feature = "torch")]
 pub(crate) mod generate;
 pub(crate) mod measure;

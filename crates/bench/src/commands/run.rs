@@ -8,6 +8,9 @@ use crate::{progress, stages, table};
 
 /// Runs the stages in order; what an earlier run of the same configuration did is not done again.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
+    if let Some(outcome) = super::correlate::run_config(args)? {
+        return Ok(outcome);
+    }
     let plan = Plan::of(args)?;
     plan.check()?;
     let mut folder = RunFolder::open(plan.output(), plan.manifest()?, plan.fresh)?;
@@ -43,6 +46,7 @@ fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             StageName::Generate => {}
             StageName::Score => stages::score::run(plan, folder)?,
             StageName::Measure => stages::measure::run(plan, folder)?,
+            StageName::Correlate => stages::correlate::run(plan, folder)?,
         }
     }
     Ok(())

@@ -14,6 +14,9 @@ use crate::progress;
 
 /// Version of the metric: goes up whenever a value can change.
 const VERSION: u32 = 1;
+/// The row that says which part of the picture is to be repainted, 0 to 1: a likely cause of high IMACS and of good metrics alike.
+pub(crate) const MASK_AREA: &str = "mask_area";
+const MASK_AREA_VERSION: u32 = 1;
 /// Samples scored side by side before their rows are written.
 const BATCH: usize = 16;
 
@@ -73,10 +76,25 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
     let mut rows = Vec::new();
     for direction in Direction::ALL {
         let mask = mask_of(&sample, direction, height as usize, width as usize)?;
+        if let (Direction::ReferenceToGenerated, Some(mask)) = (direction, &mask) {
+            rows.push(mask_area(mask));
+        }
         rows.extend(score_direction(plan, &record, direction, mask.as_ref()));
     }
     pictures::write(plan, folder.paths(), model, &sample, &record, &image)?;
     Ok(rows)
+}
+
+fn mask_area(mask: &Plane) -> Measurement {
+    Measurement {
+        direction: String::new(),
+        level: String::new(),
+        metric: MASK_AREA.to_owned(),
+        version: MASK_AREA_VERSION,
+        outcome: Outcome::ok(mask.mean()).unwrap_or_else(Outcome::failed),
+        convention: String::new(),
+        note: String::new(),
+    }
 }
 
 /// The mask that maps of `direction` should respect, at the generated picture's size.

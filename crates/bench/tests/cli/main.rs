@@ -5,6 +5,7 @@
 mod bad_input;
 mod commands;
 mod common;
+mod correlate;
 mod measure;
 #[cfg(feature = "torch")]
 mod resume;
