@@ -2,7 +2,7 @@ use crate::columns::Columns;
 use crate::error::{StatsError, Undefined};
 use crate::pearson::FEWEST;
 use crate::rank_set::RankSet;
-use crate::ranks::{Order, tied_pairs};
+use crate::ranks::{Order, pairing, tied_pairs};
 
 /// Kendall's tau-b, -1 to 1, in O(n log n).
 ///
@@ -21,15 +21,7 @@ pub fn kendall(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     }
     let [x, y] = [x, y].map(Order::of);
     let slots = Slots::of(&y.sizes());
-    let mut slot_of = vec![0; n];
-    for (slot, &row) in y.groups().flatten().enumerate() {
-        slot_of[row as usize] = slot as u32;
-    }
-    let arranged: Vec<u32> = x
-        .groups()
-        .flatten()
-        .map(|&row| slot_of[row as usize])
-        .collect();
+    let arranged = pairing(&x, &y);
     let balance = slots.balance(&x.sizes(), &arranged, &mut RankSet::default());
     let pairs = (n as i64) * (n as i64 - 1) / 2;
     let untied = [x, y].map(|order| (pairs - tied_pairs(&order.sizes())) as f64);

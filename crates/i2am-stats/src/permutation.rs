@@ -10,7 +10,7 @@ use crate::kendall::Slots;
 use crate::method::Method;
 use crate::pearson::{FEWEST, normalised};
 use crate::rank_set::RankSet;
-use crate::ranks::{Order, centred_ranks};
+use crate::ranks::{Order, centred_ranks, pairing};
 use crate::seeded::{Purpose, below, generator};
 
 /// Up to so many points all permutations are looked at: 9! = 362,880.
@@ -208,18 +208,8 @@ impl Nulls {
             });
             self.nulls.len() - 1
         });
-        // The permutation that is there: for each place in the order of x, the place in that of y.
-        let mut place_in_y = vec![0; columns.rows()];
-        for (place, &row) in y.groups().flatten().enumerate() {
-            place_in_y[row as usize] = place as u32;
-        }
-        let found: Vec<u32> = x
-            .groups()
-            .flatten()
-            .map(|&row| place_in_y[row as usize])
-            .collect();
         let Null { score, observed } = &mut self.nulls[null];
-        observed.push(score.of(&found, &mut Scratch::default()));
+        observed.push(score.of(&pairing(&x, &y), &mut Scratch::default()));
         Ok(Place {
             null,
             observed: observed.len() - 1,

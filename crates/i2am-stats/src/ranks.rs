@@ -50,6 +50,15 @@ impl Order {
     }
 }
 
+/// For each row in the order of `x`, its place in that of `y`: the permutation that pairs them.
+pub(crate) fn pairing(x: &Order, y: &Order) -> Vec<u32> {
+    let mut place = vec![0; y.rows.len()];
+    for (at, &row) in y.rows.iter().enumerate() {
+        place[row as usize] = at as u32;
+    }
+    x.rows.iter().map(|&row| place[row as usize]).collect()
+}
+
 /// Twice the mean rank less its own mean, of values in order that occur `sizes` times: whole numbers that sum to 0.
 pub(crate) fn centred_ranks(sizes: &[u32]) -> Vec<i64> {
     let n: i64 = sizes.iter().map(|&size| i64::from(size)).sum();

@@ -24,7 +24,23 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
         .iter()
         .map(|model| model.name.as_str())
         .collect();
-    let samples = read_rows(&folder.paths().samples_csv())?.collect::<Result<Vec<_>, _>>()?;
+    // Of a long run, the rows of every head and layer would not fit in memory.
+    let samples = read_rows(&folder.paths().samples_csv())?
+        .filter(|row| {
+            row.as_ref()
+                .map_or(true, |row| data::is_wanted(row, statistics))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    for covariate in &statistics.covariates {
+        if !samples
+            .iter()
+            .any(|row| row.measurement.metric == *covariate)
+        {
+            tracing::warn!(
+                "statistics.covariates: no row of samples.csv has the metric `{covariate}`"
+            );
+        }
+    }
     let mut rows = Vec::new();
     for model in &models {
         let points = Points::of_samples(&samples, model, statistics);
@@ -34,12 +50,7 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
         }
         rows.extend(compare::rows(&points, &settings)?);
     }
-    let pooled = pool::rows(
-        &rows,
-        models.len(),
-        statistics.covariates.len(),
-        settings.level,
-    )?;
+    let pooled = pool::rows(&rows, models.len(), settings.level)?;
     rows.extend(pooled);
     let points = Points::of_models(&folder.aggregate()?, &models, statistics);
     rows.extend(unit(&points, &[], &settings)?);

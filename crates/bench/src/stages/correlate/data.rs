@@ -7,7 +7,6 @@ use i2am_results::{AggregateRow, Measurement, Row, Stage, Unit};
 use super::has_covariates;
 use crate::config::Statistics;
 use crate::correlations::Column;
-use crate::stages::score::MASK_AREA;
 
 /// What a column is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +41,12 @@ struct Entry<'a> {
     stage: Stage,
     series: Series,
     value: Option<f64>,
+}
+
+/// Whether a row becomes part of a column.
+pub(super) fn is_wanted(row: &Row, statistics: &Statistics) -> bool {
+    let Measurement { metric, level, .. } = &row.measurement;
+    Kind::of(row.stage, metric, level, statistics).is_some()
 }
 
 impl Points {
@@ -107,7 +112,7 @@ impl Points {
             value,
         } in entries
         {
-            let Some(kind) = Kind::of(stage, &series, statistics) else {
+            let Some(kind) = Kind::of(stage, &series.name, &series.level, statistics) else {
                 continue;
             };
             if kind == Kind::Covariate && !has_covariates(unit) {
@@ -189,13 +194,15 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(stage: Stage, series: &Series, statistics: &Statistics) -> Option<Self> {
-        if statistics.covariates.contains(&series.name) {
+    fn of(stage: Stage, name: &str, level: &str, statistics: &Statistics) -> Option<Self> {
+        if statistics.covariates.iter().any(|known| known == name) {
             return Some(Self::Covariate);
         }
         match stage {
-            Stage::Score if statistics.levels.contains(&series.level) => Some(Self::Score),
-            Stage::Measure if series.name != MASK_AREA => Some(Self::Metric),
+            Stage::Score if statistics.levels.iter().any(|known| known == level) => {
+                Some(Self::Score)
+            }
+            Stage::Measure => Some(Self::Metric),
             _ => None,
         }
     }

@@ -12,7 +12,6 @@ use crate::correlations::better;
 pub(super) fn rows(
     rows: &[CorrelationRow],
     models: usize,
-    covariates: usize,
     level: f64,
 ) -> Result<Vec<CorrelationRow>> {
     let mut groups: BTreeMap<[&str; 7], Vec<&CorrelationRow>> = BTreeMap::new();
@@ -41,11 +40,11 @@ pub(super) fn rows(
         let Some(method) = Method::find(&group[0].method) else {
             continue;
         };
-        let held = if group[0].covariate.is_empty() {
-            0
-        } else {
-            covariates
-        };
+        let held = group[0]
+            .covariate
+            .split('+')
+            .filter(|name| !name.is_empty())
+            .count();
         let found = match random_effects(method, &studies, held, level) {
             Ok(found) => Ok(found),
             Err(StatsError::Undefined(reason)) => Err(reason),
