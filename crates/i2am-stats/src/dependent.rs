@@ -2,6 +2,7 @@
 
 use crate::distributions::{normal_quantile, normal_two_sided};
 use crate::error::{StatsError, Undefined};
+use crate::pearson::is_perfect;
 
 /// Fewest points that a Fisher z has a variance for.
 const FEWEST: usize = 4;
@@ -69,7 +70,7 @@ fn check(first: f64, second: f64, between: f64, n: usize) -> Result<(), StatsErr
         }
         .into());
     }
-    if [first, second].iter().any(|r| r.abs() >= 1.0) {
+    if [first, second].iter().any(|&r| is_perfect(r)) {
         return Err(Undefined::Perfect.into());
     }
     Ok(())

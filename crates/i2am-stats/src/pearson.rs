@@ -15,6 +15,11 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     Ok(dot(&normalised(x)?, &normalised(y)?).clamp(-1.0, 1.0))
 }
 
+/// Whether a correlation is 1 or -1 but for rounding, where Fisher's z is infinite.
+pub(crate) fn is_perfect(correlation: f64) -> bool {
+    correlation.abs() > 1.0 - 8.0 * f64::EPSILON
+}
+
 /// `values` less their mean, over their norm.
 pub(crate) fn normalised(values: &[f64]) -> Result<Vec<f64>, Undefined> {
     if values.len() < FEWEST {

@@ -1,6 +1,7 @@
 use crate::distributions::{normal_quantile, normal_two_sided};
 use crate::error::{StatsError, Undefined};
 use crate::method::Method;
+use crate::pearson::is_perfect;
 
 /// A correlation found in one group of points.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,7 +82,7 @@ pub fn random_effects(
             }
             .into());
         }
-        if r.abs() >= 1.0 {
+        if is_perfect(r) {
             return Err(Undefined::Perfect.into());
         }
         z.push(r.atanh());

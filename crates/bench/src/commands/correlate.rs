@@ -49,13 +49,38 @@ pub(super) fn run(args: &CorrelateArgs) -> Result<Outcome> {
 
 /// The same for a configuration with a table, as `bench --config` takes it; `None` for any other.
 pub(super) fn run_config(args: &RunArgs) -> Result<Option<Outcome>> {
+    let Some(question) = asked(args)? else {
+        return Ok(None);
+    };
+    stages::use_threads(args.threads)?;
+    question.answer(false).map(Some)
+}
+
+/// Reads everything that such a configuration needs and computes nothing.
+pub(super) fn check_config(args: &RunArgs) -> Result<Option<Outcome>> {
+    let Some(question) = asked(args)? else {
+        return Ok(None);
+    };
+    let (names, columns) = question.columns()?;
+    progress::print(&format!(
+        "would correlate {} with {} over {} rows of {}",
+        names[..question.x.len()].join(", "),
+        names[question.x.len()..][..question.y.len()].join(", "),
+        columns.first().map_or(0, Vec::len),
+        question.file.display()
+    ))?;
+    Ok(Some(Outcome::Ok))
+}
+
+/// What the configuration asks of a table, if it has one.
+fn asked(args: &RunArgs) -> Result<Option<Question>> {
     let source = Source::read(&args.config, &args.sets)?;
     let mut document = Document::parse_source(&source)?;
-    if !document.has("table") {
-        return Ok(None);
+    if document.has("table") {
+        Question::of_config(&mut document).map(Some)
+    } else {
+        Ok(None)
     }
-    stages::use_threads(args.threads)?;
-    Question::of_config(&mut document)?.answer(false).map(Some)
 }
 
 /// A configuration that correlates a table.
@@ -165,14 +190,19 @@ impl Question {
         Ok(Outcome::Ok)
     }
 
-    fn lines(&self) -> Result<Vec<Line>> {
+    /// The columns of x, of y and the covariates, with their names.
+    fn columns(&self) -> Result<(Vec<String>, Vec<Column>)> {
         let table = TableFile::read(&self.file)?;
+        let sides = self.x.iter().chain(&self.y);
+        let names: Vec<String> = sides.chain(&self.statistics.covariates).cloned().collect();
+        let columns = names.iter().map(|name| table.column(name));
+        let columns = columns.collect::<Result<_>>()?;
+        Ok((names, columns))
+    }
+
+    fn lines(&self) -> Result<Vec<Line>> {
+        let (names, columns) = self.columns()?;
         let covariates = &self.statistics.covariates;
-        let names: Vec<&String> = self.x.iter().chain(&self.y).chain(covariates).collect();
-        let columns: Vec<Column> = names
-            .iter()
-            .map(|name| table.column(name))
-            .collect::<Result<_>>()?;
         let (x, y) = (self.x.len(), self.y.len());
         let targets: Vec<Target> = (0..x)
             .flat_map(|x_index| {
@@ -195,7 +225,7 @@ impl Question {
         let mut lines = Vec::new();
         for (found, covariates) in [(Some(plain), &[][..]), (held, covariates)] {
             for (target, found) in targets.iter().zip(found.into_iter().flatten()) {
-                let y = names[target.y];
+                let y = &names[target.y];
                 lines.extend(found.into_iter().map(|found| Line {
                     x: names[target.x].clone(),
                     y: y.clone(),
@@ -220,10 +250,10 @@ impl Question {
         Ok(lines)
     }
 
-    fn better(&self, y: &String) -> Option<Better> {
+    fn better(&self, y: &str) -> Option<Better> {
         match () {
-            () if self.lower.contains(y) => Some(Better::Lower),
-            () if self.higher.contains(y) => Some(Better::Higher),
+            () if self.lower.iter().any(|name| name == y) => Some(Better::Lower),
+            () if self.higher.iter().any(|name| name == y) => Some(Better::Higher),
             () => better(y),
         }
     }

@@ -16,6 +16,7 @@ fn list_names_everything_a_configuration_can_name() {
         "released-code",
         "paper",
         "imacs_g",
+        "spearman",
     ] {
         assert!(text.contains(name), "{name}");
     }

@@ -200,6 +200,12 @@ fn the_published_table_is_an_input_like_any_other() {
     let (code, text) = run(&root(), &["--config", "configs/paper-table.toml"]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("this table can support no claim"), "{text}");
+    let (code, text) = run(&root(), &["check", "--config", "configs/paper-table.toml"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("would correlate imacs_g, imacs_r with fid"),
+        "{text}"
+    );
     let (code, text) = run(
         &root(),
         &["--config", "configs/paper-table.toml", "--set", "table.z=1"],
