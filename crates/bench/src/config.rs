@@ -1,6 +1,7 @@
 //! A configuration file: who owns which table, and what the file says as a whole.
 
 mod document;
+mod statistics;
 
 use std::path::{Path, PathBuf};
 
@@ -16,12 +17,13 @@ use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 pub(crate) use document::{Document, Source};
+pub(crate) use statistics::Statistics;
 
 use crate::exit::usage;
 use crate::suggest;
 
 /// Version of the configuration's keys.
-const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// A table that still knows its lines.
 pub(crate) type Table<'a> = Spanned<DeValue<'a>>;
@@ -41,6 +43,7 @@ pub(crate) struct RunConfig {
     pub(crate) debug: Debug,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
+    pub(crate) statistics: Statistics,
     /// Folder of the file, where relative paths start.
     #[cfg_attr(
         not(feature = "torch"),
@@ -147,6 +150,8 @@ struct Top {
     _intervene: Option<serde::de::IgnoredAny>,
     #[serde(rename = "metric")]
     _metrics: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "statistics")]
+    _statistics: Option<serde::de::IgnoredAny>,
     #[serde(rename = "detection")]
     _detection: Option<serde::de::IgnoredAny>,
 }
@@ -220,6 +225,8 @@ impl RunConfig {
             .map_err(|error| document.refuse(&error))?;
         let detection = Self::read_detection(document, top.task)?;
         let metrics = Self::read_metrics(document)?;
+        let statistics = document.take_top("statistics");
+        let statistics = Statistics::read(document, statistics)?;
         Ok(Self {
             output: top.output.map_or_else(
                 || Path::new("results").join(&top.name),
@@ -236,6 +243,7 @@ impl RunConfig {
             debug,
             pictures,
             metrics,
+            statistics,
             base,
         })
     }

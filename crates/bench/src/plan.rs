@@ -53,7 +53,12 @@ impl Plan {
         let samples = args.limit.unwrap_or(usize::MAX).min(dataset.ids().len());
         let mut stages = args.stages.clone();
         if stages.is_empty() {
-            stages = vec![StageName::Generate, StageName::Score, StageName::Measure];
+            stages = vec![
+                StageName::Generate,
+                StageName::Score,
+                StageName::Measure,
+                StageName::Correlate,
+            ];
         }
         stages.sort_unstable();
         stages.dedup();
@@ -155,6 +160,7 @@ impl Plan {
             capture,
             specific,
             metrics,
+            statistics,
             ..
         } = &self.config;
         let mut resolved = json!({
@@ -173,6 +179,7 @@ impl Plan {
             },
             "detection": detection,
             "metric": metrics.settings,
+            "statistics": statistics,
         });
         // What a run does without leaves no trace, so that its rows keep their hash.
         if !specific.is_empty() {

@@ -10,6 +10,7 @@
 //! | `sets.json` | [`SetScore`]s: what only a whole set of pictures has, such as FID |
 //! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples, and the scores of sets |
 //! | `debug/<model>.csv` | [`DebugRow`]s: heads of layers by their score |
+//! | `correlations.csv` | [`CorrelationRow`]s: how the scores go with the metrics |
 //! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
 //!
 //! # A killed run goes on where it stopped
@@ -47,6 +48,7 @@
 mod aggregate;
 mod baseline;
 mod config_hash;
+mod correlations;
 mod debug;
 mod error;
 mod ledger;
@@ -67,6 +69,7 @@ pub use baseline::{
     Tolerance, Verdict,
 };
 pub use config_hash::{ConfigHash, ConfigHashes};
+pub use correlations::{CorrelationRow, Unit, read_correlations};
 pub use debug::{DebugRow, read_debug, write_debug};
 pub use error::ResultsError;
 pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};

@@ -72,6 +72,11 @@ impl RunPaths {
         self.dir.join("debug").join(file_name(model) + ".csv")
     }
 
+    /// `correlations.csv`, written by the stage `correlate`.
+    pub fn correlations(&self) -> PathBuf {
+        self.dir.join("correlations.csv")
+    }
+
     /// The generated image: `images/<model>/<id>.png`.
     pub fn image(&self, model: &str, sample_id: &str) -> PathBuf {
         self.sample_file("images", model, sample_id, ".png")

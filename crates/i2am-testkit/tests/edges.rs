@@ -11,6 +11,7 @@ use serde_json::Value;
 const EDGES: &[(&str, &[&str])] = &[
     ("i2am-testkit", &[]),
     ("i2am-files", &[]),
+    ("i2am-stats", &[]),
     ("i2am-imaging", &["i2am-files"]),
     ("i2am-weights", &["i2am-files"]),
     ("i2am-results", &["i2am-files"]),
@@ -47,6 +48,7 @@ const LIBRARIES: &[&str] = &[
     "i2am-nets",
     "i2am-results",
     "i2am-runner",
+    "i2am-stats",
     "i2am-weights",
 ];
 
