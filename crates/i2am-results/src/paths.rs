@@ -66,6 +66,21 @@ impl RunPaths {
         self.dir.join("aggregate.csv")
     }
 
+    /// The folder of tables.
+    pub fn tables(&self) -> PathBuf {
+        self.dir.join("tables")
+    }
+
+    /// The folder of plots.
+    pub fn plots(&self) -> PathBuf {
+        self.dir.join("plots")
+    }
+
+    /// `report.html`, the page.
+    pub fn page(&self) -> PathBuf {
+        self.dir.join("report.html")
+    }
+
     /// The generated image: `images/<model>/<id>.png`.
     pub fn image(&self, model: &str, sample_id: &str) -> PathBuf {
         self.sample_file("images", model, sample_id, ".png")

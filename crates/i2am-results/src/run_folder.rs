@@ -180,11 +180,7 @@ impl RunFolder {
     /// # Errors
     /// As [`read_rows`](crate::read_rows).
     pub fn aggregate(&self) -> Result<Vec<AggregateRow>, ResultsError> {
-        let mut rows = aggregate(&self.paths.samples_csv())?;
-        let dataset = &self.manifest.dataset;
-        rows.extend(self.sets.iter().map(|score| score.row(dataset)));
-        sort(&mut rows);
-        Ok(rows)
+        summed_up(&self.paths, &self.manifest, &self.sets)
     }
 
     /// Counts over all sessions of the run so far.
@@ -231,6 +227,29 @@ impl RunFolder {
         self.manifest.write(&self.paths.manifest())?;
         Ok(&self.manifest)
     }
+}
+
+/// What [`RunFolder::aggregate`] gives, of a run that nobody needs to have open: finished, killed or still going on. Nothing is
+/// written.
+///
+/// # Errors
+/// As [`Manifest::read`] and [`read_rows`](crate::read_rows); [`ResultsError::Damaged`] for scores of sets that cannot be read.
+pub fn read_aggregate(paths: &RunPaths) -> Result<Vec<AggregateRow>, ResultsError> {
+    let manifest = Manifest::read(paths.manifest())?;
+    // Scores of other settings belong to no row of this run.
+    let sets = read_sets(&paths.sets(), manifest.config_hashes.measure.hash())?;
+    summed_up(paths, &manifest, &sets.unwrap_or_default())
+}
+
+fn summed_up(
+    paths: &RunPaths,
+    manifest: &Manifest,
+    sets: &[SetScore],
+) -> Result<Vec<AggregateRow>, ResultsError> {
+    let mut rows = aggregate(&paths.samples_csv())?;
+    rows.extend(sets.iter().map(|score| score.row(&manifest.dataset)));
+    sort(&mut rows);
+    Ok(rows)
 }
 
 /// Refuses a folder that holds something but no run.
