@@ -104,6 +104,19 @@ pub enum ResultsError {
         problem: String,
     },
 
+    /// A table that is computed from the ledger and cannot be read.
+    #[error("{}: line {line}: {problem}; run the stage `{stage}` again", .path.display())]
+    DamagedTable {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: u64,
+        /// What was expected and found.
+        problem: String,
+        /// The stage that writes it.
+        stage: &'static str,
+    },
+
     /// A score that is NaN or infinite; it must be recorded as empty or failed, with a reason.
     #[error("a result must be finite, found {value}")]
     NotFinite {

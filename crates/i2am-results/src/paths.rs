@@ -66,6 +66,11 @@ impl RunPaths {
         self.dir.join("aggregate.csv")
     }
 
+    /// `correlations.csv`, written by the stage `correlate`.
+    pub fn correlations(&self) -> PathBuf {
+        self.dir.join("correlations.csv")
+    }
+
     /// The folder of tables.
     pub fn tables(&self) -> PathBuf {
         self.dir.join("tables")

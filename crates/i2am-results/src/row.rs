@@ -231,7 +231,7 @@ pub(crate) fn number(value: f64) -> Cow<'static, str> {
     format!("{value:?}").into()
 }
 
-fn parse_outcome(value: &str, status: &str, reason: &str) -> Result<Outcome, String> {
+pub(crate) fn parse_outcome(value: &str, status: &str, reason: &str) -> Result<Outcome, String> {
     match Status::parse(status).ok_or_else(|| format!("unknown status `{status}`"))? {
         Status::Ok => value
             .parse()

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use i2am_files::{Action, FileError};
 
 use crate::aggregate::{AggregateRow, aggregate, sort, write_aggregate};
+use crate::correlations::{CorrelationRow, write_correlations};
 use crate::error::ResultsError;
 use crate::ledger::Ledger;
 use crate::lock::RunLock;
@@ -154,6 +155,7 @@ impl RunFolder {
     ///   [`SAMPLE`](crate::SAMPLE); a line break in a name; an empty model, sample or metric.
     /// - [`ResultsError::File`]: the disk is full. The sample does not count then, and may be appended again.
     pub fn append(&mut self, result: &SampleResult) -> Result<(), ResultsError> {
+        remove(self.paths.correlations())?;
         self.ledger.append(result)?;
         let sample = (result.model.clone(), result.sample_id.clone());
         self.untouched.remove(&sample);
@@ -168,10 +170,21 @@ impl RunFolder {
     /// finite; a line break in a name; an empty model or metric. Nothing is changed then.
     pub fn put_set_scores(&mut self, scores: Vec<SetScore>) -> Result<(), ResultsError> {
         let sets = replaced(&self.sets, scores)?;
+        if sets != self.sets {
+            remove(self.paths.correlations())?;
+        }
         let hash = self.manifest.config_hashes.measure.hash();
         write_sets(&self.paths.sets(), hash, &sets)?;
         self.sets = sets;
         Ok(())
+    }
+
+    /// Writes `correlations.csv` with `rows` in the order given. It stands until a result is added to the run.
+    ///
+    /// # Errors
+    /// [`ResultsError::InvalidScore`]: a number that is not finite, a line break in a name, an empty metric.
+    pub fn put_correlations(&mut self, rows: &[CorrelationRow]) -> Result<(), ResultsError> {
+        write_correlations(&self.paths.correlations(), rows)
     }
 
     /// What `aggregate.csv` says at the end: the samples so far summed up, and the scores of whole sets, sorted as by
