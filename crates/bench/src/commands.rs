@@ -6,6 +6,7 @@ mod imacs;
 mod inspect;
 mod list;
 mod measure;
+mod report;
 mod run;
 mod synth;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(args: Cli) -> Result<Outcome> {
         (Some(Command::Imacs(args)), _) => imacs::run(&args),
         (Some(Command::List), _) => list::run(),
         (Some(Command::Measure(args)), _) => measure::run(&args),
+        (Some(Command::Report(args)), _) => report::run(&args),
         (Some(Command::Synth(args)), _) => synth::run(&args),
         (None, Some(args)) => run::run(&args),
         (None, None) => Err(usage(

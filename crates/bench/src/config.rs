@@ -10,6 +10,7 @@ use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
 use i2am_imaging::ColorMap;
 use i2am_metrics::{Configured, METRICS};
+use i2am_report::PageConfig;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
@@ -36,6 +37,8 @@ pub(crate) struct RunConfig {
     pub(crate) capture: Capture,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
+    /// What the page shows; decides no number.
+    pub(crate) page: PageConfig,
     /// Folder of the file, where relative paths start.
     #[cfg_attr(
         not(feature = "torch"),
@@ -119,6 +122,8 @@ struct Top {
     _attribution: Option<serde::de::IgnoredAny>,
     #[serde(rename = "metric")]
     _metrics: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "page")]
+    _page: Option<serde::de::IgnoredAny>,
 }
 
 impl RunConfig {
@@ -168,6 +173,12 @@ impl RunConfig {
             .resolve()
             .map_err(|error| document.refuse(&error))?;
         let metrics = Self::read_metrics(document)?;
+        let page = document.take_top("page");
+        let page: PageConfig = page
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        page.check().map_err(|error| document.refuse(&error))?;
         Ok(Self {
             output: top.output.map_or_else(
                 || Path::new("results").join(&top.name),
@@ -181,6 +192,7 @@ impl RunConfig {
             capture,
             pictures,
             metrics,
+            page,
             base,
         })
     }

@@ -13,7 +13,7 @@ use crate::config::{Document, RunConfig, Source};
 use crate::{progress, stages};
 
 /// Where synthetic sets without a folder of their own are drawn.
-const GENERATED: &str = "datasets/generated";
+pub(crate) const GENERATED: &str = "datasets/generated";
 
 /// Everything a run needs to know.
 pub(crate) struct Plan {
@@ -49,7 +49,12 @@ impl Plan {
         let samples = args.limit.unwrap_or(usize::MAX).min(dataset.ids().len());
         let mut stages = args.stages.clone();
         if stages.is_empty() {
-            stages = vec![StageName::Generate, StageName::Score, StageName::Measure];
+            stages = vec![
+                StageName::Generate,
+                StageName::Score,
+                StageName::Measure,
+                StageName::Report,
+            ];
         }
         stages.sort_unstable();
         stages.dedup();

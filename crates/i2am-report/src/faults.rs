@@ -27,7 +27,7 @@ const COLUMNS: [&str; 6] = [
     "head",
     "time_group",
     "imacs",
-    "outside_share",
+    "attention_outside",
 ];
 
 /// The lines of the file of `model`, in its order; none if there is no such file.

@@ -33,6 +33,8 @@ pub struct Table {
 pub struct Column {
     /// Its heading.
     pub heading: String,
+    /// Which definition of that, where there are several; smaller, below the heading.
+    pub variant: String,
     /// Whether it holds numbers, which are set to the right.
     pub numeric: bool,
 }
@@ -41,6 +43,7 @@ impl Column {
     pub(crate) fn text(heading: impl Into<String>) -> Self {
         Self {
             heading: heading.into(),
+            variant: String::new(),
             numeric: false,
         }
     }
@@ -48,6 +51,7 @@ impl Column {
     pub(crate) fn number(heading: impl Into<String>) -> Self {
         Self {
             heading: heading.into(),
+            variant: String::new(),
             numeric: true,
         }
     }

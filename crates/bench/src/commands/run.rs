@@ -17,6 +17,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         return Err(error);
     }
     folder.finish(Vec::new())?;
+    if plan.stages.contains(&StageName::Report) {
+        stages::report::run(&plan, folder.paths())?;
+    }
     progress::print(&table::summary(&folder.aggregate()?))?;
     let counts = folder.counts();
     tracing::info!(
@@ -43,6 +46,8 @@ fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             StageName::Generate => {}
             StageName::Score => stages::score::run(plan, folder)?,
             StageName::Measure => stages::measure::run(plan, folder)?,
+            // Tells how the run ended, so it comes after its end.
+            StageName::Report => {}
         }
     }
     Ok(())

@@ -6,5 +6,6 @@ mod bad_input;
 mod commands;
 mod common;
 mod measure;
+mod report;
 #[cfg(feature = "torch")]
 mod resume;

@@ -1,6 +1,6 @@
 //! Tables as LaTeX, for papers.
 
-use super::{Cell, ONE_TOKEN, Rank, Table};
+use super::{Cell, Column, ONE_TOKEN, Rank, Table};
 
 pub(super) fn render(table: &Table) -> String {
     let columns: String = table
@@ -14,12 +14,11 @@ pub(super) fn render(table: &Table) -> String {
         "  \\centering".to_owned(),
         format!("  \\caption{{{}}}", escaped(&table.caption)),
         format!("  \\label{{tab:{}}}", table.name),
+        "  \\smallskip\\small\\setlength{\\tabcolsep}{4pt}".to_owned(),
         format!("  \\begin{{tabular}}{{@{{}}{columns}@{{}}}}"),
         "    \\toprule".to_owned(),
     ];
-    lines.push(line(
-        table.columns.iter().map(|column| escaped(&column.heading)),
-    ));
+    lines.push(line(table.columns.iter().map(heading)));
     lines.push("    \\midrule".to_owned());
     lines.extend(table.rows.iter().map(|row| line(row.iter().map(cell))));
     lines.push("    \\bottomrule".to_owned());
@@ -42,6 +41,18 @@ pub(super) fn render(table: &Table) -> String {
 fn line(cells: impl Iterator<Item = String>) -> String {
     let cells: Vec<String> = cells.collect();
     format!("    {} \\\\", cells.join(" & "))
+}
+
+/// A variant goes below its heading, so that columns are no wider than their numbers need.
+fn heading(column: &Column) -> String {
+    let heading = escaped(&column.heading);
+    match &column.variant[..] {
+        "" => heading,
+        variant => format!(
+            "\\shortstack[r]{{{heading}\\\\{{\\footnotesize {}}}}}",
+            escaped(variant)
+        ),
+    }
 }
 
 fn cell(cell: &Cell) -> String {

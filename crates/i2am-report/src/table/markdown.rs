@@ -4,7 +4,13 @@ use super::{Cell, ONE_TOKEN, Rank, Table};
 
 pub(super) fn render(table: &Table) -> String {
     let mut lines = vec![format!("{}\n", escaped(&table.caption))];
-    let headings = table.columns.iter().map(|column| escaped(&column.heading));
+    let headings = table.columns.iter().map(|column| {
+        let heading = escaped(&column.heading);
+        match &column.variant[..] {
+            "" => heading,
+            variant => format!("{heading} ({})", escaped(variant)),
+        }
+    });
     lines.push(line(headings));
     let rule = table.columns.iter().map(|column| {
         let rule = if column.numeric { "---:" } else { "---" };

@@ -38,7 +38,10 @@ fn awkward() -> Table {
         columns: vec![
             Column::text("Model"),
             Column::number("IMACS_g ↑"),
-            Column::number("KID ×10³ ↓"),
+            Column {
+                variant: "clean_1".to_owned(),
+                ..Column::number("KID ×10³ ↓")
+            },
         ],
         rows: vec![
             vec![

@@ -4,12 +4,16 @@ use i2am_results::AggregateRow;
 
 use super::results::{interval_of, is_one_token};
 use super::{bracketed, raw, raw_or_empty};
-use crate::names::Quantity;
+use crate::names::{Quantity, number};
 use crate::run::Run;
 use crate::table::{Cell, Column, Rank, Table, ranks};
 
 /// The metric of a box.
-pub(super) const METRIC: &str = "iou";
+const METRIC: &str = "iou";
+/// Share of the samples in which there is a box at all.
+const FOUND: &str = "box_found";
+/// What this table shows, and no other.
+pub(super) const METRICS: [&str; 2] = [METRIC, FOUND];
 
 /// Mean IoU by model and procedure; `None` for runs that detect nothing.
 pub(super) fn table(runs: &[Run]) -> Option<Table> {
@@ -27,7 +31,7 @@ pub(super) fn table(runs: &[Run]) -> Option<Table> {
     if levels {
         columns.push(Column::text("Level"));
     }
-    columns.extend(["IoU ↑", "95 % interval", "n", "Missing"].map(Column::number));
+    columns.extend(["IoU ↑", "95 % interval", "Box found", "n", "Missing"].map(Column::number));
 
     let quantity = Quantity::new(METRIC, 1, "");
     let values: Vec<Option<(f64, String)>> = found
@@ -53,6 +57,10 @@ pub(super) fn table(runs: &[Run]) -> Option<Table> {
                 bracketed(&quantity.format(low), &quantity.format(high))
             });
             cells.push(Cell::new(interval));
+            let share = share_found(run, row).map_or_else(String::new, |share| {
+                format!("{} %", number(100.0 * share, 0))
+            });
+            cells.push(Cell::new(share));
             cells.push(Cell::new(row.n.to_string()));
             cells.push(Cell::new(row.missing.to_string()));
             cells
@@ -78,6 +86,17 @@ fn boxes(runs: &[Run]) -> Vec<(&Run, &AggregateRow)> {
     found
 }
 
+/// Of baselines, which always have a box, nobody tells.
+fn share_found(run: &Run, row: &AggregateRow) -> Option<f64> {
+    let same = |other: &&AggregateRow| {
+        other.metric == FOUND
+            && other.model == row.model
+            && other.level == row.level
+            && other.convention == row.convention
+    };
+    run.aggregate.iter().find(same)?.mean
+}
+
 fn mean_cell(row: &AggregateRow, value: Option<&(f64, String)>, rank: Rank) -> Cell {
     Cell {
         text: value.map_or_else(|| "–".to_owned(), |(_, text)| text.clone()),
@@ -98,6 +117,7 @@ fn raw_rows(found: &[(&Run, &AggregateRow)]) -> Vec<Vec<String>> {
         "sd",
         "low",
         "high",
+        "box_found",
         "n",
         "missing",
         "note",
@@ -114,6 +134,7 @@ fn raw_rows(found: &[(&Run, &AggregateRow)]) -> Vec<Vec<String>> {
             raw_or_empty(row.sd),
             low,
             high,
+            raw_or_empty(share_found(run, row)),
             row.n.to_string(),
             row.missing.to_string(),
             row.note.clone(),

@@ -51,7 +51,10 @@ pub(super) fn table(runs: &[Run], config: TableConfig) -> Option<Table> {
 fn quantities(runs: &[Run]) -> Vec<Quantity> {
     let rows = runs.iter().flat_map(Run::headline);
     let found: BTreeSet<Quantity> = rows
-        .filter(|row| row.metric != super::detection::METRIC && (row.n > 0 || row.missing > 0))
+        .filter(|row| {
+            !super::detection::METRICS.contains(&row.metric.as_str())
+                && (row.n > 0 || row.missing > 0)
+        })
         .map(Quantity::of)
         .collect();
     found.into_iter().collect()
@@ -124,12 +127,15 @@ impl Layout<'_> {
         let arrow = quantity.better().map_or("", |better| better.arrow());
         let is_map = quantity.metric.starts_with("imacs_");
         let shared = is_map && self.conventions().len() == 1;
-        let title = if shared {
-            quantity.title().to_owned()
-        } else {
-            quantity.full_title()
-        };
-        Column::number(format!("{title}{} {arrow}", quantity.scale()).trim_end())
+        let title = quantity.title();
+        Column {
+            variant: if shared {
+                String::new()
+            } else {
+                quantity.convention.clone()
+            },
+            ..Column::number(format!("{title}{} {arrow}", quantity.scale()).trim_end())
+        }
     }
 
     /// The attribution conventions in use.
@@ -202,6 +208,9 @@ impl Layout<'_> {
     fn caption(&self) -> String {
         let data: Vec<String> = datasets(self.runs).into_iter().collect();
         let data = data.join("; ");
+        if self.subjects.len() < 2 {
+            return format!("Results on {data}.");
+        }
         format!("Results on {data}. Best in bold, second best underlined.")
     }
 

@@ -292,8 +292,36 @@ fn start(name: &str) -> ManifestStart {
     }
 }
 
+/// Overlaps of boxes read off maps in two ways, and of one guessed without a map.
+fn boxes(model: usize, sample: usize) -> Vec<Measurement> {
+    let overlap =
+        |procedure: &str| 0.2 + 0.2 * model as f64 + 0.1 * noise(&[model, sample, procedure.len()]);
+    let mut rows = Vec::new();
+    for procedure in ["threshold", "otsu"] {
+        let found = !(procedure == "otsu" && sample == 2);
+        let row = |metric: &str, value: f64| Measurement {
+            direction: "r2g".to_owned(),
+            level: "unified".to_owned(),
+            ..measurement(metric, procedure, ok(value))
+        };
+        rows.push(row("iou", if found { overlap(procedure) } else { 0.0 }));
+        rows.push(row("box_found", if found { 1.0 } else { 0.0 }));
+    }
+    rows.push(measurement("iou", "baseline:center", ok(overlap("") / 2.0)));
+    rows
+}
+
 /// Writes a finished run called `name` into a folder of that name below `parent`.
 pub(crate) fn make_run(parent: &Path, name: &str) -> PathBuf {
+    make(parent, name, false)
+}
+
+/// The same of a run that also looks for boxes.
+pub(crate) fn make_detection_run(parent: &Path, name: &str) -> PathBuf {
+    make(parent, name, true)
+}
+
+fn make(parent: &Path, name: &str, detects: bool) -> PathBuf {
     let dir = parent.join(name);
     let mut folder = RunFolder::open(&dir, start(name), false).unwrap();
     for (model_index, model) in MODELS.iter().enumerate() {
@@ -316,9 +344,13 @@ pub(crate) fn make_run(parent: &Path, name: &str) -> PathBuf {
                     },
                 ),
             ];
+            let mut scored = scores(&record);
+            if detects {
+                scored.extend(boxes(model_index, index));
+            }
             for (stage, measurements) in [
                 (Stage::Generate, Vec::new()),
-                (Stage::Score, scores(&record)),
+                (Stage::Score, scored),
                 (Stage::Measure, measured),
             ] {
                 folder
@@ -417,9 +449,9 @@ fn correlations() -> Vec<CorrelationRow> {
     rows
 }
 
-/// What `bench debug` tells of a model.
+/// What a run that looked for faults tells of a model.
 fn write_faults(dir: &Path) {
-    let mut text = "model,direction,layer,head,time_group,imacs,outside_share\n".to_owned();
+    let mut text = "model,direction,layer,head,time_group,imacs,attention_outside\n".to_owned();
     for head in 0..HEADS {
         for time in 0..GROUPS {
             let imacs = 0.2 - 0.3 * (head + time) as f64;

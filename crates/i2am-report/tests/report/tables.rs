@@ -2,7 +2,7 @@
 
 use i2am_report::{ReportConfig, RunInput, Table, TableConfig, write};
 
-use crate::support::{MODELS, make_run};
+use crate::support::{MODELS, make_detection_run, make_run};
 
 fn tables_of(names: &[&str], intervals: bool) -> Vec<Table> {
     let parent = tempfile::tempdir().unwrap();
@@ -53,6 +53,24 @@ fn correlations_over_models_within_models_and_compared() {
     ] {
         insta::assert_snapshot!(name, named(&tables, name).markdown());
     }
+}
+
+#[test]
+fn detections_by_procedure_with_baselines() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = make_detection_run(parent.path(), "demo");
+    let runs = [RunInput {
+        dir: &dir,
+        pictures: None,
+    }];
+    let tables = write(&runs, &dir, &ReportConfig::default()).unwrap().tables;
+    insta::assert_snapshot!("detection", named(&tables, "detection").markdown());
+    // Boxes have a table of their own.
+    let results = named(&tables, "results").markdown();
+    assert!(
+        !results.contains("IoU") && !results.contains("box_found"),
+        "{results}"
+    );
 }
 
 #[test]
