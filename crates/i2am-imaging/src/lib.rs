@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod error;
 mod grid;
+mod labels;
 mod overlay;
 mod plane;
 pub mod resize;
@@ -24,10 +25,11 @@ pub use encode::{
 pub use error::ImagingError;
 pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};
-pub use overlay::{colored, overlay};
+pub use labels::{read_labels, write_png_labels};
+pub use overlay::{colored, outlined, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{
-    pillow_bicubic, pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray,
-    pillow_bilinear_rgb, pillow_nearest_gray, pillow_nearest_rgb, tensorflow_bilinear,
-    torch_bicubic, torch_bilinear, torch_nearest,
+    opencv_linear_gray, opencv_linear_rgb, pillow_bicubic, pillow_bicubic_gray, pillow_bicubic_rgb,
+    pillow_bilinear_gray, pillow_bilinear_rgb, pillow_nearest_gray, pillow_nearest_rgb,
+    tensorflow_bilinear, torch_adaptive_average, torch_bicubic, torch_bilinear, torch_nearest,
 };

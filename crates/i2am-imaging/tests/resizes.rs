@@ -1,22 +1,27 @@
-//! Every resize against the library that it is named after (fixture `resize`).
+//! Every resize against the library that it is named after (fixtures `resize`, `opencv-resize`).
 
 use std::path::Path;
 
 use i2am_imaging::{GrayImage, Plane, RgbImage};
+use i2am_imaging::{opencv_linear_gray, opencv_linear_rgb};
 use i2am_imaging::{pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray};
 use i2am_imaging::{pillow_bilinear_rgb, pillow_nearest_gray, pillow_nearest_rgb};
-use i2am_imaging::{torch_bicubic, torch_bilinear, torch_nearest};
+use i2am_imaging::{torch_adaptive_average, torch_bicubic, torch_bilinear, torch_nearest};
 use i2am_testkit::{FixtureDir, Tensors, assert_close, fixtures};
 use proptest::prelude::*;
 
 /// Torch adds up in another order for some sizes.
 const TORCH_TOLERANCE: f64 = 1e-6;
 
-fn resize_fixtures() -> Vec<FixtureDir> {
+fn family(name: &str) -> Vec<FixtureDir> {
     fixtures(
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")),
-        "resize",
+        name,
     )
+}
+
+fn resize_fixtures() -> Vec<FixtureDir> {
+    family("resize")
 }
 
 /// The expected tensors whose name starts with `prefix`: full name, name of the input, height, width.
@@ -70,10 +75,23 @@ fn torch_nearest_equals_torch() {
 
 /// `resize` takes the levels of the input, its height and width, then the size wanted.
 fn check_pillow(mode_and_kind: &str, resize: impl Fn(Vec<u8>, [u32; 2], [usize; 2]) -> Vec<u8>) {
-    let kind = mode_and_kind.rsplit('.').next().unwrap_or_default();
-    for fixture in resize_fixtures() {
+    check_levels(
+        &resize_fixtures(),
+        &format!("pillow.{mode_and_kind}"),
+        resize,
+    );
+}
+
+/// `prefix` ends with the kind of the pictures, `rgb` or `gray`.
+fn check_levels(
+    fixtures: &[FixtureDir],
+    prefix: &str,
+    resize: impl Fn(Vec<u8>, [u32; 2], [usize; 2]) -> Vec<u8>,
+) {
+    let kind = prefix.rsplit('.').next().unwrap_or_default();
+    for fixture in fixtures {
         let (inputs, expected) = (fixture.tensors("inputs"), fixture.tensors("expected"));
-        for (name, input, height, width) in cases(&expected, &format!("pillow.{mode_and_kind}.")) {
+        for (name, input, height, width) in cases(&expected, &format!("{prefix}.")) {
             let input = format!("{kind}.{input}");
             let shape = inputs.shape(&input);
             let from = [shape[0] as u32, shape[1] as u32];
@@ -121,6 +139,30 @@ fn pillow_nearest_equals_pillow_level_for_level() {
     check_pillow_gray("nearest", pillow_nearest_gray);
 }
 
+/// torch 2.13.0: `adaptive_avg_pool2d(torch.arange(6.).view(1, 1, 2, 3), (1, 2))`, and to (3, 3).
+#[test]
+fn adaptive_average_takes_whole_values() {
+    let plane = Plane::from_fn(2, 3, |row, column| (3 * row + column) as f32);
+    let halves = torch_adaptive_average(&plane, 1, 2);
+    assert_eq!(halves.data(), [2.0, 3.0]);
+    let thirds = torch_adaptive_average(&plane, 3, 3);
+    let expected = [0.0, 1.0, 2.0, 1.5, 2.5, 3.5, 3.0, 4.0, 5.0];
+    assert_eq!(thirds.data(), expected);
+}
+
+#[test]
+fn opencv_linear_equals_opencv_level_for_level() {
+    let fixtures = family("opencv-resize");
+    check_levels(&fixtures, "rgb", |levels, from, to| {
+        let image = RgbImage::from_raw(from[1], from[0], levels).expect("a fixture image");
+        opencv_linear_rgb(&image, to[0], to[1]).into_raw()
+    });
+    check_levels(&fixtures, "gray", |levels, from, to| {
+        let image = GrayImage::from_raw(from[1], from[0], levels).expect("a fixture image");
+        opencv_linear_gray(&image, to[0], to[1]).into_raw()
+    });
+}
+
 fn planes() -> impl Strategy<Value = Plane> {
     (1_usize..12, 1_usize..12).prop_flat_map(|(height, width)| {
         let values = proptest::collection::vec(-10.0_f32..10.0, height * width);
@@ -157,7 +199,7 @@ proptest! {
     #[test]
     fn a_flat_image_stays_flat(level in 0_u8.., height in 1_usize..40, width in 1_usize..40) {
         let flat = GrayImage::from_pixel(7, 5, image::Luma([level]));
-        for resize in [pillow_bicubic_gray, pillow_bilinear_gray, pillow_nearest_gray] {
+        for resize in [opencv_linear_gray, pillow_bicubic_gray, pillow_bilinear_gray, pillow_nearest_gray] {
             let resized = resize(&flat, height, width);
             prop_assert!(resized.as_raw().iter().all(|&resized| resized == level));
         }

@@ -1,6 +1,8 @@
 //! Checkpoint layouts, all presented under the diffusers spelling; and single files of single networks.
 //!
-//! Full names start with the network: `unet.conv_in.weight`, `vae.encoder.conv_in.weight`, `image_encoder.proj_out.bias`.
+//! Full names start with the network: `unet.conv_in.weight`, `vae.encoder.conv_in.weight`, `image_encoder.proj_out.bias`. What the
+//! diffusers library has no name for keeps that of its authors, below the network it belongs to: `control_model.cond_first_block.bias`,
+//! `unet.warp_flow_blks.4.proj_in.weight`.
 
 mod diffusers;
 mod json;
@@ -16,6 +18,7 @@ use i2am_weights::{DType, WeightFile};
 use tch::{Kind, Tensor};
 
 pub use json::ConfigFile;
+pub use ldm::to_ldm;
 pub use shapes::Shapes;
 use view::View;
 

@@ -1,14 +1,21 @@
-//! The Stable Diffusion v1 UNet at any width, depth and number of input channels.
+//! The Stable Diffusion v1 UNet at any width, depth and number of input channels; and what `StableVITON` adds to it.
 
 mod blocks;
 mod config;
+mod control;
+mod encoder;
+mod warp;
 
 use tch::{Kind, Tensor};
 
 pub use blocks::{DownBlock, MidBlock, UpBlock};
 pub use config::{Heads, UNetConfig};
+pub use control::ControlModel;
+use encoder::Encoder;
+pub use warp::WarpBlocks;
+use warp::{Joining, Plain, Warping};
 
-use crate::layers::{Conv2d, GroupNorm, TimeEmbedding, channels_last, sinusoid};
+use crate::layers::{Conv2d, GroupNorm};
 use crate::probe::{AttentionProbe, Context};
 use crate::scope::Scope;
 
@@ -16,10 +23,7 @@ use crate::scope::Scope;
 #[derive(Debug)]
 pub struct UNet {
     config: UNetConfig,
-    conv_in: Conv2d,
-    time_embedding: TimeEmbedding,
-    down_blocks: Vec<DownBlock>,
-    mid_block: MidBlock,
+    encoder: Encoder,
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
@@ -29,20 +33,11 @@ impl UNet {
     /// Builds the network of `config` from `scope`.
     pub fn new(scope: &Scope<'_>, config: UNetConfig) -> Self {
         let first = config.block_out_channels[0];
-        let levels = 0..config.block_out_channels.len();
         Self {
-            conv_in: Conv2d::new(&scope.sub("conv_in"), config.in_channels, first, 3),
-            time_embedding: TimeEmbedding::new(
-                &scope.sub("time_embedding"),
-                first,
-                config.time_width(),
-            ),
-            down_blocks: levels
-                .clone()
-                .map(|i| DownBlock::new(scope, &config, i))
+            encoder: Encoder::new(scope, &config),
+            up_blocks: (0..config.block_out_channels.len())
+                .map(|i| UpBlock::new(scope, &config, i))
                 .collect(),
-            mid_block: MidBlock::new(scope, &config),
-            up_blocks: levels.map(|i| UpBlock::new(scope, &config, i)).collect(),
             conv_norm_out: GroupNorm::new(
                 &scope.sub("conv_norm_out"),
                 first,
@@ -71,18 +66,46 @@ impl UNet {
         context: &Context,
         probe: &mut dyn AttentionProbe,
     ) -> Tensor {
-        let embedding = sinusoid(timesteps, self.config.block_out_channels[0]).to_kind(x.kind());
-        let embedding = self.time_embedding.forward(&embedding);
-        probe.block("time_embedding", &embedding);
-        let time = embedding.silu();
-        let mut h = self.conv_in.forward(&channels_last(x));
+        self.run(x, timesteps, context, &mut Plain, probe)
+    }
+
+    /// Predicted noise where features of the reference are warped into the decoder before it takes its skips.
+    ///
+    /// # Shapes
+    /// As [`UNet::forward`]; `features` as [`ControlModel::features`] gives them for the same `x`.
+    ///
+    /// # Panics
+    /// If `features` are fewer than the layers of `warp`.
+    pub fn forward_warped(
+        &self,
+        x: &Tensor,
+        timesteps: &Tensor,
+        context: &Context,
+        warp: &WarpBlocks,
+        features: Vec<Tensor>,
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
+        let mut joining = Warping::new(warp, features);
+        self.run(x, timesteps, context, &mut joining, probe)
+    }
+
+    fn run(
+        &self,
+        x: &Tensor,
+        timesteps: &Tensor,
+        context: &Context,
+        joining: &mut dyn Joining,
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
+        let time = self.encoder.time(timesteps, x.kind(), probe);
+        let mut h = self.encoder.conv_in(x);
         let mut skips = vec![h.shallow_clone()];
-        for block in &self.down_blocks {
+        for block in self.encoder.down_blocks() {
             h = block.forward(h, &time, context, &mut skips, probe);
         }
-        h = self.mid_block.forward(&h, &time, context, probe);
+        h = self.encoder.mid_block().forward(&h, &time, context, probe);
         for block in &self.up_blocks {
-            h = block.forward(h, &time, context, &mut skips, probe);
+            h = block.forward(h, &time, context, &mut skips, joining, probe);
         }
         self.conv_out
             .forward(&self.conv_norm_out.forward(&h).silu())

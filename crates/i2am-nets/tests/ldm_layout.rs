@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
-use i2am_nets::layout::{Checkpoint, Layout};
-use i2am_nets::unet::{Heads, UNet, UNetConfig};
+use i2am_nets::layout::{Checkpoint, Layout, to_ldm};
+use i2am_nets::unet::{ControlModel, Heads, UNet, UNetConfig, WarpBlocks};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{
     CheckpointSource, Context, ExpectedSource, FormulaSource, NoProbe, Precision, Scope,
@@ -20,7 +20,7 @@ use tch::{Device, Kind, Tensor};
 /// Three levels with one residual block each; the last has no attention.
 fn unet() -> UNetConfig {
     UNetConfig {
-        in_channels: 9,
+        in_channels: 13,
         out_channels: 4,
         block_out_channels: vec![32, 32, 64],
         layers_per_block: 1,
@@ -64,6 +64,8 @@ fn image_encoder() -> ImageEncoderConfig {
 
 struct Networks {
     unet: UNet,
+    warp: WarpBlocks,
+    control_model: ControlModel,
     vae: Vae,
     image_encoder: ImageEncoder,
 }
@@ -71,6 +73,8 @@ struct Networks {
 fn build(source: &dyn TensorSource) -> Networks {
     Networks {
         unet: UNet::new(&Scope::root(source, "unet"), unet()),
+        warp: WarpBlocks::new(&Scope::root(source, "unet"), &unet()),
+        control_model: ControlModel::new(&Scope::root(source, "control_model"), &unet(), 4),
         vae: Vae::new(&Scope::root(source, "vae"), vae()),
         image_encoder: ImageEncoder::new(&Scope::root(source, "image_encoder"), image_encoder()),
     }
@@ -174,6 +178,14 @@ const PLACES: &[(&str, &str)] = &[
     (
         "model.diffusion_model.output_blocks.5.1.",
         "unet.up_blocks.2.attentions.1.",
+    ),
+    (
+        "model.diffusion_model.warp_flow_blks.",
+        "unet.warp_flow_blks.",
+    ),
+    (
+        "model.diffusion_model.warp_zero_convs.",
+        "unet.warp_zero_convs.",
     ),
     ("model.diffusion_model.out.0.", "unet.conv_norm_out."),
     ("model.diffusion_model.out.2.", "unet.conv_out."),
@@ -324,6 +336,13 @@ const PARTS: &[(&str, &str, &str)] = &[
 
 /// The LDM name of a diffusers tensor.
 fn ldm_name(name: &str) -> String {
+    if let Some(rest) = name.strip_prefix("control_model.cond_first_block.") {
+        return format!("control_model.cond_first_block.0.{rest}");
+    }
+    if let Some(rest) = name.strip_prefix("control_model.") {
+        let in_unet = ldm_name(&format!("unet.{rest}"));
+        return in_unet.replace("model.diffusion_model.", "control_model.");
+    }
     let (ldm, rest) = PLACES
         .iter()
         .find_map(|(ldm, diffusers)| name.strip_prefix(diffusers).map(|rest| (ldm, rest)))
@@ -410,8 +429,9 @@ fn sizes_are_inferred_and_every_tensor_finds_its_place() {
         "cond_stage_model.transformer.vision_model.embeddings.position_ids".to_owned(),
         (vec![1], vec![0.0]),
     );
+    tensors.insert("lastzc.bias".to_owned(), (vec![4], vec![0.0; 4]));
     tensors.insert(
-        "control_model.input_blocks.0.0.bias".to_owned(),
+        "safety_model.input_blocks.0.0.bias".to_owned(),
         (vec![1], vec![0.0]),
     );
     write(&path, &tensors);
@@ -435,9 +455,34 @@ fn sizes_are_inferred_and_every_tensor_finds_its_place() {
         report.missing,
         report.wrong
     );
-    assert_eq!(report.unused, ["control_model.input_blocks.0.0.bias"]);
+    assert_eq!(report.unused, ["safety_model.input_blocks.0.0.bias"]);
     let names: BTreeSet<&str> = checkpoint.names().collect();
     assert_eq!(names.len(), report.loaded);
+}
+
+/// The way back: the same weights under diffusers names give the tensors that were written out by hand.
+#[test]
+fn names_and_shapes_go_back_to_ldm() {
+    let expected = ExpectedSource::new();
+    build(&expected);
+    let own = expected.shapes().into_iter().map(|(name, shape)| {
+        let values = Tensor::from_slice(&formula_weights(&name, &shape)).reshape(shape);
+        (name, values)
+    });
+    let stored = to_ldm(&own.collect()).unwrap();
+    let by_hand = ldm_tensors();
+    assert!(stored.keys().eq(by_hand.keys()));
+    for (name, (shape, values)) in &by_hand {
+        let size: Vec<usize> = stored[name].size().iter().map(|&n| n as usize).collect();
+        assert_eq!(&size, shape, "{name}");
+        let flat: Vec<f32> = Vec::try_from(stored[name].view(-1)).unwrap();
+        assert_eq!(&flat, values, "{name}");
+    }
+    let stranger = [("unet.pixel_attentions.0.bias".to_owned(), Tensor::from(1.0))];
+    assert_eq!(
+        to_ldm(&stranger.into()).unwrap_err(),
+        "unet.pixel_attentions.0.bias"
+    );
 }
 
 fn assert_same(what: &str, got: &Tensor, want: &Tensor) {
@@ -473,9 +518,13 @@ fn networks_compute_the_same_from_either_spelling() {
     let eps = |networks: &Networks| {
         let context = Context::pooled(wave(&[1, 1, 24]));
         let t = networks.unet.timesteps(301, 1, Device::Cpu);
+        let x = wave(&[1, 13, 8, 8]);
+        let features = networks
+            .control_model
+            .features(&x, &wave(&[1, 4, 8, 8]), &t, &context);
         networks
             .unet
-            .forward(&wave(&[1, 9, 8, 8]), &t, &context, &mut NoProbe)
+            .forward_warped(&x, &t, &context, &networks.warp, features, &mut NoProbe)
     };
     assert_same("predicted noise", &eps(&from_file), &eps(&direct));
     let picture = wave(&[1, 3, 16, 16]);

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
-use i2am_nets::unet::{UNet, UNetConfig};
+use i2am_nets::layout::to_ldm;
+use i2am_nets::unet::{ControlModel, UNet, UNetConfig, WarpBlocks};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{ExpectedSource, Scope};
+use tch::{Device, Kind, Tensor};
 
 /// Names and shapes that `build` asks for.
 fn asked(network: &str, build: impl FnOnce(&Scope<'_>)) -> BTreeMap<String, Vec<i64>> {
@@ -17,6 +19,19 @@ fn asked(network: &str, build: impl FnOnce(&Scope<'_>)) -> BTreeMap<String, Vec<
 fn unet(in_channels: i64) -> BTreeMap<String, Vec<i64>> {
     asked("unet", |scope| {
         let _ = UNet::new(scope, UNetConfig::stable_diffusion_v1(in_channels));
+    })
+}
+
+fn control_model() -> BTreeMap<String, Vec<i64>> {
+    asked("control_model", |scope| {
+        let _ = ControlModel::new(scope, &UNetConfig::stable_diffusion_v1(13), 4);
+    })
+}
+
+fn warp_blocks() -> BTreeMap<String, Vec<i64>> {
+    asked("unet", |scope| {
+        let blocks = WarpBlocks::new(scope, &UNetConfig::stable_diffusion_v1(13));
+        assert_eq!(blocks.len(), 9);
     })
 }
 
@@ -84,6 +99,98 @@ fn whole_paint_by_example() {
     let tensors: usize = parts.iter().map(BTreeMap::len).sum();
     let weights: i64 = parts.iter().map(|shapes| count(shapes, &[""]).1).sum();
     assert_eq!((tensors - 5 * 2 * (3 - 1), weights), (1390, 1_310_140_139));
+}
+
+#[test]
+fn control_model_of_stable_viton() {
+    assert_eq!(count(&control_model(), &[""]), (300, 348_750_720));
+}
+
+#[test]
+fn warp_blocks_of_stable_viton() {
+    assert_eq!(count(&warp_blocks(), &[""]), (252, 179_778_560));
+    // Channels of the decoder's features and of the control model's, slot by slot.
+    let published = [
+        (1280, 1280),
+        (1280, 1280),
+        (1280, 640),
+        (1280, 640),
+        (640, 640),
+        (640, 320),
+        (640, 320),
+        (320, 320),
+        (320, 320),
+    ];
+    for (slot, (channels, context)) in published.into_iter().enumerate() {
+        let name = format!("unet.warp_flow_blks.{slot}.transformer_blocks.0.attn2.to_k.weight");
+        assert_eq!(warp_blocks()[&name], [channels, context], "{name}");
+    }
+}
+
+/// The published StableVITON under its own names: counts by part, and 1,944 tensors in all, of which `lastzc` (two, 20 weights)
+/// has no use.
+#[test]
+fn whole_stable_viton_under_ldm_names() {
+    let own = [
+        unet(13),
+        warp_blocks(),
+        control_model(),
+        vae(),
+        image_encoder(),
+    ];
+    // Zeros that all lie at one place take no memory.
+    let tensors = own.into_iter().flatten().map(|(name, shape)| {
+        let zero = Tensor::zeros([1], (Kind::Float, Device::Cpu));
+        (name, zero.expand(shape, false))
+    });
+    let stored: BTreeMap<String, Vec<i64>> = to_ldm(&tensors.collect())
+        .unwrap()
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.size()))
+        .collect();
+    let unet = "model.diffusion_model.";
+    let warp = [
+        "model.diffusion_model.warp_flow_blks.",
+        "model.diffusion_model.warp_zero_convs.",
+    ];
+    let own = count(&stored, &[unet]).0 - count(&stored, &warp).0;
+    assert_eq!((own, count(&stored, &warp)), (686, (252, 179_778_560)));
+    for (prefixes, expected) in [
+        (&["control_model."][..], (300, 348_750_720)),
+        (&["first_stage_model."], (248, 83_653_863)),
+        (&["cond_stage_model.transformer."], (391, 303_179_776)),
+        (
+            &["cond_stage_model.mapper.", "cond_stage_model.final_ln."],
+            (62, 62_983_168),
+        ),
+        (
+            &["proj_out.", "learnable_vector"],
+            (3, 1024 * 768 + 2 * 768),
+        ),
+    ] {
+        assert_eq!(count(&stored, prefixes), expected, "{prefixes:?}");
+    }
+    let (tensors, weights) = count(&stored, &[""]);
+    assert_eq!((tensors + 2, weights + 20), (1944, 1_838_680_959));
+    let expected: [(&str, &[i64]); 5] = [
+        ("control_model.cond_first_block.0.weight", &[320, 4, 3, 3]),
+        ("control_model.input_blocks.0.0.weight", &[320, 13, 3, 3]),
+        (
+            "model.diffusion_model.warp_flow_blks.4.transformer_blocks.0.attn2.to_v.weight",
+            &[640, 640],
+        ),
+        (
+            "model.diffusion_model.output_blocks.8.2.conv.weight",
+            &[640, 640, 3, 3],
+        ),
+        (
+            "cond_stage_model.mapper.resblocks.4.attn.c_qkv.weight",
+            &[3072, 1024],
+        ),
+    ];
+    for (name, shape) in expected {
+        assert_eq!(stored.get(name).map(Vec::as_slice), Some(shape), "{name}");
+    }
 }
 
 /// Names at the corners of the tree, as they stand in published files.

@@ -36,17 +36,6 @@ pub enum ReportError {
         problem: String,
     },
 
-    /// A table of faults that cannot be read.
-    #[error("{}: line {line}: {problem}", .path.display())]
-    Debug {
-        /// The table.
-        path: PathBuf,
-        /// Line number, from 1; 0 for the file as a whole.
-        line: u64,
-        /// What was expected and found.
-        problem: String,
-    },
-
     /// A plot that cannot be drawn.
     #[error("plot `{name}`: {problem}")]
     Plot {

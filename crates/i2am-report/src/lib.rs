@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use i2am_results::RunPaths;
 
 mod error;
-mod faults;
 mod fit;
 mod interval;
 mod names;

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use i2am_attribution::{Convention, ConventionConfig};
 use i2am_results::{
-    AggregateRow, CorrelationRow, Manifest, Row, RunPaths, Stage, read_aggregate,
-    read_correlations, read_rows,
+    AggregateRow, CorrelationRow, DebugRow, Manifest, Row, RunPaths, Stage, read_aggregate,
+    read_correlations, read_debug, read_rows,
 };
 use serde_json::Value;
 
 use crate::ReportError;
-use crate::faults::{Fault, read_faults};
 use crate::names::Quantity;
 
 /// The level of maps over all layers, heads and steps.
@@ -35,7 +34,7 @@ pub(crate) struct Run {
     pub(crate) values: BTreeMap<(String, Quantity), BTreeMap<String, f64>>,
     pub(crate) correlations: Vec<CorrelationRow>,
     /// Where maps look outside the mask, by model; empty where nobody asked.
-    pub(crate) faults: BTreeMap<String, Vec<Fault>>,
+    pub(crate) faults: BTreeMap<String, Vec<DebugRow>>,
     /// How maps are made from records.
     pub(crate) convention: Convention,
 }
@@ -82,9 +81,9 @@ impl Run {
             convention,
         };
         for model in run.models() {
-            let faults = read_faults(&run.paths, &model)?;
-            if !faults.is_empty() {
-                run.faults.insert(model, faults);
+            let path = run.paths.debug(&model);
+            if path.is_file() {
+                run.faults.insert(model, read_debug(&path)?);
             }
         }
         Ok(run)

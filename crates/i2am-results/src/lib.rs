@@ -10,6 +10,7 @@
 //! | `sets.json` | [`SetScore`]s: what only a whole set of pictures has, such as FID |
 //! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples, and the scores of sets |
 //! | `correlations.csv` | [`CorrelationRow`]s: how the scores go with the metrics |
+//! | `debug/<model>.csv` | [`DebugRow`]s: heads of layers by their score |
 //! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
 //!
 //! # A killed run goes on where it stopped
@@ -38,6 +39,7 @@
 mod aggregate;
 mod config_hash;
 mod correlations;
+mod debug;
 mod error;
 mod ledger;
 mod lock;
@@ -53,6 +55,7 @@ mod sets;
 pub use aggregate::{AggregateRow, aggregate};
 pub use config_hash::{ConfigHash, ConfigHashes};
 pub use correlations::{CorrelationRow, Unit, read_correlations};
+pub use debug::{DebugRow, read_debug, write_debug};
 pub use error::ResultsError;
 pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};
 pub use outcome::{Outcome, Status};

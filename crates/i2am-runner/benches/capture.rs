@@ -79,11 +79,12 @@ impl Bench {
         };
         let mut recorder = Recorder::new(&config, ConditionalHalf::Second, wants, masks, 1)
             .expect("one group of one step");
-        recorder.begin(Call {
+        let call = Call {
             step: 0,
             timestep: 501,
             primary: true,
-        });
+        };
+        recorder.begin(call).expect("nothing is changed");
         let mut probe = Timed {
             recorder,
             spent: Duration::ZERO,

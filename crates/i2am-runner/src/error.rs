@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use i2am_datasets::Part;
 use i2am_nets::NetError;
 
 /// What can go wrong between a sample and its picture.
@@ -52,6 +53,16 @@ pub enum RunnerError {
         /// Height and width of the mask.
         found: (u32, u32),
     },
+    /// A sample lacks a part that the family reads.
+    #[error("sample {sample}: a {family} model needs its {part}, which the data set does not give")]
+    MissingPart {
+        /// The sample's id.
+        sample: String,
+        /// The family.
+        family: &'static str,
+        /// What is lacking.
+        part: Part,
+    },
     /// Injected noise is absent or has another shape.
     #[error("noise for `{purpose}`: expected shape {expected:?}, found {}", .found.as_ref().map_or("none".to_owned(), |f| format!("{f:?}")))]
     Noise {
@@ -71,6 +82,14 @@ pub enum RunnerError {
         sample: String,
         /// Which tensor.
         what: &'static str,
+    },
+    /// A rule of an intervention that cannot work.
+    #[error("intervene.{rule}: {reason}")]
+    Intervene {
+        /// The rule: `scale` or `forbid`, and its number from 0.
+        rule: String,
+        /// Why not.
+        reason: String,
     },
     /// A layer named for position-by-position maps does not exist or has no spatial reference.
     #[error("attribution.specific: layer `{layer}`: {reason}")]

@@ -1,6 +1,9 @@
 //! The model families there are: one file each, one line each in [`FAMILIES`].
 
+mod common;
+mod inpainting;
 mod paint_by_example;
+mod stable_viton;
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +17,13 @@ use tch::{Device, Tensor};
 use toml::Spanned;
 use toml::de::DeValue;
 
+pub use inpainting::{Networks, Posterior};
 pub use paint_by_example::{
-    Networks, PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Posterior, Preprocess,
+    PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Preprocess,
+};
+pub use stable_viton::{
+    ClothPosterior, StableViton, StableVitonConfig, StableVitonInputs, StableVitonNetworks,
+    StableVitonPipeline, StableVitonSizes, Start,
 };
 
 use crate::RunnerError;
@@ -26,7 +34,7 @@ use crate::noise::NoiseSource;
 pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 
 /// Every family, sorted by name.
-pub static FAMILIES: &[&dyn Family] = &[&PaintByExample];
+pub static FAMILIES: &[&dyn Family] = &[&PaintByExample, &StableViton];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {

@@ -22,6 +22,11 @@ pub fn signed(image: &RgbImage) -> Tensor {
     (bytes(image) / 255.0 - 0.5) / 0.5
 }
 
+/// [`signed`] in the arithmetic of `StableVITON`'s reader, which differs in the last bit: `level / 127.5 - 1`.
+pub fn centred(image: &RgbImage) -> Tensor {
+    bytes(image) / 127.5 - 1.0
+}
+
 /// `[1, 3, H, W]` f32, normalised per channel as CLIP's input.
 pub fn clip_normalised(image: &RgbImage) -> Tensor {
     clip_normalise(&bytes(image))
@@ -29,12 +34,17 @@ pub fn clip_normalised(image: &RgbImage) -> Tensor {
 
 /// Levels `[batch, 3, H, W]` in 0 to 255, f32, normalised per channel as CLIP's input.
 pub fn clip_normalise(levels: &Tensor) -> Tensor {
+    clip_normalise_unit(&(levels / 255.0))
+}
+
+/// [`clip_normalise`] of values in `[0, 1]`.
+pub fn clip_normalise_unit(unit: &Tensor) -> Tensor {
     let axis = |values: &[f32; 3]| {
         Tensor::from_slice(values)
             .reshape([1, 3, 1, 1])
-            .to_device(levels.device())
+            .to_device(unit.device())
     };
-    (levels / 255.0 - axis(&CLIP_MEAN)) / axis(&CLIP_STD)
+    (unit - axis(&CLIP_MEAN)) / axis(&CLIP_STD)
 }
 
 /// `[1, 1, H, W]` f32 in `[0, 1]`.
@@ -59,13 +69,30 @@ pub enum Quantise {
 /// # Panics
 /// If `decoded` has another shape.
 pub fn to_rgb(decoded: &Tensor, quantise: Quantise) -> RgbImage {
-    let size = decoded.size();
     let levels =
         ((decoded.to_device(Device::Cpu).to_kind(Kind::Float) + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0;
     let levels = match quantise {
         Quantise::Truncate => levels.floor(),
         Quantise::Round => levels.round(),
     };
+    from_levels(&levels)
+}
+
+/// `painted` with the pixels of `original` put back where `keep` `[1, 1, H, W]` is 1, mixed where it is between 0 and 1, truncated.
+///
+/// # Panics
+/// If the sizes differ.
+pub fn put_back(original: &RgbImage, painted: &RgbImage, keep: &Tensor) -> RgbImage {
+    let (width, height) = painted.dimensions();
+    let keep = keep.to_device(Device::Cpu).to_kind(Kind::Float);
+    let keep = keep.expand([1, 3, i64::from(height), i64::from(width)], false);
+    let mixed = bytes(original) * &keep + bytes(painted) * (-&keep + 1.0);
+    from_levels(&mixed)
+}
+
+/// Levels `[1, 3, H, W]` in 0 to 255, truncated, as a picture.
+fn from_levels(levels: &Tensor) -> RgbImage {
+    let size = levels.size();
     let flat = levels
         .to_kind(Kind::Uint8)
         .permute([0, 2, 3, 1])

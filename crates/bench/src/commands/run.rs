@@ -21,6 +21,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         stages::report::run(&plan, folder.paths())?;
     }
     progress::print(&table::summary(&folder.aggregate()?))?;
+    let worst = stages::debug::worst(&plan, &folder)?;
+    if !worst.is_empty() {
+        progress::print(&table::worst(&worst))?;
+    }
     let counts = folder.counts();
     tracing::info!(
         "{}: {} samples done, {} failed, {} done before",
@@ -44,7 +48,10 @@ fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             // `Plan::check` has refused it.
             #[cfg(not(feature = "torch"))]
             StageName::Generate => {}
-            StageName::Score => stages::score::run(plan, folder)?,
+            StageName::Score => {
+                stages::score::run(plan, folder)?;
+                stages::debug::run(plan, folder)?;
+            }
             StageName::Measure => stages::measure::run(plan, folder)?,
             // Tells how the run ended, so it comes after its end.
             StageName::Report => {}

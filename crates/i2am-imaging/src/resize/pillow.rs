@@ -9,7 +9,9 @@
 //! # Source
 //! Pillow 13.0.0 (fixture `resize`).
 
-use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
+use image::{GrayImage, RgbImage};
+
+use super::resized;
 
 /// Fractional bits of a weight: 32, less 8 for the level, less 2 for the sign and overshoot of a sum.
 const PRECISION: u32 = 32 - 8 - 2;
@@ -219,21 +221,4 @@ fn nearest_indices(from: usize, to: usize) -> Vec<usize> {
         .take(to)
         .map(|center| (center as usize).min(from - 1))
         .collect()
-}
-
-/// `method` on the levels of `image`, given its height and width and those wanted.
-fn resized<P: Pixel<Subpixel = u8>>(
-    image: &ImageBuffer<P, Vec<u8>>,
-    height: usize,
-    width: usize,
-    method: impl Fn(&[u8], [usize; 2], [usize; 2]) -> Vec<u8>,
-) -> ImageBuffer<P, Vec<u8>> {
-    let from = [image.height() as usize, image.width() as usize];
-    assert!(
-        !image.is_empty() && height > 0 && width > 0,
-        "{from:?} pixels to {height} x {width}: one is empty"
-    );
-    let levels = method(image.as_raw(), from, [height, width]);
-    ImageBuffer::from_raw(width as u32, height as u32, levels)
-        .expect("one level for every channel of every pixel")
 }

@@ -7,8 +7,10 @@ use super::view::View;
 use super::{Checkpoint, Entry, Layout};
 use crate::NetError;
 
+mod export;
 mod names;
 
+pub use export::to_ldm;
 use names::{Levels, is_ballast, rename};
 
 /// Opens one file with LDM names; tensors may stand below `state_dict.`.

@@ -1,6 +1,7 @@
 use tch::Tensor;
 
 use super::config::UNetConfig;
+use super::warp::Joining;
 use crate::layers::{
     BlockShape, Downsample, Padding, ResnetBlock, ResnetShape, SpatialTransformer, Upsample,
 };
@@ -151,27 +152,18 @@ impl UpBlock {
     /// `up_blocks.{index}` below `scope`; index 0 is the lowest resolution.
     pub fn new(scope: &Scope<'_>, config: &UNetConfig, index: usize) -> Self {
         let scope = scope.sub(format_args!("up_blocks.{index}"));
-        let channels = &config.block_out_channels;
-        let level = channels.len() - 1 - index;
-        let outputs = channels[level];
-        let from_below = channels[(level + 1).min(channels.len() - 1)];
-        let last_skip = channels[level.saturating_sub(1)];
-        let layers = 0..=config.layers_per_block;
-        let resnets = layers.clone().map(|i| {
-            let before = if i == 0 { from_below } else { outputs };
-            let skip = if i == config.layers_per_block {
-                last_skip
-            } else {
-                outputs
-            };
+        let level = config.level_of_up_block(index);
+        let outputs = config.block_out_channels[level];
+        let resnets = config.up_layers(index).into_iter().enumerate();
+        let resnets = resnets.map(|(i, layer)| {
             resnet(
                 &scope.sub(format_args!("resnets.{i}")),
                 config,
-                before + skip,
+                layer.before + layer.skip,
                 outputs,
             )
         });
-        let attentions = layers
+        let attentions = (0..=config.layers_per_block)
             .filter(|_| config.has_attention(level))
             .map(|i| transformer(&scope.sub(format_args!("attentions.{i}")), config, level));
         Self {
@@ -182,22 +174,24 @@ impl UpBlock {
         }
     }
 
-    /// Runs the block and takes one skip per layer.
+    /// Runs the block and takes one skip per layer, each after `joining` has had its turn.
     ///
     /// # Panics
     /// If there are fewer skips than layers; the down path leaves one for each.
-    pub fn forward(
+    pub(super) fn forward(
         &self,
         mut h: Tensor,
         time: &Tensor,
         context: &Context,
         skips: &mut Vec<Tensor>,
+        joining: &mut dyn Joining,
         probe: &mut dyn AttentionProbe,
     ) -> Tensor {
         for (i, resnet) in self.resnets.iter().enumerate() {
             let skip = skips
                 .pop()
                 .expect("the down path leaves one skip for every layer of the up path");
+            h = joining.before_skip(h, probe);
             h = resnet.forward(&Tensor::cat(&[h, skip], 1), Some(time));
             if let Some(attention) = self.attentions.get(i) {
                 h = attention.forward(&h, context, probe);

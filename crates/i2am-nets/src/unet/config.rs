@@ -54,6 +54,15 @@ pub struct UNetConfig {
     pub sample_size: Option<i64>,
 }
 
+/// Channels that meet at one layer of the way up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UpLayer {
+    /// Of the features that come from below or from the layer before.
+    pub(super) before: i64,
+    /// Of the skip, and of the control model's feature at the same place.
+    pub(super) skip: i64,
+}
+
 fn one() -> usize {
     1
 }
@@ -101,6 +110,26 @@ impl UNetConfig {
     /// Latent height and width must be multiples of this.
     pub fn size_multiple(&self) -> i64 {
         1 << (self.block_out_channels.len() - 1)
+    }
+
+    /// The level, 0 being the highest resolution, that `up_blocks.{index}` works at.
+    pub(super) fn level_of_up_block(&self, index: usize) -> usize {
+        self.block_out_channels.len() - 1 - index
+    }
+
+    /// What enters each layer of `up_blocks.{index}`.
+    pub(super) fn up_layers(&self, index: usize) -> Vec<UpLayer> {
+        let channels = &self.block_out_channels;
+        let level = self.level_of_up_block(index);
+        let outputs = channels[level];
+        let from_below = channels[(level + 1).min(channels.len() - 1)];
+        let last_skip = channels[level.saturating_sub(1)];
+        let last = self.layers_per_block;
+        let layer = |i: usize| UpLayer {
+            before: if i == 0 { from_below } else { outputs },
+            skip: if i == last { last_skip } else { outputs },
+        };
+        (0..=last).map(layer).collect()
     }
 
     /// Read from `unet/config.json` if the checkpoint has one, else inferred from tensor shapes.

@@ -7,6 +7,7 @@ use i2am_attribution::{
     Polarity, ReferenceMask,
 };
 use i2am_imaging::{ColorMap, read_rgb};
+use i2am_results::DebugRow;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -15,7 +16,6 @@ use super::pictures::{self, Bits, PictureSource};
 use super::specific::{self, SpecificMaps};
 use super::{PageConfig, base64, choose};
 use crate::ReportError;
-use crate::faults::Fault;
 use crate::names::Quantity;
 use crate::plots::short_layer;
 use crate::run::{LevelScore, Run};
@@ -398,10 +398,10 @@ impl Rules {
 }
 
 /// Those with the lowest IMACS in each direction, lowest first.
-fn worst(faults: &[Fault]) -> Vec<Worst> {
+fn worst(faults: &[DebugRow]) -> Vec<Worst> {
     let mut found = Vec::new();
     for direction in Direction::ALL.map(|direction| direction.to_string()) {
-        let mut own: Vec<(f64, &Fault)> = faults
+        let mut own: Vec<(f64, &DebugRow)> = faults
             .iter()
             .filter(|fault| fault.direction == direction)
             .filter_map(|fault| Some((fault.imacs?, fault)))
@@ -412,9 +412,9 @@ fn worst(faults: &[Fault]) -> Vec<Worst> {
             layer: fault.layer.clone(),
             short: short_layer(&fault.layer),
             head: fault.head,
-            time: fault.time,
+            time: fault.time_group,
             imacs: fault.imacs,
-            outside: fault.outside,
+            outside: fault.attention_outside,
         }));
     }
     found

@@ -4,7 +4,8 @@
 //! [`i2am_attribution::normalise`] and in their order, so what it shows is what was scored but for the rounding to bytes.
 
 use i2am_attribution::{
-    AttentionRecord, Averaging, Convention, Direction, LayerRecord, Level, attribution_map,
+    AttentionRecord, Cell, Convention, Direction, LayerRecord, Level, attribution_map,
+    cell_attention,
 };
 use i2am_imaging::Plane;
 use serde::Serialize;
@@ -55,12 +56,15 @@ pub(super) fn of_direction(
     let unified = attribution_map(record, convention, direction, &Level::Unified)
         .map_err(|reason| reason.to_string())?;
     let of_time = attribution_map(record, convention, direction, &Level::Time(0));
-    let averaged_over = convention.direction(direction).averaged_over;
-    let groups = time_groups(record, convention);
+    // Steps that were recorded together cannot be shown apart.
+    let recorded = Convention {
+        time_groups: time_groups(record, convention),
+        ..convention.clone()
+    };
     let layers: Vec<LayerMaps> = record
         .layers
         .iter()
-        .filter_map(|layer| layer_maps(layer, direction, averaged_over, groups, most))
+        .filter_map(|layer| layer_maps(record, &recorded, direction, layer, most))
         .collect();
     let indices = |names: &[String]| -> Vec<usize> {
         let index = |name: &String| layers.iter().position(|layer| layer.name == *name);
@@ -77,20 +81,26 @@ pub(super) fn of_direction(
     })
 }
 
+/// `None` if the layer has no map in this direction, or nothing to average over.
 fn layer_maps(
-    layer: &LayerRecord,
+    record: &AttentionRecord,
+    convention: &Convention,
     direction: Direction,
-    averaged_over: Averaging,
-    groups: usize,
+    layer: &LayerRecord,
     most: usize,
 ) -> Option<LayerMaps> {
-    let sums = Sums::of(layer, direction, averaged_over)?;
-    let factor = sums.size[0].div_ceil(most);
+    let factor = layer.grid(direction)?.height.div_ceil(most);
     let (mut scale, mut data) = (Vec::new(), Vec::new());
-    let mut size = sums.size;
-    for group in 0..groups {
+    let mut size = [0, 0];
+    for time in 0..convention.time_groups {
         for head in 0..layer.heads {
-            let plane = pooled(&sums.plane(group, groups, head), factor);
+            let cell = Cell {
+                layer: layer.name.clone(),
+                head,
+                time,
+            };
+            let plane = cell_attention(record, convention, direction, &cell).ok()?;
+            let plane = pooled(&plane, factor);
             size = plane.size();
             let top = plane.max();
             scale.push(top / LEVELS);
@@ -134,59 +144,6 @@ fn pooled(plane: &Plane, factor: usize) -> Plane {
             .sum();
         sum / count
     })
-}
-
-/// The sums of one layer in one direction, and over how many positions they are.
-struct Sums<'a> {
-    values: &'a [f32],
-    sides: &'static [usize],
-    count: u64,
-    heads: usize,
-    recorded: usize,
-    size: [usize; 2],
-}
-
-impl<'a> Sums<'a> {
-    /// `None` if the layer has no map in this direction, or nothing to average over.
-    fn of(layer: &'a LayerRecord, direction: Direction, averaged_over: Averaging) -> Option<Self> {
-        let grid = layer.grid(direction)?;
-        let (values, counts) = match direction {
-            Direction::ReferenceToGenerated => (&layer.r2g, layer.r2g_counts),
-            Direction::GeneratedToReference => (layer.g2r.as_ref()?, layer.g2r_counts),
-        };
-        // One pooled token has no place inside or outside.
-        let sides: &[usize] = match averaged_over {
-            _ if layer.is_one_token() => &[0, 1],
-            Averaging::Inside => &[0],
-            Averaging::Outside => &[1],
-            Averaging::All => &[0, 1],
-        };
-        let count = sides.iter().map(|&side| counts[side]).sum();
-        (count > 0).then(|| Self {
-            values,
-            sides,
-            count,
-            heads: layer.heads,
-            recorded: values.len() / (2 * layer.heads * grid.len()),
-            size: [grid.height, grid.width],
-        })
-    }
-
-    /// Mean over positions of one head, summed over the steps of time group `group` of `groups`.
-    fn plane(&self, group: usize, groups: usize, head: usize) -> Plane {
-        let [height, width] = self.size;
-        let recorded = group * self.recorded / groups..(group + 1) * self.recorded / groups;
-        Plane::from_fn(height, width, |row, column| {
-            let mut sum = 0.0_f64;
-            for group in recorded.clone() {
-                for side in self.sides {
-                    let map = (side * self.recorded + group) * self.heads + head;
-                    sum += f64::from(self.values[(map * height + row) * width + column]);
-                }
-            }
-            (sum / self.count as f64) as f32
-        })
-    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use i2am_results::AggregateRow;
+use i2am_results::{AggregateRow, DebugRow};
 
 use super::matrix::{Group, Matrix};
 use super::{Plot, PlotGroup, model_label};
 use crate::ReportError;
-use crate::faults::Fault;
 use crate::names::slug;
 use crate::run::{Run, UNIFIED};
 
@@ -134,23 +133,25 @@ fn of_models(runs: &[Run], direction: &str, words: &str) -> Option<Matrix> {
 }
 
 /// One row for each layer; columns are time groups within heads.
-fn of_cells(label: &str, faults: &[Fault], direction: &str, words: &str) -> Option<Matrix> {
-    let own: Vec<&Fault> = faults
+fn of_cells(label: &str, faults: &[DebugRow], direction: &str, words: &str) -> Option<Matrix> {
+    let own: Vec<&DebugRow> = faults
         .iter()
         .filter(|fault| fault.direction == direction)
         .collect();
     let heads = own.iter().map(|fault| fault.head + 1).max()?;
-    let times = own.iter().map(|fault| fault.time + 1).max()?;
+    let times = own.iter().map(|fault| fault.time_group + 1).max()?;
     let mut layers: Vec<&str> = Vec::new();
     for fault in &own {
         if !layers.contains(&fault.layer.as_str()) {
             layers.push(&fault.layer);
         }
     }
+    // Rows come worst first; by name, layers stand as they are passed through.
+    layers.sort_unstable();
     let mut cells = vec![vec![None; heads * times]; layers.len()];
     for fault in &own {
         let layer = layers.iter().position(|layer| *layer == fault.layer);
-        cells[layer?][fault.head * times + fault.time] = fault.imacs;
+        cells[layer?][fault.head * times + fault.time_group] = fault.imacs;
     }
     let group = |head: usize| Group {
         title: format!("head {head}"),

@@ -11,8 +11,8 @@ use i2am_attribution::{
 use i2am_imaging::{GrayImage, Plane, RgbImage, write_png_rgb};
 use i2am_report::{PictureSource, Pictures};
 use i2am_results::{
-    ConfigHash, ConfigHashes, CorrelationRow, DatasetName, ManifestStart, Measurement, Outcome,
-    RunFolder, SampleResult, SetScore, Stage, Unit,
+    ConfigHash, ConfigHashes, CorrelationRow, DatasetName, DebugRow, ManifestStart, Measurement,
+    Outcome, RunFolder, RunPaths, SampleResult, SetScore, Stage, Unit, write_debug,
 };
 use serde_json::json;
 
@@ -451,17 +451,28 @@ fn correlations() -> Vec<CorrelationRow> {
 
 /// What a run that looked for faults tells of a model.
 fn write_faults(dir: &Path) {
-    let mut text = "model,direction,layer,head,time_group,imacs,attention_outside\n".to_owned();
+    let mut rows = Vec::new();
     for head in 0..HEADS {
-        for time in 0..GROUPS {
-            let imacs = 0.2 - 0.3 * (head + time) as f64;
-            text += &format!(
-                "{},r2g,{SPATIAL_LAYER},{head},{time},{imacs},{}\n",
-                MODELS[1],
-                0.2 + 0.1 * time as f64
-            );
+        for time_group in 0..GROUPS {
+            rows.push(DebugRow {
+                model: MODELS[1].to_owned(),
+                direction: "r2g".to_owned(),
+                rank: None,
+                layer: SPATIAL_LAYER.to_owned(),
+                grid: "8x6".to_owned(),
+                head,
+                time_group,
+                imacs: Some(0.2 - 0.3 * (head + time_group) as f64),
+                sd: None,
+                n: SAMPLES.len(),
+                missing: 0,
+                attention_outside: Some(0.2 + 0.1 * time_group as f64),
+                area_outside: Some(0.5),
+                convention: "spatial".to_owned(),
+                note: String::new(),
+                config_hash: String::new(),
+            });
         }
     }
-    let path = dir.join("debug").join(format!("{}.csv", MODELS[1]));
-    i2am_files::write_atomic(path, text).unwrap();
+    write_debug(&RunPaths::new(dir).debug(MODELS[1]), &rows).unwrap();
 }

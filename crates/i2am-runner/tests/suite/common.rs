@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use i2am_datasets::Sample;
 use i2am_imaging::{GrayImage, RgbImage};
+use i2am_nets::{AttentionProbe, Observation};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{
     Generated, PaintByExampleConfig, PaintByExamplePipeline, Pipeline as _, Preprocess, Request,
@@ -45,7 +46,46 @@ pub(crate) fn close(what: &str, got: &Tensor, tensors: &Tensors, name: &str, tol
     );
 }
 
-fn number(config: &Value, key: &str) -> i64 {
+/// Block outputs as they pass.
+#[derive(Default)]
+pub(crate) struct Blocks {
+    seen: Vec<(String, Tensor)>,
+}
+
+impl AttentionProbe for Blocks {
+    fn observe(&mut self, _seen: &Observation<'_>) {}
+
+    fn block(&mut self, name: &str, output: &Tensor) {
+        self.seen.push((name.to_owned(), output.shallow_clone()));
+    }
+}
+
+impl Blocks {
+    /// The outputs whose block's name starts with `prefix`, in order.
+    pub(crate) fn below(&self, prefix: &str) -> Vec<Tensor> {
+        let own = self
+            .seen
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix));
+        own.map(|(_, output)| output.shallow_clone()).collect()
+    }
+
+    /// The decoder's outputs as LDM numbers them: an upsampling belongs to the block before it.
+    pub(crate) fn ldm_output_blocks(&self) -> Vec<Tensor> {
+        let mut outputs = Vec::new();
+        for (name, output) in &self.seen {
+            if name.starts_with("up_blocks") {
+                if name.ends_with("upsampler") {
+                    outputs.pop();
+                }
+                outputs.push(output.shallow_clone());
+            }
+        }
+        outputs
+    }
+}
+
+pub(crate) fn number(config: &Value, key: &str) -> i64 {
     config["config"][key]
         .as_i64()
         .unwrap_or_else(|| panic!("config has no {key}"))
@@ -106,10 +146,7 @@ pub(crate) fn sample(folder: &FixtureDir) -> Sample {
         image: rgb(&inputs, "image"),
         mask: GrayImage::from_raw(size[1] as u32, size[0] as u32, inputs.u8("mask")).unwrap(),
         reference: rgb(&inputs, "reference"),
-        reference_mask: None,
-        ground_truth: None,
-        agnostic: None,
-        densepose: None,
+        ..Sample::default()
     }
 }
 

@@ -5,12 +5,16 @@
 mod bad_input;
 mod capture_maps;
 mod common;
+mod intervene;
 mod loading;
 mod noise;
 mod parity_attention;
 mod parity_diffusers;
 mod parity_paint_by_example;
 mod parity_samplers;
+mod parity_stable_viton;
+mod parity_warp_attention;
 mod precision;
 mod recorder;
+mod stable_viton;
 mod tiny;

@@ -1,6 +1,6 @@
 //! The networks and runs of a tiny Paint-by-Example against the published code.
 
-use i2am_nets::{AttentionProbe, Context, NoProbe, Observation};
+use i2am_nets::{Context, NoProbe};
 use i2am_runner::families::PaintByExamplePipeline;
 use i2am_runner::pictures;
 use i2am_runner::samplers::SamplerKind;
@@ -8,8 +8,8 @@ use i2am_testkit::{FixtureDir, assert_close};
 use tch::{Device, Tensor};
 
 use crate::common::{
-    close, config, generate, load, main_run, paint_by_example, sample, sampler, shape, tensor,
-    values,
+    Blocks, close, config, generate, load, main_run, paint_by_example, sample, sampler, shape,
+    tensor, values,
 };
 
 /// Of the largest magnitude; what the fixture's note recommends for single networks and for whole runs.
@@ -91,19 +91,6 @@ fn parity_autoencoder() {
     }
 }
 
-/// Compares block outputs as they pass.
-struct Blocks {
-    seen: Vec<(String, Tensor)>,
-}
-
-impl AttentionProbe for Blocks {
-    fn observe(&mut self, _seen: &Observation<'_>) {}
-
-    fn block(&mut self, name: &str, output: &Tensor) {
-        self.seen.push((name.to_owned(), output.shallow_clone()));
-    }
-}
-
 #[test]
 fn parity_unet_block_by_block() {
     for folder in paint_by_example() {
@@ -111,43 +98,35 @@ fn parity_unet_block_by_block() {
         let (parts, name) = (folder.tensors("parts"), folder.name());
         let pipeline = loaded(&folder);
         let unet = &pipeline.networks().unet;
-        let mut blocks = Blocks { seen: Vec::new() };
+        let mut blocks = Blocks::default();
         let context = Context::pooled(tensor(&parts, "single.context"));
         let t = Tensor::from_slice(&parts.i64("single.t"));
         let eps = unet.forward(&tensor(&parts, "single.x9"), &t, &context, &mut blocks);
         close(&name, &eps, &parts, "single.eps", PARTS);
 
-        // The fixture numbers blocks as LDM does: input blocks in order from conv_in, output blocks with their upsampling.
-        let of = |prefix: &str| -> Vec<&Tensor> {
-            blocks
-                .seen
-                .iter()
-                .filter(|(name, _)| name.starts_with(prefix))
-                .map(|(_, tensor)| tensor)
-                .collect()
-        };
-        let down = of("down_blocks");
-        let mut up: Vec<&Tensor> = Vec::new();
-        for (block, output) in blocks
-            .seen
-            .iter()
-            .filter(|(block, _)| block.starts_with("up_blocks"))
-        {
-            if block.ends_with("upsampler") {
-                up.pop();
-            }
-            up.push(output);
-        }
+        let (down, up) = (blocks.below("down_blocks"), blocks.ldm_output_blocks());
         for expected in parts.names().filter(|name| name.starts_with("single.")) {
             let number = expected
                 .rsplit('.')
                 .next()
                 .and_then(|n| n.parse::<usize>().ok());
             match (expected.split('.').nth(1).unwrap(), number) {
-                ("input_blocks", Some(n)) => close(&name, down[n - 1], &parts, expected, PARTS),
-                ("output_blocks", Some(n)) => close(&name, up[n], &parts, expected, PARTS),
-                ("middle_block", _) => close(&name, of("mid_block")[0], &parts, expected, PARTS),
-                ("time_embed", _) => close(&name, of("time_embedding")[0], &parts, expected, PARTS),
+                ("input_blocks", Some(n)) => close(&name, &down[n - 1], &parts, expected, PARTS),
+                ("output_blocks", Some(n)) => close(&name, &up[n], &parts, expected, PARTS),
+                ("middle_block", _) => close(
+                    &name,
+                    &blocks.below("mid_block")[0],
+                    &parts,
+                    expected,
+                    PARTS,
+                ),
+                ("time_embed", _) => close(
+                    &name,
+                    &blocks.below("time_embedding")[0],
+                    &parts,
+                    expected,
+                    PARTS,
+                ),
                 _ => {}
             }
         }

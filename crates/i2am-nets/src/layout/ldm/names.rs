@@ -1,39 +1,79 @@
 //! From LDM names to diffusers names.
 
+use std::collections::BTreeSet;
+
 use super::View;
+
+/// LDM's and diffusers' names at both ends of a UNet.
+pub(super) const UNET_ENDS: [(&str, &str); 5] = [
+    ("time_embed.0.", "time_embedding.linear_1."),
+    ("time_embed.2.", "time_embedding.linear_2."),
+    ("input_blocks.0.0.", "conv_in."),
+    ("out.0.", "conv_norm_out."),
+    ("out.2.", "conv_out."),
+];
+
+/// In a residual block of a UNet.
+pub(super) const RESNET: [(&str, &str); 6] = [
+    ("in_layers.0.", "norm1."),
+    ("in_layers.2.", "conv1."),
+    ("emb_layers.1.", "time_emb_proj."),
+    ("out_layers.0.", "norm2."),
+    ("out_layers.3.", "conv2."),
+    ("skip_connection.", "conv_shortcut."),
+];
+
+/// In the autoencoder's attention; all but the normalisation, which is no convolution.
+pub(super) const VAE_ATTENTION: [(&str, &str); 4] = [
+    ("q.", "to_q."),
+    ("k.", "to_k."),
+    ("v.", "to_v."),
+    ("proj_out.", "to_out.0."),
+];
+
+/// In a block of the mapper; all but queries, keys and values, which are one tensor.
+pub(super) const MAPPER: [(&str, &str); 5] = [
+    ("attn.c_proj.", "attn1.to_out.0."),
+    ("ln_1.", "norm1."),
+    ("ln_2.", "norm3."),
+    ("mlp.c_fc.", "ff.net.0.proj."),
+    ("mlp.c_proj.", "ff.net.2."),
+];
 
 /// Counts that the numbered blocks of an LDM checkpoint do not say by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Levels {
     /// Residual blocks per level of the UNet on the way down.
-    unet_layers: usize,
-    unet: usize,
-    vae: usize,
+    pub(super) unet_layers: usize,
+    pub(super) unet: usize,
+    pub(super) vae: usize,
 }
 
 impl Levels {
     /// The UNet's from the place of its first downsampling (`input_blocks.N.0.op`) and the number of them, the
-    /// autoencoder's from its decoder.
+    /// autoencoder's from its decoder. A control model repeats the UNet's way down, so that either tells.
     pub(super) fn of(names: impl Iterator<Item = String>) -> Self {
-        let mut downsamplings = Vec::new();
+        let mut downsamplings = BTreeSet::new();
         let mut last = 1;
         let mut vae = 0;
         for name in names {
-            if let Some(rest) = name.strip_prefix("model.diffusion_model.input_blocks.") {
+            let encoder = ["model.diffusion_model.", "control_model."]
+                .iter()
+                .find_map(|network| name.strip_prefix(network)?.strip_prefix("input_blocks."));
+            if let Some(rest) = encoder {
                 let Some((number, rest)) = split_number(rest) else {
                     continue;
                 };
                 last = last.max(number);
                 if rest == "0.op.weight" {
-                    downsamplings.push(number);
+                    downsamplings.insert(number);
                 }
             } else if let Some(rest) = name.strip_prefix("first_stage_model.decoder.up.") {
                 vae = vae.max(split_number(rest).map_or(0, |(level, _)| level + 1));
             }
         }
         let unet_layers = downsamplings
-            .iter()
-            .min()
+            .first()
             .map_or(last, |first| first.saturating_sub(1))
             .max(1);
         Self {
@@ -45,7 +85,7 @@ impl Levels {
 }
 
 /// `"12.rest"` to `(12, "rest")`.
-fn split_number(text: &str) -> Option<(usize, &str)> {
+pub(super) fn split_number(text: &str) -> Option<(usize, &str)> {
     let (number, rest) = text.split_once('.')?;
     Some((number.parse().ok()?, rest))
 }
@@ -83,6 +123,9 @@ pub(super) fn rename(name: &str, levels: &Levels) -> Vec<(String, View)> {
     if let Some(rest) = name.strip_prefix("model.diffusion_model.") {
         return whole(unet(rest, levels).map(|name| format!("unet.{name}")));
     }
+    if let Some(rest) = name.strip_prefix("control_model.") {
+        return whole(control(rest, levels).map(|name| format!("control_model.{name}")));
+    }
     if let Some(rest) = name.strip_prefix("first_stage_model.") {
         return vae(rest, levels.vae)
             .map(|(name, view)| (format!("vae.{name}"), view))
@@ -108,17 +151,8 @@ pub(super) fn rename(name: &str, levels: &Levels) -> Vec<(String, View)> {
 }
 
 fn unet(name: &str, levels: &Levels) -> Option<String> {
-    let fixed = [
-        ("time_embed.0.", "time_embedding.linear_1."),
-        ("time_embed.2.", "time_embedding.linear_2."),
-        ("input_blocks.0.0.", "conv_in."),
-        ("out.0.", "conv_norm_out."),
-        ("out.2.", "conv_out."),
-    ];
-    for (ldm, diffusers) in fixed {
-        if let Some(rest) = name.strip_prefix(ldm) {
-            return Some(format!("{diffusers}{rest}"));
-        }
+    if let Some(name) = renamed(name, &UNET_ENDS) {
+        return Some(name);
     }
     if let Some(rest) = name.strip_prefix("input_blocks.") {
         let (number, rest) = split_number(rest).filter(|(number, _)| *number > 0)?;
@@ -137,6 +171,10 @@ fn unet(name: &str, levels: &Levels) -> Option<String> {
             _ => None,
         };
     }
+    // Warp blocks have no counterpart in the diffusers library and are numbered in forward order already.
+    if name.starts_with("warp_flow_blks.") || name.starts_with("warp_zero_convs.") {
+        return Some(name.to_owned());
+    }
     let (number, rest) = split_number(name.strip_prefix("output_blocks.")?)?;
     let per_level = levels.unet_layers + 1;
     let (block, layer) = (number / per_level, number % per_level);
@@ -152,6 +190,14 @@ fn unet(name: &str, levels: &Levels) -> Option<String> {
     in_block(&format!("up_blocks.{block}"), layer, rest)
 }
 
+/// The control model's blocks are counted as the UNet's.
+fn control(name: &str, levels: &Levels) -> Option<String> {
+    match name.strip_prefix("cond_first_block.0.") {
+        Some(rest) => Some(format!("cond_first_block.{rest}")),
+        None => unet(name, levels),
+    }
+}
+
 /// `0.*` is the residual block of a layer, `1.*` its transformer.
 fn in_block(block: &str, layer: usize, rest: &str) -> Option<String> {
     let (part, rest) = split_number(rest)?;
@@ -163,15 +209,12 @@ fn in_block(block: &str, layer: usize, rest: &str) -> Option<String> {
 }
 
 fn resnet(name: &str) -> Option<String> {
-    let names = [
-        ("in_layers.0.", "norm1."),
-        ("in_layers.2.", "conv1."),
-        ("emb_layers.1.", "time_emb_proj."),
-        ("out_layers.0.", "norm2."),
-        ("out_layers.3.", "conv2."),
-        ("skip_connection.", "conv_shortcut."),
-    ];
-    names.iter().find_map(|(ldm, diffusers)| {
+    renamed(name, &RESNET)
+}
+
+/// `name` with the beginning that `table` has on the left replaced by what it has on the right.
+pub(super) fn renamed(name: &str, table: &[(&str, &str)]) -> Option<String> {
+    table.iter().find_map(|(ldm, diffusers)| {
         name.strip_prefix(ldm)
             .map(|rest| format!("{diffusers}{rest}"))
     })
@@ -227,16 +270,8 @@ fn mid_attention(name: &str) -> Option<(String, View)> {
     if let Some(rest) = name.strip_prefix("norm.") {
         return Some((format!("attentions.0.group_norm.{rest}"), View::Whole));
     }
-    let names = [
-        ("q.", "to_q."),
-        ("k.", "to_k."),
-        ("v.", "to_v."),
-        ("proj_out.", "to_out.0."),
-    ];
-    let renamed = names
-        .iter()
-        .find_map(|(ldm, new)| name.strip_prefix(ldm).map(|rest| format!("{new}{rest}")))?;
-    Some((format!("attentions.0.{renamed}"), View::Squeeze))
+    let name = renamed(name, &VAE_ATTENTION)?;
+    Some((format!("attentions.0.{name}"), View::Squeeze))
 }
 
 fn mapper(name: &str) -> Vec<(String, View)> {
@@ -250,19 +285,8 @@ fn mapper(name: &str) -> Vec<(String, View)> {
         };
         return [(0, "to_q"), (1, "to_k"), (2, "to_v")].map(part).to_vec();
     }
-    let names = [
-        ("attn.c_proj.", "attn1.to_out.0."),
-        ("ln_1.", "norm1."),
-        ("ln_2.", "norm3."),
-        ("mlp.c_fc.", "ff.net.0.proj."),
-        ("mlp.c_proj.", "ff.net.2."),
-    ];
-    let renamed = names.iter().find_map(|(ldm, new)| {
-        rest.strip_prefix(ldm)
-            .map(|rest| format!("{block}.{new}{rest}"))
-    });
-    renamed
-        .map(|name| (name, View::Whole))
+    renamed(rest, &MAPPER)
+        .map(|name| (format!("{block}.{name}"), View::Whole))
         .into_iter()
         .collect()
 }
