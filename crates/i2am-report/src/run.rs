@@ -15,7 +15,10 @@ use crate::names::Quantity;
 /// The level of maps over all layers, heads and steps.
 pub(crate) const UNIFIED: &str = "unified";
 
-/// A model of a run, and what of it a table's row is about.
+/// The metric that is 1 where a box was found and 0 where not.
+pub(crate) const BOX_FOUND: &str = "box_found";
+
+/// A model of a run: what a row of a table is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Subject {
     /// Place of the run among those of the report.
@@ -23,7 +26,7 @@ pub(crate) struct Subject {
     pub(crate) model: String,
 }
 
-/// Everything of one run that fits into memory however many samples it has.
+/// What a report needs of one run; of single samples only the values that tables and plots show.
 pub(crate) struct Run {
     /// The run's name, made different from that of any other run of the report.
     pub(crate) label: String,
@@ -53,9 +56,10 @@ impl Run {
                 measurement,
                 ..
             } = row?;
-            if let (Some(value), true) =
-                (measurement.outcome.value(), is_headline(&measurement.level))
-            {
+            if let (Some(value), true) = (
+                measurement.outcome.value(),
+                is_headline(&measurement.metric, &measurement.level),
+            ) {
                 let quantity = Quantity::new(
                     &measurement.metric,
                     measurement.version,
@@ -106,7 +110,9 @@ impl Run {
 
     /// The rows that tables and plots show: scores of pictures, and of maps over everything.
     pub(crate) fn headline(&self) -> impl Iterator<Item = &AggregateRow> {
-        self.aggregate.iter().filter(|row| is_headline(&row.level))
+        self.aggregate
+            .iter()
+            .filter(|row| is_headline(&row.metric, &row.level))
     }
 
     /// Scores of the samples `wanted` at every level, by model, sample, direction and level.
@@ -117,7 +123,10 @@ impl Run {
         let mut scores: BTreeMap<_, Vec<LevelScore>> = BTreeMap::new();
         for row in read_rows(&self.paths.samples_csv())? {
             let row = row?;
-            if row.stage == Stage::Score && wanted.contains(&row.sample_id) {
+            if row.stage == Stage::Score
+                && row.measurement.metric.starts_with("imacs_")
+                && wanted.contains(&row.sample_id)
+            {
                 let measurement = row.measurement;
                 scores
                     .entry((row.model, row.sample_id))
@@ -142,8 +151,10 @@ pub(crate) struct LevelScore {
     pub(crate) reason: String,
 }
 
-fn is_headline(level: &str) -> bool {
-    level.is_empty() || level == UNIFIED
+/// Whether a row is one that tables and plots show: of pictures, or of maps over everything. Whether there is a box at all is said
+/// beside the overlap of boxes.
+fn is_headline(metric: &str, level: &str) -> bool {
+    (level.is_empty() || level == UNIFIED) && metric != BOX_FOUND
 }
 
 /// The attribution settings of a resolved configuration.

@@ -177,6 +177,7 @@ function drawMaps() {
 
 /** The same sample and part for every model. */
 function drawCompare() {
+  $("others").hidden = page.models.length < 2;
   $("compare").replaceChildren(...page.models.map((model, index) => {
     const item = itemOf(index, state.sample);
     const button = element("button", { type: "button", "aria-pressed": String(index === state.model) });

@@ -51,7 +51,6 @@ struct Model {
 /// How maps are made, as far as the page makes them.
 #[derive(Debug, Serialize)]
 struct Rules {
-    convention: String,
     inverted: BTreeMap<String, bool>,
     unit_mean: bool,
     bicubic: bool,
@@ -383,7 +382,6 @@ impl Rules {
         };
         let penalty = run.manifest.config["attribution"]["imacs"]["penalty"].as_f64();
         Self {
-            convention: convention.label(),
             inverted: Direction::ALL.map(inverted).into(),
             unit_mean: convention.layer_weighting == LayerWeighting::UnitMean,
             bicubic: convention.resize == MapResize::TorchBicubic,

@@ -51,6 +51,8 @@ struct Scatter {
     remark: String,
     labels: [String; 2],
     points: Vec<[f64; 2]>,
+    /// Means that were taken from the points, at least one.
+    groups: usize,
     /// Names of the points; none where there are too many to name.
     names: Vec<String>,
 }
@@ -85,6 +87,7 @@ fn over_models(runs: &[Run], score: &Quantity, metric: &Quantity) -> Option<Scat
         ),
         labels: [score, metric].map(axis_label),
         points,
+        groups: 1,
         names,
     })
 }
@@ -138,6 +141,7 @@ fn over_samples(runs: &[Run], score: &Quantity, metric: &Quantity) -> Option<Sca
         labels: [score, metric]
             .map(|quantity| format!("{}, less the model's mean", axis_label(quantity))),
         points,
+        groups: models,
         names: Vec::new(),
     })
 }
@@ -209,7 +213,7 @@ impl Scatter {
 
     fn draw_line(&self, canvas: &mut Canvas, x: Axis, y: Axis) {
         const STEPS: u32 = 40;
-        let Some(line) = Line::through(&self.points) else {
+        let Some(line) = Line::through(&self.points, self.groups) else {
             return;
         };
         let [low, high] = x.ends();

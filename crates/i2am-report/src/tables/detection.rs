@@ -5,15 +5,11 @@ use i2am_results::AggregateRow;
 use super::results::{interval_of, is_one_token};
 use super::{bracketed, raw, raw_or_empty};
 use crate::names::{Quantity, number};
-use crate::run::Run;
+use crate::run::{BOX_FOUND, Run};
 use crate::table::{Cell, Column, Rank, Table, ranks};
 
-/// The metric of a box.
-const METRIC: &str = "iou";
-/// Share of the samples in which there is a box at all.
-const FOUND: &str = "box_found";
-/// What this table shows, and no other.
-pub(super) const METRICS: [&str; 2] = [METRIC, FOUND];
+/// The metric of a box, which this table shows and no other.
+pub(super) const METRIC: &str = "iou";
 
 /// Mean IoU by model and procedure; `None` for runs that detect nothing.
 pub(super) fn table(runs: &[Run]) -> Option<Table> {
@@ -89,7 +85,7 @@ fn boxes(runs: &[Run]) -> Vec<(&Run, &AggregateRow)> {
 /// Of baselines, which always have a box, nobody tells.
 fn share_found(run: &Run, row: &AggregateRow) -> Option<f64> {
     let same = |other: &&AggregateRow| {
-        other.metric == FOUND
+        other.metric == BOX_FOUND
             && other.model == row.model
             && other.level == row.level
             && other.convention == row.convention

@@ -4,15 +4,15 @@ use i2am_attribution::{Direction, Level};
 use i2am_report::{ReportConfig, RunInput, write};
 
 use crate::support::{
-    Dataset, GROUPS, HEADS, MODELS, PATCHES, SAMPLES, SPATIAL_LAYER, make_run, record, score,
-    taken_from,
+    Dataset, GROUPS, HEADS, MODELS, PATCHES, SAMPLES, SPATIAL_LAYER, make_detection_run, record,
+    score, taken_from,
 };
 use crate::webdriver::{Browser, DOWN, ENTER, ESCAPE, LEFT, RIGHT};
 
 /// A browser with the page of a run of its own; `None`, and a line that says so, where there is no browser.
 fn open() -> Option<(Browser, tempfile::TempDir)> {
     let parent = tempfile::tempdir().unwrap();
-    let dir = make_run(parent.path(), "demo");
+    let dir = make_detection_run(parent.path(), "demo");
     let runs = [RunInput {
         dir: &dir,
         pictures: Some(&Dataset),
