@@ -15,9 +15,12 @@ const EXAMPLES: &str = "Examples:
   bench check --config configs/demo.toml                    check paths, tensors and settings, compute nothing
   bench inspect datasets/zoo/paint-by-example               what a checkpoint is
   bench measure --generated A --real B --metric fid         compare two folders of pictures
+  bench compare --results results/ci --baseline results/baselines/ci.json
+  bench --config configs/demo.toml --shard 1/2              half of the samples, into results/demo.shard-1-of-2
+  bench merge results/demo.shard-1-of-2 results/demo.shard-2-of-2 --into results/demo
   bench report --results results/demo                       tables, plots and a page to look at
 
-Exit codes: 0 done, 1 failed, 2 command line or configuration, 4 some samples failed.";
+Exit codes: 0 done, 1 failed, 2 command line or configuration, 3 worse than the baseline, 4 some samples failed.";
 
 /// Evaluation benchmark for image-to-image latent diffusion models: generates over a dataset, captures the attention
 /// between reference and generated picture, and scores how well it respects the inpainting mask.
@@ -37,6 +40,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Check everything a run needs and compute nothing: paths, tensors, settings, what would run.
     Check(RunArgs),
+    /// Compare a run with a committed baseline: exit code 3 when it is worse.
+    Compare(CompareArgs),
     /// Tell what a checkpoint is: family, layout, number format, missing, unused and wrong tensors.
     Inspect(InspectArgs),
     /// Score one attribution map from anywhere against a mask.
@@ -45,6 +50,8 @@ pub(crate) enum Command {
     List,
     /// Compare two folders of pictures: FID, KID, LPIPS, SSIM, PSNR.
     Measure(MeasureArgs),
+    /// Put the shards of one run together.
+    Merge(MergeArgs),
     /// Write tables (Markdown, LaTeX, CSV), plots (SVG) and a page to look at, of one run or of several side by side.
     Report(ReportArgs),
     /// Write the synthetic try-on set in VITON-HD's layout.
@@ -69,12 +76,18 @@ pub(crate) struct RunArgs {
     /// Threads for everything; all cores by default.
     #[arg(long)]
     pub(crate) threads: Option<usize>,
+    /// Take every N-th sample from the I-th on, into `<output>.shard-I-of-N`; `bench merge` puts the shards together.
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
     /// Remove what an earlier run wrote into the output folder and start anew.
     #[arg(long)]
     pub(crate) fresh: bool,
     /// Replace a value of the configuration, e.g. `seed=7` or `model.0.guidance=1.0`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) sets: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The stages of a run.
@@ -88,6 +101,61 @@ pub(crate) enum StageName {
     Measure,
     /// Tables, plots and the page.
     Report,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Compared are the scores of each model, and the values of single samples at the level `unified` and of metrics of pairs. \
+How far each may move, and which way is better, is in the baseline under `tolerances`; --update keeps what is there. Another \
+checkpoint, device or version of a program is noted and compared; another configuration or data set is refused.
+
+Exit codes: 0 nothing is worse, 1 the results cannot be read, 2 not comparable, or no baseline, 3 worse than the tolerance, or \
+something of the baseline is missing.
+
+Examples:
+  bench compare --results results/ci --baseline results/baselines/ci.json
+  bench compare --results results/ci --baseline results/baselines/ci.json --json
+  bench compare --results results/ci --baseline results/baselines/ci.json --update    make the run the baseline"
+)]
+pub(crate) struct CompareArgs {
+    /// The folder of a run.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) results: PathBuf,
+    /// The baseline (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: PathBuf,
+    /// Make the run the baseline, keeping the tolerances of the file.
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Show what is within its tolerance too.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The folders must come from one configuration, data set and checkpoint. A sample that two of them have must be the same \
+in both. Scores of whole sets (FID, KID) are not taken over: measure them on the result.
+
+Example:
+  bench --config configs/demo.toml --shard 1/2
+  bench --config configs/demo.toml --shard 2/2
+  bench merge results/demo.shard-* --into results/demo
+  bench --config configs/demo.toml --stages measure"
+)]
+pub(crate) struct MergeArgs {
+    /// Folders of shards.
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) parts: Vec<PathBuf>,
+    /// The folder of the whole run; what it has is kept.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) into: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -244,6 +312,27 @@ pub(crate) struct SynthArgs {
     /// Height and width in pixels.
     #[arg(long, default_value = "128x96", value_parser = parse_size)]
     pub(crate) size: (usize, usize),
+}
+
+/// A part of the samples: `index` of `count`, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shard {
+    pub(crate) index: usize,
+    pub(crate) count: usize,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text
+            .split_once('/')
+            .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        match parts {
+            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
+            _ => Err("expected I/N with I from 1 to N, e.g. 1/4".to_owned()),
+        }
+    }
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {

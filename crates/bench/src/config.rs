@@ -8,6 +8,7 @@ use anyhow::Result;
 use i2am_attribution::{Convention, ConventionConfig, SpecificConfig};
 use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
+use i2am_imacs::detection::DetectionConfig;
 use i2am_imaging::ColorMap;
 use i2am_metrics::{Configured, METRICS};
 use i2am_report::PageConfig;
@@ -34,6 +35,8 @@ pub(crate) struct RunConfig {
     pub(crate) dataset: DatasetConfig,
     pub(crate) convention: Convention,
     pub(crate) imacs: ImacsConfig,
+    /// There if `task = "detection"`.
+    pub(crate) detection: Option<DetectionConfig>,
     pub(crate) capture: Capture,
     pub(crate) specific: SpecificConfig,
     pub(crate) debug: Debug,
@@ -135,6 +138,8 @@ struct Top {
     output: Option<PathBuf>,
     #[serde(default)]
     seed: u64,
+    #[serde(default)]
+    task: Task,
     #[serde(rename = "dataset")]
     _dataset: serde::de::IgnoredAny,
     #[serde(rename = "model")]
@@ -145,8 +150,21 @@ struct Top {
     _intervene: Option<serde::de::IgnoredAny>,
     #[serde(rename = "metric")]
     _metrics: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "detection")]
+    _detection: Option<serde::de::IgnoredAny>,
     #[serde(rename = "page")]
     _page: Option<serde::de::IgnoredAny>,
+}
+
+/// What is asked of the maps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Task {
+    /// That they respect the mask.
+    #[default]
+    Inpainting,
+    /// That they also tell where the object is.
+    Detection,
 }
 
 impl RunConfig {
@@ -205,6 +223,7 @@ impl RunConfig {
         let convention = attribution
             .resolve()
             .map_err(|error| document.refuse(&error))?;
+        let detection = Self::read_detection(document, top.task)?;
         let metrics = Self::read_metrics(document)?;
         let page = document.take_top("page");
         let page: PageConfig = page
@@ -222,6 +241,7 @@ impl RunConfig {
             dataset,
             convention,
             imacs,
+            detection,
             capture,
             specific,
             debug,
@@ -245,6 +265,22 @@ impl RunConfig {
             return Err(document.refuse(&format!("dataset.kind: no dataset `{kind}`: {help}")));
         };
         config.map_err(|error| document.locate(error))
+    }
+
+    fn read_detection(document: &mut Document<'_>, task: Task) -> Result<Option<DetectionConfig>> {
+        let table = document.take_top("detection");
+        if task != Task::Detection {
+            return match table {
+                None => Ok(None),
+                Some(_) => Err(document.refuse(&"[detection] needs `task = \"detection\"`")),
+            };
+        }
+        let parsed = table.map(|table| document.parse(table)).transpose()?;
+        let config: DetectionConfig = parsed.unwrap_or_default();
+        match config.check() {
+            Ok(()) => Ok(Some(config)),
+            Err(problem) => Err(document.refuse(&problem)),
+        }
     }
 
     fn read_metrics(document: &mut Document<'_>) -> Result<Metrics> {

@@ -1,6 +1,7 @@
 //! The stages of a run, and what they need of models.
 
 pub(crate) mod debug;
+mod detection;
 #[cfg(feature = "torch")]
 pub(crate) mod generate;
 mod masks;

@@ -1,4 +1,4 @@
-//! Decoding, encoding, the named resizes, colour maps and overlays.
+//! Decoding, encoding, the named resizes, colour maps, overlays and boxes.
 //!
 //! Two kinds of pictures: 8-bit images ([`RgbImage`], [`GrayImage`]) and [`Plane`], a map of `f32`. Sizes are always
 //! given as height, then width.
@@ -6,19 +6,24 @@
 //! No function is just `resize`: libraries disagree on what bicubic means (see [`resize`]), so that every function is
 //! named after the library whose numbers it gives.
 
+mod bounding_box;
 mod colormap;
 mod decode;
+mod draw;
 mod encode;
 mod error;
 mod grid;
 mod labels;
+mod morphology;
 mod overlay;
 mod plane;
 pub mod resize;
 mod text;
 
-pub use colormap::ColorMap;
+pub use bounding_box::{BoundingBox, draw_box};
+pub use colormap::{ColorMap, jet_colors};
 pub use decode::{read_gray, read_rgb, rgb_to_gray};
+pub use draw::{pillow_ellipse, pillow_polygon, pillow_rectangle, pillow_wide_line};
 pub use encode::{
     encode_jpeg_rgb, encode_png_gray, encode_png_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb,
 };
@@ -26,6 +31,7 @@ pub use error::ImagingError;
 pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};
 pub use labels::{read_labels, write_png_labels};
+pub use morphology::{opencv_dilate, opencv_erode};
 pub use overlay::{colored, outlined, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{

@@ -24,6 +24,11 @@
 //! A sample that failed may be appended once more; its later rows count, and [`RunFolder::finish`] removes the earlier
 //! ones from the ledger.
 //!
+//! # Shards
+//!
+//! Parts of one run that were computed in several folders are put together by [`merge`]; the result is the folder of a run
+//! like any other.
+//!
 //! # Settings that change
 //!
 //! Each row carries the [`ConfigHash`] of its stage. Settings that would give other pictures are refused, because nothing
@@ -31,12 +36,17 @@
 //! folder is opened and before one is appended; so `samples.csv` never holds one stage under two settings, whenever it
 //! is read.
 //!
+//! # Baselines
+//!
+//! A [`Baseline`] keeps the scores of a run in a small file, and how far they may move; [`Baseline::compare`] tells what moved.
+//!
 //! # Missing is empty
 //!
 //! A value that could not be computed is an empty cell (null in parquet) with a status and a reason. [`Outcome`] cannot
 //! hold NaN, infinity or a missing value without a reason.
 
 mod aggregate;
+mod baseline;
 mod config_hash;
 mod correlations;
 mod debug;
@@ -44,6 +54,7 @@ mod error;
 mod ledger;
 mod lock;
 mod manifest;
+mod merge;
 mod outcome;
 mod parquet;
 mod paths;
@@ -53,11 +64,16 @@ mod run_folder;
 mod sets;
 
 pub use aggregate::{AggregateRow, aggregate};
+pub use baseline::{
+    BASELINE_SCHEMA_VERSION, Baseline, Better, Bound, Change, Comparison, Score, Snapshot,
+    Tolerance, Verdict,
+};
 pub use config_hash::{ConfigHash, ConfigHashes};
 pub use correlations::{CorrelationRow, Unit, read_correlations};
 pub use debug::{DebugRow, read_debug, write_debug};
 pub use error::ResultsError;
 pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};
+pub use merge::{Merged, merge};
 pub use outcome::{Outcome, Status};
 pub use paths::RunPaths;
 pub use reader::read_rows;

@@ -42,6 +42,9 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// In the order in which they run.
+    pub const ALL: [Self; 3] = [Self::Generate, Self::Score, Self::Measure];
+
     /// As written in the files.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,9 +55,7 @@ impl Stage {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Generate, Self::Score, Self::Measure]
-            .into_iter()
-            .find(|stage| stage.as_str() == text)
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use i2am_files::{Action, FileError};
 
-use crate::aggregate::{AggregateRow, aggregate, sort, write_aggregate};
+use crate::aggregate::{AggregateRow, aggregate_with_sets, write_aggregate};
 use crate::correlations::{CorrelationRow, write_correlations};
 use crate::error::ResultsError;
 use crate::ledger::Ledger;
@@ -188,12 +188,18 @@ impl RunFolder {
     }
 
     /// What `aggregate.csv` says at the end: the samples so far summed up, and the scores of whole sets, sorted as by
-    /// [`aggregate`].
+    /// [`aggregate`](crate::aggregate).
     ///
     /// # Errors
     /// As [`read_rows`](crate::read_rows).
     pub fn aggregate(&self) -> Result<Vec<AggregateRow>, ResultsError> {
-        summed_up(&self.paths, &self.manifest, &self.sets)
+        let Self {
+            paths,
+            manifest,
+            sets,
+            ..
+        } = self;
+        aggregate_with_sets(&paths.samples_csv(), sets, &manifest.dataset)
     }
 
     /// Counts over all sessions of the run so far.
@@ -251,18 +257,11 @@ pub fn read_aggregate(paths: &RunPaths) -> Result<Vec<AggregateRow>, ResultsErro
     let manifest = Manifest::read(paths.manifest())?;
     // Scores of other settings belong to no row of this run.
     let sets = read_sets(&paths.sets(), manifest.config_hashes.measure.hash())?;
-    summed_up(paths, &manifest, &sets.unwrap_or_default())
-}
-
-fn summed_up(
-    paths: &RunPaths,
-    manifest: &Manifest,
-    sets: &[SetScore],
-) -> Result<Vec<AggregateRow>, ResultsError> {
-    let mut rows = aggregate(&paths.samples_csv())?;
-    rows.extend(sets.iter().map(|score| score.row(&manifest.dataset)));
-    sort(&mut rows);
-    Ok(rows)
+    aggregate_with_sets(
+        &paths.samples_csv(),
+        &sets.unwrap_or_default(),
+        &manifest.dataset,
+    )
 }
 
 /// Refuses a folder that holds something but no run.

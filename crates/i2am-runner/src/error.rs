@@ -63,6 +63,16 @@ pub enum RunnerError {
         /// What is lacking.
         part: Part,
     },
+    /// A part of a sample that the family cannot work with.
+    #[error("sample {sample}: {part}: {reason}")]
+    Sample {
+        /// The sample's id.
+        sample: String,
+        /// The part.
+        part: Part,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Injected noise is absent or has another shape.
     #[error("noise for `{purpose}`: expected shape {expected:?}, found {}", .found.as_ref().map_or("none".to_owned(), |f| format!("{f:?}")))]
     Noise {

@@ -8,6 +8,7 @@ use i2am_imaging::{
 };
 use i2am_results::RunPaths;
 
+use super::detection::{BoxPicture, Detected};
 use super::specific::SpecificMap;
 use crate::plan::Plan;
 
@@ -28,6 +29,8 @@ pub(super) struct Pictures<'a> {
     pub(super) model: &'a str,
     pub(super) sample: &'a Sample,
     pub(super) image: &'a RgbImage,
+    /// Boxes read off the maps, where that is the task.
+    pub(super) detected: Option<&'a Detected>,
 }
 
 impl Pictures<'_> {
@@ -56,6 +59,7 @@ impl Pictures<'_> {
         } else {
             Vec::new()
         };
+        let boxes = self.boxes(&overlays);
         let folder = self.paths.maps(self.model, &self.sample.id);
         // Levels that only an earlier convention had would stay among the new ones.
         if folder.is_dir() {
@@ -71,14 +75,31 @@ impl Pictures<'_> {
                 let name = level.to_string().replace(':', "-");
                 write_png_rgb(folder.join(format!("{direction}.{name}.png")), picture)?;
             }
+            for BoxPicture { file, picture, .. } in &boxes {
+                write_png_rgb(folder.join(format!("{file}.png")), picture)?;
+            }
         }
         if settings.grid {
             write_png_rgb(
                 self.paths.grid(self.model, &self.sample.id),
-                &sheet(self.model, self.sample, self.image, &overlays),
+                &sheet(self.model, self.sample, self.image, &overlays, boxes),
             )?;
         }
         Ok(())
+    }
+
+    /// The boxes drawn over the overlay of the map that each was read off.
+    fn boxes(&self, overlays: &[Overlay]) -> Vec<BoxPicture> {
+        let Some(detected) = self.detected else {
+            return Vec::new();
+        };
+        detected.pictures(self.image, |name| {
+            let of_level = |(direction, level, _): &&Overlay| {
+                *direction == Direction::ReferenceToGenerated && level.to_string() == name
+            };
+            let overlay = overlays.iter().find(of_level);
+            overlay.map(|(_, _, picture)| picture)
+        })
     }
 
     fn overlays(&self, record: &AttentionRecord, reference: &RgbImage) -> Vec<Overlay> {
@@ -120,7 +141,13 @@ fn attribution(
     ))
 }
 
-fn sheet(model: &str, sample: &Sample, image: &RgbImage, overlays: &[Overlay]) -> RgbImage {
+fn sheet(
+    model: &str,
+    sample: &Sample,
+    image: &RgbImage,
+    overlays: &[Overlay],
+    boxes: Vec<BoxPicture>,
+) -> RgbImage {
     let mut grid = PictureGrid::new();
     let mut inputs = vec![
         Cell::new("to inpaint", with_hole(sample)),
@@ -139,6 +166,12 @@ fn sheet(model: &str, sample: &Sample, image: &RgbImage, overlays: &[Overlay]) -
     };
     inputs.extend(overlays.iter().filter_map(unified));
     grid.row(format!("{model}, sample {}", sample.id), INPUTS, inputs);
+    if !boxes.is_empty() {
+        let cells = boxes
+            .into_iter()
+            .map(|drawn| Cell::new(drawn.caption, drawn.picture));
+        grid.row(Detected::LEGEND, MAPS, cells);
+    }
     for direction in Direction::ALL {
         let titles: [(&str, LevelFilter); 3] = [
             ("time groups, noisiest first", |level| {

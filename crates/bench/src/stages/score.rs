@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction, Level, levels};
+use i2am_datasets::Part;
 use i2am_imacs::{ImacsError, NoScore, score};
 use i2am_imaging::{Plane, read_rgb};
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 
 use super::masks::Masks;
 use super::pictures::Pictures;
-use super::specific;
+use super::{detection, specific};
 use crate::plan::Plan;
 use crate::progress;
 
@@ -22,12 +23,13 @@ pub(super) const BATCH: usize = 16;
 
 /// Scores every generated sample that is not scored yet.
 pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
-    let ids = &plan.dataset.ids()[..plan.samples];
+    let ids = plan.dataset.ids();
     for entry in &plan.models {
         let generated =
             |id: &String| folder.done(Stage::Generate, &entry.name, id) == Some(Status::Ok);
         let scored = |id: &String| folder.done(Stage::Score, &entry.name, id) == Some(Status::Ok);
-        let left: Vec<usize> = (0..ids.len())
+        let left: Vec<usize> = plan
+            .indices()
             .filter(|&i| generated(&ids[i]) && !scored(&ids[i]))
             .collect();
         let bar = progress::bar(&format!("{}: scores", entry.name), left.len() as u64);
@@ -67,7 +69,8 @@ fn sample(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> SampleR
 }
 
 fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<Vec<Measurement>> {
-    let sample = plan.dataset.load(index)?;
+    let shown = [Part::ReferenceMask, Part::GroundTruth];
+    let sample = plan.dataset.load_present(index, &shown)?;
     let path = folder.paths().attention(model, &sample.id);
     let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
     let image =
@@ -79,6 +82,10 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
         let mask = masks.of_direction(direction);
         rows.extend(score_direction(plan, &record, direction, mask));
     }
+    let mut detected = detection::detect(plan, &record, &sample, index, size)?;
+    if let Some(detected) = &mut detected {
+        rows.append(&mut detected.rows);
+    }
     let specific = specific::maps(plan, &record, &masks);
     rows.extend(specific::rows(plan, &specific, &masks));
     let pictures = Pictures {
@@ -87,6 +94,7 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
         model,
         sample: &sample,
         image: &image,
+        detected: detected.as_ref(),
     };
     pictures.write(&record, &specific)?;
     Ok(rows)

@@ -50,6 +50,10 @@ struct Model {
 
 /// How maps are made, as far as the page makes them.
 #[derive(Debug, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the script asks for each setting apart"
+)]
 struct Rules {
     inverted: BTreeMap<String, bool>,
     unit_mean: bool,

@@ -32,13 +32,12 @@ pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
     let mut plots = Vec::new();
     for score in quantities.iter().filter(is_score) {
         for metric in quantities.iter().filter(|quantity| !is_score(quantity)) {
-            for scatter in [
+            let both = [
                 over_models(runs, score, metric),
                 over_samples(runs, score, metric),
-            ] {
-                if let Some(scatter) = scatter {
-                    plots.push(scatter.plot()?);
-                }
+            ];
+            for scatter in both.into_iter().flatten() {
+                plots.push(scatter.plot()?);
             }
         }
     }

@@ -87,7 +87,7 @@ fn escaped(text: &str) -> String {
             .find(|name| rest.starts_with(**name))
         {
             let letter = &index[index.len() - 1..];
-            escaped.push_str(&format!("IMACS$_{letter}$"));
+            escaped.extend(["IMACS$_", letter, "$"]);
             rest = &rest[index.len()..];
             continue;
         }

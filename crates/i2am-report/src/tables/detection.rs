@@ -11,7 +11,7 @@ use crate::table::{Cell, Column, Rank, Table, ranks};
 /// The metric of a box, which this table shows and no other.
 pub(super) const METRIC: &str = "iou";
 
-/// Mean IoU by model and procedure; `None` for runs that detect nothing.
+/// Mean overlap by model and procedure; `None` for runs that detect nothing.
 pub(super) fn table(runs: &[Run]) -> Option<Table> {
     let found = boxes(runs);
     if found.is_empty() {

@@ -47,7 +47,7 @@ pub(super) fn table(runs: &[Run], config: TableConfig) -> Option<Table> {
     })
 }
 
-/// Every quantity with a value, in the order of columns; IoU has a table of its own.
+/// Every quantity with a value, in the order of columns; overlaps of boxes have a table of their own.
 fn quantities(runs: &[Run]) -> Vec<Quantity> {
     let rows = runs.iter().flat_map(Run::headline);
     let found: BTreeSet<Quantity> = rows

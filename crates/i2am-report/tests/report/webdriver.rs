@@ -1,4 +1,4 @@
-//! A browser driven over WebDriver: JSON over HTTP over a socket, as much of both as `chromedriver` speaks.
+//! A browser driven over the `WebDriver` protocol: JSON over HTTP over a socket, as much of both as `chromedriver` speaks.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// Longest time that any one command may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Keys that have no character, as WebDriver numbers them.
+/// Keys that have no character, as the protocol numbers them.
 pub(crate) const ENTER: &str = "\u{E007}";
 pub(crate) const ESCAPE: &str = "\u{E00C}";
 pub(crate) const LEFT: &str = "\u{E012}";

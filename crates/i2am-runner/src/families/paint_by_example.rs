@@ -6,7 +6,7 @@ mod inputs;
 use std::path::Path;
 
 use i2am_datasets::{Part, Sample};
-use i2am_nets::layout::Checkpoint;
+use i2am_nets::layout::{Checkpoint, Layout};
 use i2am_nets::{LoadReport, NetError};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -48,6 +48,15 @@ impl Family for PaintByExample {
 
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String> {
         inpainting::recognise(checkpoint)
+    }
+
+    /// The networks of DCI-VTON are the same; only in the layout of its published files, and only if the loss network is left out, it
+    /// cannot be told apart.
+    fn lookalikes(&self, checkpoint: &Checkpoint) -> &'static [&'static str] {
+        match checkpoint.layout() {
+            Layout::Ldm => &["dci-vton"],
+            Layout::Diffusers | Layout::Single => &[],
+        }
     }
 
     fn inspect(&self, checkpoint: &Checkpoint) -> Result<LoadReport, NetError> {

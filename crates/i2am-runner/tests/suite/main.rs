@@ -5,6 +5,8 @@
 mod bad_input;
 mod capture_maps;
 mod common;
+mod dci_vton;
+mod dci_vton_data;
 mod intervene;
 mod loading;
 mod noise;
@@ -18,3 +20,5 @@ mod precision;
 mod recorder;
 mod stable_viton;
 mod tiny;
+mod tiny_viton;
+mod viton_rules;

@@ -241,26 +241,6 @@ impl TryOn<'_> {
     }
 }
 
-/// One pass through control model and UNet.
-fn predict(
-    networks: &StableVitonNetworks,
-    input: &Tensor,
-    hint: &Tensor,
-    timestep: i64,
-    context: &Context,
-    probe: &mut dyn AttentionProbe,
-) -> Tensor {
-    let StableVitonNetworks {
-        unet,
-        warp,
-        control_model,
-        ..
-    } = networks;
-    let t = unet.timesteps(timestep, input.size()[0], input.device());
-    let features = control_model.features(input, hint, &t, context);
-    unet.forward_warped(input, &t, context, warp, features, probe)
-}
-
 impl Denoiser for TryOn<'_> {
     fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
         let input = Tensor::cat(&[x, &self.fixed], 1);
@@ -274,17 +254,17 @@ impl Denoiser for TryOn<'_> {
             }
             None => &mut none,
         };
-        let eps = predict(networks, &input, &hint, call.timestep, &self.context, probe);
+        let eps = networks.predict(&input, &hint, call.timestep, &self.context, probe);
         let eps = match &self.unconditional {
             None => eps,
             Some((scale, context)) => {
                 let hint = self.hint(".unconditional")?;
                 let t = call.timestep;
                 let without = match &mut self.recorder {
-                    None => predict(networks, &input, &hint, t, context, &mut NoProbe),
+                    None => networks.predict(&input, &hint, t, context, &mut NoProbe),
                     Some(recorder) => {
                         let mut probe = recorder.unrecorded();
-                        predict(networks, &input, &hint, t, context, &mut probe)
+                        networks.predict(&input, &hint, t, context, &mut probe)
                     }
                 };
                 &without + (eps - &without) * *scale
