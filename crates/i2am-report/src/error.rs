@@ -36,6 +36,13 @@ pub enum ReportError {
         problem: String,
     },
 
+    /// A page that no report wrote lies where the report would go.
+    #[error("{}: not a report of this program; write to another folder", .path.display())]
+    Occupied {
+        /// The page.
+        path: PathBuf,
+    },
+
     /// A plot that cannot be drawn.
     #[error("plot `{name}`: {problem}")]
     Plot {

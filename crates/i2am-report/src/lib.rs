@@ -1,6 +1,6 @@
 //! Tables, plots and the page of one or several runs.
 //!
-//! [`write`] reads run folders, finished or not, and writes
+//! [`write()`] reads run folders, finished or not, and writes
 //!
 //! | file | content |
 //! |---|---|
@@ -50,7 +50,7 @@ pub struct ReportConfig {
     pub page: PageConfig,
 }
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The tables, in the order of a reader.
@@ -68,7 +68,8 @@ pub struct Report {
 /// Writes tables, plots and page about `runs` into the folder `out`; what an earlier report wrote there is replaced.
 ///
 /// # Errors
-/// [`ReportError`]: a run folder, picture or record that cannot be read, or a file that cannot be written.
+/// [`ReportError`]: a run folder, picture or record that cannot be read, a file that cannot be written, or another `report.html`
+/// than one of ours in its place.
 pub fn write(
     runs: &[RunInput<'_>],
     out: &Path,
@@ -88,9 +89,7 @@ pub fn write(
     let page = page::render(&sources, &tables, &plots, &config.page)?;
 
     let paths = RunPaths::new(out);
-    for folder in [paths.tables(), paths.plots()] {
-        clear(&folder)?;
-    }
+    remove_earlier(&paths)?;
     for table in &tables {
         table.write(&paths.tables())?;
     }
@@ -108,12 +107,24 @@ pub fn write(
     })
 }
 
-/// Removes the folder of an earlier report, which may hold what this one has nothing for.
-fn clear(folder: &Path) -> Result<(), ReportError> {
-    match std::fs::remove_dir_all(folder) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(i2am_files::FileError::new(i2am_files::Action::Write, folder, cause).into())
-        }
-        _ => Ok(()),
+/// Removes the tables and plots of an earlier report, which may show what this one has nothing for. A folder that no report was
+/// written to keeps everything.
+fn remove_earlier(paths: &RunPaths) -> Result<(), ReportError> {
+    let page = paths.page();
+    if !page.exists() {
+        return Ok(());
     }
+    if !page::is_ours(&i2am_files::read(&page)?) {
+        return Err(ReportError::Occupied { path: page });
+    }
+    for folder in [paths.tables(), paths.plots()] {
+        match std::fs::remove_dir_all(&folder) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                let action = i2am_files::Action::Write;
+                return Err(i2am_files::FileError::new(action, folder, cause).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

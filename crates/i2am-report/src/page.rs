@@ -92,6 +92,15 @@ const SCRIPTS: [&str; 3] = [
     include_str!("../templates/explorer.js"),
 ];
 
+/// What every page says of itself.
+const BRAND: &str = "<p class=\"brand\">i2am-bench</p>";
+
+/// Whether a file is a page that this crate wrote.
+pub(crate) fn is_ours(file: &[u8]) -> bool {
+    file.windows(BRAND.len())
+        .any(|window| window == BRAND.as_bytes())
+}
+
 /// Bytes kept for the sentence about what did not fit.
 const RESERVE: usize = 300;
 
@@ -156,6 +165,7 @@ fn fill(sources: &[Source<'_>], tables: &[Table], plots: &[Plot], gallery: &Gall
     template
         .render(context! {
             title => titles.join(", "),
+            brand => safe(BRAND),
             style => safe(STYLE),
             scripts => SCRIPTS.map(safe),
             runs,

@@ -86,6 +86,35 @@ fn without_the_data_set_generated_pictures_are_shown() {
 }
 
 #[test]
+fn files_that_no_report_wrote_are_left_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = make_run(parent.path(), "demo");
+    let out = parent.path().join("out");
+    let (table, page) = (out.join("tables/mine.md"), out.join("report.html"));
+    i2am_files::write_atomic(&table, "mine").unwrap();
+    i2am_files::write_atomic(&page, "mine").unwrap();
+    let runs = [RunInput {
+        dir: &dir,
+        pictures: None,
+    }];
+    let message = write(&runs, &out, &ReportConfig::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.ends_with("report.html: not a report of this program; write to another folder"),
+        "{message}"
+    );
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), "mine");
+
+    std::fs::remove_file(&page).unwrap();
+    write(&runs, &out, &ReportConfig::default()).unwrap();
+    assert!(table.is_file());
+    // Only now the folder is that of a report.
+    write(&runs, &out, &ReportConfig::default()).unwrap();
+    assert!(!table.exists());
+}
+
+#[test]
 fn settings_out_of_range_are_refused() {
     let wrong = PageConfig {
         map_height: 0,
