@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use i2am_attribution::ConventionName;
 use i2am_metrics::DEFAULT_BATCH;
+use i2am_report::PageConfig;
 use i2am_stats::Method;
 
 use crate::suggest;
@@ -21,6 +22,7 @@ const EXAMPLES: &str = "Examples:
   bench --config configs/demo.toml --shard 1/2              half of the samples, into results/demo.shard-1-of-2
   bench merge results/demo.shard-1-of-2 results/demo.shard-2-of-2 --into results/demo
   bench correlate --table scores.csv --x imacs --y fid      how columns of a table go together
+  bench report --results results/demo                       tables, plots and a page to look at
 
 Exit codes: 0 done, 1 failed, 2 command line or configuration, 3 worse than the baseline, 4 some samples failed.";
 
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Measure(MeasureArgs),
     /// Put the shards of one run together.
     Merge(MergeArgs),
+    /// Write tables (Markdown, LaTeX, CSV), plots (SVG) and a page to look at, of one run or of several side by side.
+    Report(ReportArgs),
     /// Write the synthetic try-on set in VITON-HD's layout.
     Synth(SynthArgs),
 }
@@ -103,6 +107,8 @@ pub(crate) enum StageName {
     Measure,
     /// How scores go with metrics, over models and over samples.
     Correlate,
+    /// Tables, plots and the page.
+    Report,
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +335,34 @@ pub(crate) struct MeasureArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Writes tables/, plots/ and report.html, which is one file that needs no network. Of one run they go into its own folder;
+what an earlier report wrote there is replaced. Pictures of the data set are shown as far as it still lies where it did.
+
+Examples:
+  bench report --results results/demo
+  bench report --results results/demo --intervals --samples 12 --max-megabytes 30
+  bench report --results results/a results/b --out results/a-and-b"
+)]
+pub(crate) struct ReportArgs {
+    /// Folders of runs, finished or not.
+    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
+    pub(crate) results: Vec<PathBuf>,
+    /// Where to write; needed for several runs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Give means with their 95 % interval.
+    #[arg(long)]
+    pub(crate) intervals: bool,
+    /// Samples of each model whose maps the page shows.
+    #[arg(long, value_name = "N", default_value_t = PageConfig::default().samples)]
+    pub(crate) samples: usize,
+    /// How large the page may become; maps are left out beyond it.
+    #[arg(long, value_name = "MB", default_value_t = PageConfig::default().max_megabytes)]
+    pub(crate) max_megabytes: f64,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod inspect;
 mod list;
 mod measure;
 mod merge;
+mod report;
 mod run;
 mod synth;
 
@@ -36,6 +37,7 @@ pub(crate) fn run(args: Cli) -> Result<Outcome> {
         (Some(Command::List), _) => list::run(),
         (Some(Command::Measure(args)), _) => measure::run(&args),
         (Some(Command::Merge(args)), _) => merge::run(&args),
+        (Some(Command::Report(args)), _) => report::run(&args),
         (Some(Command::Synth(args)), _) => synth::run(&args),
         (None, Some(args)) => run::run(&args),
         (None, None) => Err(usage(

@@ -12,6 +12,7 @@ use i2am_imacs::ImacsConfig;
 use i2am_imacs::detection::DetectionConfig;
 use i2am_imaging::ColorMap;
 use i2am_metrics::{Configured, METRICS};
+use i2am_report::PageConfig;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
@@ -44,6 +45,8 @@ pub(crate) struct RunConfig {
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
     pub(crate) statistics: Statistics,
+    /// What the page shows; decides no number.
+    pub(crate) page: PageConfig,
     /// Folder of the file, where relative paths start.
     #[cfg_attr(
         not(feature = "torch"),
@@ -154,6 +157,8 @@ struct Top {
     _statistics: Option<serde::de::IgnoredAny>,
     #[serde(rename = "detection")]
     _detection: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "page")]
+    _page: Option<serde::de::IgnoredAny>,
 }
 
 /// What is asked of the maps.
@@ -227,6 +232,12 @@ impl RunConfig {
         let metrics = Self::read_metrics(document)?;
         let statistics = document.take_top("statistics");
         let statistics = Statistics::read(document, statistics)?;
+        let page = document.take_top("page");
+        let page: PageConfig = page
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        page.check().map_err(|error| document.refuse(&error))?;
         Ok(Self {
             output: top.output.map_or_else(
                 || Path::new("results").join(&top.name),
@@ -244,6 +255,7 @@ impl RunConfig {
             pictures,
             metrics,
             statistics,
+            page,
             base,
         })
     }

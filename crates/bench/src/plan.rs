@@ -14,7 +14,7 @@ use crate::exit::usage;
 use crate::{progress, stages};
 
 /// Where synthetic sets without a folder of their own are drawn.
-const GENERATED: &str = "datasets/generated";
+pub(crate) const GENERATED: &str = "datasets/generated";
 
 /// Everything a run needs to know.
 pub(crate) struct Plan {
@@ -58,6 +58,7 @@ impl Plan {
                 StageName::Score,
                 StageName::Measure,
                 StageName::Correlate,
+                StageName::Report,
             ];
         }
         stages.sort_unstable();

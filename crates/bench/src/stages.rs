@@ -13,6 +13,7 @@ pub(crate) mod models;
 #[path = "stages/no_models.rs"]
 pub(crate) mod models;
 mod pictures;
+pub(crate) mod report;
 pub(crate) mod score;
 mod specific;
 

@@ -78,5 +78,5 @@ pub use outcome::{Outcome, Status};
 pub use paths::RunPaths;
 pub use reader::read_rows;
 pub use row::{COLUMNS, DatasetName, Measurement, Row, SAMPLE, SampleResult, Stage};
-pub use run_folder::{Failure, RunFolder};
+pub use run_folder::{Failure, RunFolder, read_aggregate};
 pub use sets::SetScore;

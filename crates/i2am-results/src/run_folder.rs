@@ -248,6 +248,22 @@ impl RunFolder {
     }
 }
 
+/// What [`RunFolder::aggregate`] gives, of a run that nobody needs to have open: finished, killed or still going on. Nothing is
+/// written.
+///
+/// # Errors
+/// As [`Manifest::read`] and [`read_rows`](crate::read_rows); [`ResultsError::Damaged`] for scores of sets that cannot be read.
+pub fn read_aggregate(paths: &RunPaths) -> Result<Vec<AggregateRow>, ResultsError> {
+    let manifest = Manifest::read(paths.manifest())?;
+    // Scores of other settings belong to no row of this run.
+    let sets = read_sets(&paths.sets(), manifest.config_hashes.measure.hash())?;
+    aggregate_with_sets(
+        &paths.samples_csv(),
+        &sets.unwrap_or_default(),
+        &manifest.dataset,
+    )
+}
+
 /// Refuses a folder that holds something but no run.
 fn check_ours_or_empty(paths: &RunPaths) -> Result<(), ResultsError> {
     let entries = i2am_files::sorted_entries(paths.dir())?;

@@ -24,6 +24,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         return Err(error);
     }
     folder.finish(Vec::new())?;
+    if plan.stages.contains(&StageName::Report) {
+        stages::report::run(&plan, folder.paths())?;
+    }
     let rows = folder.aggregate()?;
     if args.json {
         progress::print(&as_json(&plan, folder.manifest(), &rows).to_string())?;
@@ -84,6 +87,8 @@ fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             }
             StageName::Measure => stages::measure::run(plan, folder)?,
             StageName::Correlate => stages::correlate::run(plan, folder)?,
+            // Tells how the run ended, so it comes after its end.
+            StageName::Report => {}
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ mod detection;
 #[cfg(feature = "torch")]
 mod levels;
 mod measure;
+mod report;
 #[cfg(feature = "torch")]
 mod resume;
 #[cfg(feature = "torch")]
