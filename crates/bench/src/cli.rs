@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use i2am_attribution::ConventionName;
 use i2am_metrics::DEFAULT_BATCH;
 use i2am_report::PageConfig;
+use i2am_stats::Method;
+
+use crate::suggest;
 
 const EXAMPLES: &str = "Examples:
   bench --config configs/demo.toml                          run everything a configuration says
@@ -18,6 +21,7 @@ const EXAMPLES: &str = "Examples:
   bench compare --results results/ci --baseline results/baselines/ci.json
   bench --config configs/demo.toml --shard 1/2              half of the samples, into results/demo.shard-1-of-2
   bench merge results/demo.shard-1-of-2 results/demo.shard-2-of-2 --into results/demo
+  bench correlate --table scores.csv --x imacs --y fid      how columns of a table go together
   bench report --results results/demo                       tables, plots and a page to look at
 
 Exit codes: 0 done, 1 failed, 2 command line or configuration, 3 worse than the baseline, 4 some samples failed.";
@@ -42,6 +46,8 @@ pub(crate) enum Command {
     Check(RunArgs),
     /// Compare a run with a committed baseline: exit code 3 when it is worse.
     Compare(CompareArgs),
+    /// Correlate columns of any table: Pearson, Spearman, Kendall, with p by permutation and bootstrap intervals.
+    Correlate(CorrelateArgs),
     /// Tell what a checkpoint is: family, layout, number format, missing, unused and wrong tensors.
     Inspect(InspectArgs),
     /// Score one attribution map from anywhere against a mask.
@@ -99,8 +105,72 @@ pub(crate) enum StageName {
     Score,
     /// What `[metric.NAME]` tables ask for: FID, KID, LPIPS, SSIM, PSNR.
     Measure,
+    /// How scores go with metrics, over models and over samples.
+    Correlate,
     /// Tables, plots and the page.
     Report,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The table is a CSV with a header; an empty cell is a gap, and a pair of columns takes the rows that have both. Every \
+column of --x is correlated with every one of --y. p is by all permutations up to 9 rows and by random ones above; Holm's correction is \
+over the pairs of one method; low and high are a BCa bootstrap interval. With --covariate the same correlations are given once more with \
+those columns held constant. `oriented` turns the sign where lower is better, which is known of FID, KID and LPIPS, so that positive \
+means that a higher x goes with better. With fewer than 5 rows no claim is possible, and no interval is given.
+
+Examples:
+  bench correlate --table scores.csv --x imacs_g imacs_r --y fid kid ssim
+  bench correlate --table scores.csv --x imacs_g --y lpips --method spearman --covariate mask_area --json
+  bench correlate --table runs.csv --x imacs --y seconds --lower seconds
+  bench correlate --config configs/paper-table.toml"
+)]
+pub(crate) struct CorrelateArgs {
+    /// A CSV with a header.
+    #[arg(long, value_name = "FILE.csv", required_unless_present = "config")]
+    pub(crate) table: Option<PathBuf>,
+    /// Columns of one side.
+    #[arg(long, value_name = "COLUMN", num_args = 1.., required_unless_present = "config")]
+    pub(crate) x: Vec<String>,
+    /// Columns of the other side.
+    #[arg(long, value_name = "COLUMN", num_args = 1.., required_unless_present = "config")]
+    pub(crate) y: Vec<String>,
+    /// `pearson`, `spearman`, `kendall`; may be repeated [default: all].
+    #[arg(long = "method", value_name = "NAME", value_parser = parse_method)]
+    pub(crate) methods: Vec<Method>,
+    /// A column to hold constant; may be repeated.
+    #[arg(long = "covariate", value_name = "COLUMN")]
+    pub(crate) covariates: Vec<String>,
+    /// Columns of --y where lower is better.
+    #[arg(long, value_name = "COLUMN", num_args = 1..)]
+    pub(crate) lower: Vec<String>,
+    /// Columns of --y where higher is better.
+    #[arg(long, value_name = "COLUMN", num_args = 1..)]
+    pub(crate) higher: Vec<String>,
+    /// Resamples of an interval.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) resamples: usize,
+    /// Random permutations of a test.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) permutations: usize,
+    /// Chance that an interval covers the true value.
+    #[arg(long, value_name = "0..1", default_value_t = 0.95)]
+    pub(crate) level: f64,
+    /// Seed of resamples and permutations.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// A configuration with `[table]` instead of the flags above.
+    #[arg(long, conflicts_with_all = ["table", "x", "y", "methods", "covariates", "lower", "higher"])]
+    pub(crate) config: Option<PathBuf>,
+    /// Replace a value of that configuration, e.g. `statistics.seed=7`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "config")]
+    pub(crate) sets: Vec<String>,
+    /// Threads; all cores by default. Results do not depend on it.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -338,6 +408,10 @@ impl std::str::FromStr for Shard {
 fn parse_count(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|&count| count > 0);
     count.ok_or_else(|| "expected at least 1".to_owned())
+}
+
+fn parse_method(text: &str) -> Result<Method, String> {
+    Method::find(text).ok_or_else(|| suggest::help(text, Method::ALL.map(Method::as_str)))
 }
 
 fn parse_size(text: &str) -> Result<(usize, usize), String> {

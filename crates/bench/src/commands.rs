@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod correlate;
 mod imacs;
 #[cfg(feature = "torch")]
 mod inspect;
@@ -14,6 +15,7 @@ mod synth;
 
 use anyhow::Result;
 
+pub(crate) use correlate::Line as CorrelationLine;
 pub(crate) use measure::Line;
 
 use crate::cli::{Cli, Command};
@@ -24,6 +26,7 @@ pub(crate) fn run(args: Cli) -> Result<Outcome> {
     match (args.command, args.run) {
         (Some(Command::Check(args)), _) => check::run(&args),
         (Some(Command::Compare(args)), _) => compare::run(&args),
+        (Some(Command::Correlate(args)), _) => correlate::run(&args),
         #[cfg(feature = "torch")]
         (Some(Command::Inspect(args)), _) => inspect::run(&args),
         #[cfg(not(feature = "torch"))]

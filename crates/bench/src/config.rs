@@ -1,6 +1,7 @@
 //! A configuration file: who owns which table, and what the file says as a whole.
 
 mod document;
+mod statistics;
 
 use std::path::{Path, PathBuf};
 
@@ -17,12 +18,13 @@ use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 pub(crate) use document::{Document, Source};
+pub(crate) use statistics::Statistics;
 
 use crate::exit::usage;
 use crate::suggest;
 
 /// Version of the configuration's keys.
-const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// A table that still knows its lines.
 pub(crate) type Table<'a> = Spanned<DeValue<'a>>;
@@ -42,6 +44,7 @@ pub(crate) struct RunConfig {
     pub(crate) debug: Debug,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
+    pub(crate) statistics: Statistics,
     /// What the page shows; decides no number.
     pub(crate) page: PageConfig,
     /// Folder of the file, where relative paths start.
@@ -150,6 +153,8 @@ struct Top {
     _intervene: Option<serde::de::IgnoredAny>,
     #[serde(rename = "metric")]
     _metrics: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "statistics")]
+    _statistics: Option<serde::de::IgnoredAny>,
     #[serde(rename = "detection")]
     _detection: Option<serde::de::IgnoredAny>,
     #[serde(rename = "page")]
@@ -225,6 +230,8 @@ impl RunConfig {
             .map_err(|error| document.refuse(&error))?;
         let detection = Self::read_detection(document, top.task)?;
         let metrics = Self::read_metrics(document)?;
+        let statistics = document.take_top("statistics");
+        let statistics = Statistics::read(document, statistics)?;
         let page = document.take_top("page");
         let page: PageConfig = page
             .map(|table| document.parse(table))
@@ -247,6 +254,7 @@ impl RunConfig {
             debug,
             pictures,
             metrics,
+            statistics,
             page,
             base,
         })

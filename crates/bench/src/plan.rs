@@ -57,6 +57,7 @@ impl Plan {
                 StageName::Generate,
                 StageName::Score,
                 StageName::Measure,
+                StageName::Correlate,
                 StageName::Report,
             ];
         }
@@ -160,6 +161,7 @@ impl Plan {
             capture,
             specific,
             metrics,
+            statistics,
             ..
         } = &self.config;
         let mut resolved = json!({
@@ -178,6 +180,7 @@ impl Plan {
             },
             "detection": detection,
             "metric": metrics.settings,
+            "statistics": statistics,
         });
         // What a run does without leaves no trace, so that its rows keep their hash.
         if !specific.is_empty() {

@@ -1,5 +1,6 @@
 //! The stages of a run, and what they need of models.
 
+pub(crate) mod correlate;
 pub(crate) mod debug;
 mod detection;
 #[cfg(feature = "torch")]

@@ -7,7 +7,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use i2am_results::{AggregateRow, Change, Comparison, DebugRow, Stage, Verdict};
 
-use crate::commands::Line;
+use crate::commands::{CorrelationLine, Line};
+use crate::correlations;
 
 /// A footnote that belongs to some maps wherever they are shown.
 const ONE_TOKEN: &str = "\n* The reference is one pooled token: attention weights are 1 at every position, so the query and key\n  \
@@ -62,6 +63,74 @@ pub(crate) fn measured(lines: &[Line], names: Option<&[String]>) -> String {
     }
     align_right(&mut single, 1..of_pairs.len() + 1);
     format!("{table}\n{single}")
+}
+
+/// Correlations of columns, with what a reader must know below.
+pub(crate) fn correlated(lines: &[CorrelationLine], level: f64, footnotes: &[String]) -> String {
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.4}"));
+    let probability = |p: Option<f64>| match p {
+        None => "-".to_owned(),
+        Some(p) if p < 1e-4 => format!("{p:.1e}"),
+        Some(p) => format!("{p:.4}"),
+    };
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    let interval = format!("{:.0} % interval", level * 100.0);
+    table.set_header([
+        "x",
+        "y",
+        "held constant",
+        "method",
+        "value",
+        "oriented",
+        &interval,
+        "p",
+        "Holm",
+        "n",
+    ]);
+    let mut notes: BTreeSet<String> = BTreeSet::new();
+    for line in lines {
+        let found = &line.found;
+        notes.extend(
+            found
+                .value
+                .err()
+                .map(|reason| format!("{} with {}: {reason}", line.x, line.y)),
+        );
+        let note = correlations::note(found);
+        if !note.is_empty() {
+            notes.insert(if found.allows_a_claim() {
+                format!("{} with {}, {}: {note}", line.x, line.y, found.method)
+            } else {
+                format!("{} with {}: {note}", line.x, line.y)
+            });
+        }
+        let p = found.p.ok().filter(|_| found.value.is_ok());
+        table.add_row([
+            line.x.clone(),
+            line.y.clone(),
+            line.covariates.join(", "),
+            found.method.to_string(),
+            number(found.value.ok()),
+            number(line.oriented()),
+            found.interval.map_or_else(
+                |_| "-".to_owned(),
+                |interval| format!("{:+.3} to {:+.3}", interval.low, interval.high),
+            ),
+            probability(p.map(|p| p.value)),
+            probability(line.p_holm),
+            found.n.to_string(),
+        ]);
+    }
+    align_right(&mut table, 4..10);
+    let mut text = table.to_string();
+    text.push_str("\noriented: positive means that a higher x goes with a better y");
+    for note in notes.iter().chain(footnotes) {
+        text.push('\n');
+        text.push_str(note);
+    }
+    text
 }
 
 fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {

@@ -9,8 +9,8 @@
 //! | `samples.parquet` | the same rows, typed, written at the end |
 //! | `sets.json` | [`SetScore`]s: what only a whole set of pictures has, such as FID |
 //! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples, and the scores of sets |
-//! | `correlations.csv` | [`CorrelationRow`]s: how the scores go with the metrics |
 //! | `debug/<model>.csv` | [`DebugRow`]s: heads of layers by their score |
+//! | `correlations.csv` | [`CorrelationRow`]s: how the scores go with the metrics |
 //! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
 //!
 //! # A killed run goes on where it stopped

@@ -11,6 +11,7 @@ use serde_json::Value;
 const EDGES: &[(&str, &[&str])] = &[
     ("i2am-testkit", &[]),
     ("i2am-files", &[]),
+    ("i2am-stats", &[]),
     ("i2am-imaging", &["i2am-files"]),
     ("i2am-weights", &["i2am-files"]),
     ("i2am-results", &["i2am-files"]),
@@ -58,6 +59,7 @@ const LIBRARIES: &[&str] = &[
     "i2am-report",
     "i2am-results",
     "i2am-runner",
+    "i2am-stats",
     "i2am-weights",
 ];
 

@@ -8,6 +8,9 @@ use crate::progress;
 
 /// Everything but compute.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
+    if let Some(outcome) = super::correlate::check_config(args)? {
+        return Ok(outcome);
+    }
     let plan = Plan::of(args)?;
     plan.check()?;
     let models: Vec<&str> = plan

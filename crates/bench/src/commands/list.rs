@@ -5,6 +5,7 @@ use i2am_attribution::ConventionName;
 use i2am_datasets::DATASETS;
 use i2am_imacs::detection::{BaselineName, ProcedureName};
 use i2am_metrics::METRICS;
+use i2am_stats::Method;
 
 use crate::exit::Outcome;
 use crate::progress;
@@ -100,6 +101,13 @@ pub(super) fn run() -> Result<Outcome> {
                 .collect(),
         );
     }
+    section(
+        "statistics",
+        Method::ALL
+            .iter()
+            .map(|method| (method.as_str(), method.summary()))
+            .collect(),
+    );
     section(
         "conventions",
         ConventionName::ALL

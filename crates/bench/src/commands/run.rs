@@ -9,6 +9,9 @@ use crate::{progress, stages, table};
 
 /// Runs the stages in order; what an earlier run of the same configuration did is not done again.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
+    if let Some(outcome) = super::correlate::run_config(args)? {
+        return Ok(outcome);
+    }
     let plan = Plan::of(args)?;
     plan.check()?;
     if plan.indices().next().is_none() {
@@ -83,6 +86,7 @@ fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
                 stages::debug::run(plan, folder)?;
             }
             StageName::Measure => stages::measure::run(plan, folder)?,
+            StageName::Correlate => stages::correlate::run(plan, folder)?,
             // Tells how the run ended, so it comes after its end.
             StageName::Report => {}
         }

@@ -18,6 +18,9 @@ use crate::progress;
 pub(super) const VERSION: u32 = 2;
 /// Why there is no score over the reference.
 pub(super) const NO_REFERENCE_MASK: &str = "the data set has no reference mask";
+/// The row that says which part of the picture is to be repainted, 0 to 1: a likely cause of high IMACS and of good metrics alike.
+const MASK_AREA: &str = "mask_area";
+const MASK_AREA_VERSION: u32 = 1;
 /// Samples scored side by side before their rows are written.
 pub(super) const BATCH: usize = 16;
 
@@ -80,6 +83,9 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
     let mut rows = Vec::new();
     for direction in Direction::ALL {
         let mask = masks.of_direction(direction);
+        if let (Direction::ReferenceToGenerated, Some(mask)) = (direction, mask) {
+            rows.push(mask_area(mask));
+        }
         rows.extend(score_direction(plan, &record, direction, mask));
     }
     let mut detected = detection::detect(plan, &record, &sample, index, size)?;
@@ -105,6 +111,18 @@ pub(super) fn metric_of(direction: Direction) -> &'static str {
     match direction {
         Direction::ReferenceToGenerated => "imacs_g",
         Direction::GeneratedToReference => "imacs_r",
+    }
+}
+
+fn mask_area(mask: &Plane) -> Measurement {
+    Measurement {
+        direction: String::new(),
+        level: String::new(),
+        metric: MASK_AREA.to_owned(),
+        version: MASK_AREA_VERSION,
+        outcome: Outcome::ok(mask.mean()).unwrap_or_else(Outcome::failed),
+        convention: String::new(),
+        note: String::new(),
     }
 }
 

@@ -22,6 +22,7 @@ fn list_names_everything_a_configuration_can_name() {
         "best-fit",
         "ground-truth",
         "coco-detection",
+        "spearman",
     ] {
         assert!(text.contains(name), "{name}");
     }

@@ -7,6 +7,7 @@ mod commands;
 mod common;
 #[cfg(feature = "torch")]
 mod compare;
+mod correlate;
 #[cfg(feature = "torch")]
 mod detection;
 #[cfg(feature = "torch")]

@@ -3,6 +3,7 @@
 
 mod baseline;
 mod common;
+mod correlations;
 mod life;
 mod merge;
 mod sets;
