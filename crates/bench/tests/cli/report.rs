@@ -118,6 +118,20 @@ fn what_is_no_run_or_no_setting_is_refused() {
 }
 
 #[test]
+fn every_metric_has_a_name_on_paper_and_the_same_direction_there() {
+    for metric in i2am_metrics::METRICS {
+        let info = metric.info();
+        let naming = i2am_report::naming_of(info.name);
+        let naming = naming.unwrap_or_else(|| panic!("{} has no name in i2am-report", info.name));
+        let expected = match info.better {
+            i2am_metrics::Better::Lower => i2am_report::Better::Lower,
+            i2am_metrics::Better::Higher => i2am_report::Better::Higher,
+        };
+        assert_eq!(naming.better, expected, "{}", info.name);
+    }
+}
+
+#[test]
 fn help_has_examples() {
     let (code, text) = run(Path::new("."), &["report", "--help"]);
     assert_eq!(code, 0);

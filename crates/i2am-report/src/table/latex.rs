@@ -2,6 +2,9 @@
 
 use super::{Cell, Column, ONE_TOKEN, Rank, Table};
 
+/// Longest detail, in characters, that stands beside its number.
+const MOST_BESIDE: usize = 7;
+
 pub(super) fn render(table: &Table) -> String {
     let columns: String = table
         .columns
@@ -65,8 +68,16 @@ fn cell(cell: &Cell) -> String {
     if cell.one_token {
         text.push_str("$^*$");
     }
-    if !cell.detail.is_empty() {
-        text = format!("{text} {{\\footnotesize {}}}", escaped(&cell.detail));
+    let detail = escaped(&cell.detail);
+    match cell.detail.chars().count() {
+        0 => {}
+        1..=MOST_BESIDE => text = format!("{text} {{\\scriptsize {detail}}}"),
+        // An interval goes below its number: a table of them must fit a page.
+        _ => {
+            text = format!(
+                "\\begin{{tabular}}[t]{{@{{}}r@{{}}}}{text}\\\\[-2pt]{{\\scriptsize {detail}}}\\end{{tabular}}"
+            );
+        }
     }
     text
 }

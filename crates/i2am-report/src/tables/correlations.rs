@@ -90,6 +90,15 @@ impl Shape<'_> {
                 lines.push(line);
             }
         }
+        // A line without any value says nothing that its reason below does not.
+        let has_value = |line: &Line<'_>| {
+            let mut own = shown.iter().filter(|(run, row)| line_of(run, row) == *line);
+            own.any(|(_, row)| row.oriented.is_some())
+        };
+        lines.retain(has_value);
+        if lines.is_empty() {
+            return None;
+        }
         let given = lines.iter().any(|line| !line.covariate.is_empty());
         let many = self.runs.len() > 1;
         let methods: Vec<_> = METHODS
@@ -247,7 +256,7 @@ fn notes<'a>(rows: impl Iterator<Item = &'a CorrelationRow>) -> Vec<String> {
 fn comparisons(runs: &[Run], all: &[Found<'_>]) -> Option<Table> {
     let found: Vec<Found<'_>> = all
         .iter()
-        .filter(|(_, row)| !row.rival.is_empty())
+        .filter(|(_, row)| !row.rival.is_empty() && row.oriented.is_some())
         .copied()
         .collect();
     if found.is_empty() {
