@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Times `bench measure` beside the Python tools whose numbers it gives; started by metrics.sh, whose --help says how.
 
-Every row is a process of its own. Ours reports the time of the whole process, and so do the tools that have a command. scipy, lpips
+Every row is a process of its own. Beside tools that have a command, the time of the whole process counts on both sides. scipy, lpips
 and scikit-image are libraries: a few lines at the end of this file use them as their documentation does, and report the time of that
-work alone, without Python's start and imports. This process stays small: the peak memory that Linux reports of a child begins with
-what its parent had.
+work alone, without Python's start and imports. Beside lpips and scikit-image ours leaves out its start too: what the same command
+takes for one pair is taken off. This process stays small: the peak memory that Linux reports of a child begins with what its parent
+had.
 """
 
 # help:   --part NAME,...  fid, fidelity, distance, lpips, ssim [default: all]
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,24 @@ class Bench:
             command.append("--no-cache")
         return lambda: self.run(command, lambda output: json.loads(output)["metrics"][0]["value"])
 
+    def ours_at_work(self, metric, *more):
+        """Both sides, less the time that the same command takes for one pair."""
+        one = [side.with_name(f"one-of-{side.name}") for side in self.sides]
+        for folder, side in zip(one, self.sides):
+            if not folder.exists():
+                folder.mkdir()
+                first = min(side.glob("*.png"))
+                shutil.copy(first, folder / first.name)
+        start, all_pairs = self.ours(*one, metric, *more), self.ours(*self.sides, metric, *more)
+
+        def run():
+            took = start().seconds
+            run = all_pairs()
+            share = self.options.count / (self.options.count - 1)
+            return replace(run, at_work=(run.seconds - took) * share)
+
+        return run
+
     def worker(self, *words):
         """A library at work, in a process of its own."""
         command = [sys.executable, __file__, "--worker", *words]
@@ -135,7 +154,7 @@ def main():
     if not re.fullmatch(r"\d+x\d+", options.size):
         parser.error("--size: expected HEIGHTxWIDTH, e.g. 256x192")
     if not Path(options.bench).is_file():
-        sys.exit(f"peers: {options.bench}: no such file; build it with cargo build --release")
+        sys.exit(f"peers: {options.bench}: no such file; build it with cargo build --release --bins --examples")
 
     bench = Bench(options)
     prepare(bench)
@@ -143,7 +162,7 @@ def main():
     print(f"{HEADER}\n{re.sub('[^|]+', '---', HEADER)}")
     for part in parts:
         globals()[f"part_{part}"](bench)
-    print("\nSeconds are those of the whole process; of scipy, lpips and scikit-image, those of the work without start and imports.")
+    print("\nSeconds are those of the whole process; beside lpips and scikit-image, on both sides, and of scipy those of the work without start and imports.")
 
 
 def machine():
@@ -192,7 +211,11 @@ def part_distance(bench):
         files = [bench.scratch / f"{side}-{count}-samples.npz" for side in "ab"]
         for index, file in enumerate(files):
             bench.make(file, "samples", count, index)
-        bench.compare(f"Fréchet distance, {count} samples, .npz", None, bench.ours(*files, "fid"), ("scipy sqrtm", bench.worker("distance", *files)))
+        command = [Path(bench.options.bench).with_name("examples") / "distance", *files]
+        alone = lambda: bench.run(command, lambda output: json.loads(output)["score"], lambda output: json.loads(output)["seconds"])
+        theirs = "scipy sqrtm", bench.worker("distance", *files)
+        bench.compare(f"Fréchet distance alone, {count} samples, .npz", None, alone, theirs)
+        bench.compare(f"Fréchet distance, {count} samples, .npz, our whole process", None, bench.ours(*files, "fid"), theirs)
 
     # Ours from features in its cache, with the reading of all pictures' hashes; theirs from the statistics of the same features.
     cache = bench.scratch / "cache"
@@ -221,13 +244,13 @@ def part_lpips(bench):
                     tried[layout, batch] = bench.worker("lpips", *bench.sides, net, layout, batch, few)().at_work
         layout, batch = min(tried, key=tried.get)
         theirs = f"lpips, batch {batch}, {layout}", bench.worker("lpips", *bench.sides, net, layout, batch, bench.options.count)
-        ours = bench.ours(*bench.sides, f"lpips:{net}", "--weights", f"lpips-{net}={weights}")
+        ours = bench.ours_at_work(f"lpips:{net}", "--weights", f"lpips-{net}={weights}")
         bench.compare(f"LPIPS {net}", bench.options.count, ours, theirs)
 
 
 def part_ssim(bench):
     theirs = "scikit-image", bench.worker("ssim", *bench.sides, bench.options.count)
-    bench.compare("SSIM", bench.options.count, bench.ours(*bench.sides, "ssim"), theirs)
+    bench.compare("SSIM", bench.options.count, bench.ours_at_work("ssim"), theirs)
 
 
 # --- What is made in processes of their own ----------------------------------------------------------------------

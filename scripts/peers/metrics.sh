@@ -17,7 +17,7 @@ TEXT
     sed -n 's/^# help: \{0,1\}//p' "$root/scripts/peers/metrics.py"
     cat <<'TEXT'
 
-Needs target/release/bench (cargo build --release) and .weights/ (scripts/setup). With --part fid and
+Needs target/release/bench (cargo build --release --bins --examples) and .weights/ (scripts/setup). With --part fid and
 256 pictures it takes some minutes and 3 GB of memory. Leave the machine alone meanwhile.
 TEXT
 }

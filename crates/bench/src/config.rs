@@ -5,7 +5,7 @@ mod document;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use i2am_attribution::{Convention, ConventionConfig};
+use i2am_attribution::{Convention, ConventionConfig, SpecificConfig};
 use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
 use i2am_imaging::ColorMap;
@@ -34,6 +34,8 @@ pub(crate) struct RunConfig {
     pub(crate) convention: Convention,
     pub(crate) imacs: ImacsConfig,
     pub(crate) capture: Capture,
+    pub(crate) specific: SpecificConfig,
+    pub(crate) debug: Debug,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
     /// Folder of the file, where relative paths start.
@@ -50,7 +52,7 @@ pub(crate) struct RunConfig {
 pub(crate) struct Capture {
     /// Groups of steps that are summed apart; by default as many as the convention shows.
     pub(crate) time_groups: Option<usize>,
-    /// Layers whose position-by-position attention is kept.
+    /// Layers whose position-by-position attention is kept; by default those of `[attribution.specific]`.
     pub(crate) specific: Vec<String>,
     /// Bound on the scores held at a time, in MiB.
     pub(crate) chunk_mib: usize,
@@ -62,6 +64,25 @@ impl Default for Capture {
             time_groups: None,
             specific: Vec::new(),
             chunk_mib: 64,
+        }
+    }
+}
+
+/// `[attribution.debug]`: the ranking of heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Debug {
+    /// Whether `debug/<model>.csv` is written.
+    pub(crate) ranking: bool,
+    /// How many of the worst are named at the end.
+    pub(crate) worst: usize,
+}
+
+impl Default for Debug {
+    fn default() -> Self {
+        Self {
+            ranking: true,
+            worst: 3,
         }
     }
 }
@@ -117,6 +138,8 @@ struct Top {
     _models: Vec<serde::de::IgnoredAny>,
     #[serde(rename = "attribution")]
     _attribution: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "intervene")]
+    _intervene: Option<serde::de::IgnoredAny>,
     #[serde(rename = "metric")]
     _metrics: Option<serde::de::IgnoredAny>,
 }
@@ -145,13 +168,23 @@ impl RunConfig {
         let base = document.path().parent().unwrap_or(Path::new("")).to_owned();
         let mut dataset = Self::read_dataset(document)?;
         dataset.resolve(&base);
-        let [imacs, capture, pictures] =
-            ["imacs", "capture", "pictures"].map(|key| document.take("attribution", key));
+        let [imacs, capture, specific, debug, pictures] =
+            ["imacs", "capture", "specific", "debug", "pictures"]
+                .map(|key| document.take("attribution", key));
         let imacs = imacs
             .map(|table| document.parse(table))
             .transpose()?
             .unwrap_or_default();
         let capture = capture
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        let specific = specific
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        check_specific(&specific, &capture).map_err(|error| document.refuse(&error))?;
+        let debug = debug
             .map(|table| document.parse(table))
             .transpose()?
             .unwrap_or_default();
@@ -179,6 +212,8 @@ impl RunConfig {
             convention,
             imacs,
             capture,
+            specific,
+            debug,
             pictures,
             metrics,
             base,
@@ -237,4 +272,23 @@ impl RunConfig {
             .time_groups
             .unwrap_or(self.convention.time_groups)
     }
+
+    /// Layers whose position-by-position attention is recorded.
+    pub(crate) fn recorded_specific(&self) -> &[String] {
+        if self.capture.specific.is_empty() {
+            &self.specific.layers
+        } else {
+            &self.capture.specific
+        }
+    }
+}
+
+fn check_specific(specific: &SpecificConfig, capture: &Capture) -> Result<(), String> {
+    specific.check().map_err(|error| error.to_string())?;
+    if !specific.is_empty() && specific.layers.is_empty() && capture.specific.is_empty() {
+        return Err(
+            "attribution.specific: expected `layers`, by name or with `*`, found none".to_owned(),
+        );
+    }
+    Ok(())
 }

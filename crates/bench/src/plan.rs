@@ -20,6 +20,7 @@ pub(crate) struct Plan {
     pub(crate) config: RunConfig,
     pub(crate) dataset: Box<dyn Dataset>,
     pub(crate) models: Vec<stages::ModelEntry>,
+    pub(crate) intervene: stages::Intervene,
     pub(crate) stages: Vec<StageName>,
     pub(crate) device: String,
     pub(crate) threads: usize,
@@ -38,6 +39,7 @@ impl Plan {
         let mut document = Document::parse_source(&source)?;
         let config = RunConfig::read(&mut document)?;
         let models = stages::read_models(&mut document, &config)?;
+        let intervene = stages::Intervene::read(&mut document, &config, &models)?;
         let threads = stages::use_threads(args.threads)?;
         let dataset = {
             let bar = progress::bar("drawing the data set", 0);
@@ -58,6 +60,7 @@ impl Plan {
             config,
             dataset,
             models,
+            intervene,
             stages,
             device,
             threads,
@@ -134,10 +137,11 @@ impl Plan {
             convention,
             imacs,
             capture,
+            specific,
             metrics,
             ..
         } = &self.config;
-        json!({
+        let mut resolved = json!({
             "seed": seed,
             "dataset": { "kind": dataset.kind(), "settings": dataset },
             "model": self.models.iter().map(|model| model.settings.clone()).collect::<Vec<_>>(),
@@ -146,13 +150,21 @@ impl Plan {
                 "imacs": imacs,
                 "capture": {
                     "time_groups": self.config.recorded_groups(),
-                    "specific": capture.specific,
+                    "specific": self.config.recorded_specific(),
                     // Sums over chunks round differently from sums over the whole.
                     "chunk_mib": capture.chunk_mib,
                 },
             },
             "metric": metrics.settings,
-        })
+        });
+        // What a run does without leaves no trace, so that its rows keep their hash.
+        if !specific.is_empty() {
+            resolved["attribution"]["specific"] = json!(specific);
+        }
+        if let Some(rules) = self.intervene.settings() {
+            resolved["intervene"] = rules;
+        }
+        resolved
     }
 
     /// The folder of results.
@@ -164,9 +176,17 @@ impl Plan {
 /// Which of the resolved settings decide the numbers of each stage.
 fn config_hashes(config: &Value) -> ConfigHashes {
     let of = |keys: &[&str]| ConfigHash::of(config, keys);
+    let mut generate = vec!["seed", "dataset", "model", "attribution.capture"];
+    if config.get("intervene").is_some() {
+        generate.push("intervene");
+    }
+    let mut score = vec!["attribution.convention", "attribution.imacs"];
+    if config["attribution"].get("specific").is_some() {
+        score.push("attribution.specific");
+    }
     ConfigHashes {
-        generate: of(&["seed", "dataset", "model", "attribution.capture"]),
-        score: of(&["attribution.convention", "attribution.imacs"]),
+        generate: of(&generate),
+        score: of(&score),
         measure: of(&["metric"]),
     }
 }

@@ -1,7 +1,9 @@
 //! The stages of a run, and what they need of models.
 
+pub(crate) mod debug;
 #[cfg(feature = "torch")]
 pub(crate) mod generate;
+mod masks;
 pub(crate) mod measure;
 #[cfg(feature = "torch")]
 pub(crate) mod models;
@@ -10,12 +12,13 @@ pub(crate) mod models;
 pub(crate) mod models;
 mod pictures;
 pub(crate) mod score;
+mod specific;
 
 use anyhow::Result;
 
 pub(crate) use measure::check as check_metrics;
 use models::set_threads;
-pub(crate) use models::{ModelEntry, check_models, read_models, versions};
+pub(crate) use models::{Intervene, ModelEntry, check_models, read_models, versions};
 
 use crate::exit::usage;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
-use i2am_results::{AggregateRow, Stage};
+use i2am_results::{AggregateRow, DebugRow, Stage};
 
 use crate::commands::Line;
 
@@ -62,6 +62,46 @@ fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+}
+
+/// The heads that look outside the mask most.
+pub(crate) fn worst(rows: &[DebugRow]) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header([
+        "model",
+        "worst",
+        "layer, head, time group",
+        "imacs",
+        "sd",
+        "n",
+        "outside",
+        "area",
+    ]);
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let percent = |share: Option<f64>| {
+        share.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", 100.0 * share))
+    };
+    for row in rows {
+        let mark = if row.note == "one-token" { "*" } else { "" };
+        let rank = row.rank.map_or_else(String::new, |rank| rank.to_string());
+        table.add_row([
+            row.model.clone(),
+            format!("{}{mark} {rank}", row.direction),
+            format!("{}, {}, {}", row.layer, row.head, row.time_group),
+            number(row.imacs),
+            number(row.sd),
+            row.n.to_string(),
+            percent(row.attention_outside),
+            percent(row.area_outside),
+        ]);
+    }
+    align_right(&mut table, 3..8);
+    format!(
+        "{table}\nThe worst heads: their mean score, and how much of their attention lies outside the mask beside how much of the area \
+         does.\nAll are in debug/MODEL.csv; [intervene] tries what becomes of the picture without them."
+    )
 }
 
 /// Means over samples: one line per model, direction and level.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{AttributionError, Direction};
 
 pub use config::{ConventionConfig, DirectionConfig};
-pub use layers::LayerChoice;
+pub use layers::{LayerChoice, layer_matches};
 
 /// The presets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -140,6 +140,17 @@ pub enum ReferenceMask {
     BeforeMinMax,
 }
 
+/// What becomes of the values between 0 and 1 of a mask that a map is scored against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskEdges {
+    /// A mask of another size is resized like a picture and cut at the middle, as the models see it.
+    Cut,
+    /// A mask is cut at the middle at its own size, then resized linearly; what lies between 0 and 1 along its edge stays, and
+    /// counts in part inside and in part outside.
+    Soft,
+}
+
 /// Settings that differ between the two directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DirectionSettings {
@@ -171,6 +182,8 @@ pub struct Convention {
     pub clamp: Clamp,
     /// Use of the reference mask.
     pub reference_mask: ReferenceMask,
+    /// Edges of the masks that maps are scored against.
+    pub mask_edges: MaskEdges,
     /// Attribution at or below this becomes 0; values above stay as they are. In `(0, 1)`.
     pub floor: Option<f64>,
     /// Added to the range in min-max normalisation, so that a constant map becomes 0.
@@ -211,6 +224,7 @@ impl Convention {
             resize: MapResize::TorchBicubic,
             clamp: Clamp::Zero,
             reference_mask: ReferenceMask::Ignored,
+            mask_edges: MaskEdges::Cut,
             floor: Some(FLOOR),
             epsilon: EPSILON,
             time_groups: TIME_GROUPS,
@@ -234,6 +248,7 @@ impl Convention {
             },
             layer_weighting: LayerWeighting::Raw,
             reference_mask: ReferenceMask::BeforeMinMax,
+            mask_edges: MaskEdges::Soft,
             ..Self::spatial()
         }
     }

@@ -47,6 +47,20 @@ pub enum Level {
         /// Columns of the layers' own maps.
         width: usize,
     },
+    /// One head of one layer in one time group.
+    Cell(Cell),
+}
+
+/// The finest part of a record: one head of one layer in one time group. There are hundreds in a record, so
+/// [`crate::levels`] leaves them out and [`crate::cells`] lists them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    /// The layer, by name, whether or not the convention chooses it.
+    pub layer: String,
+    /// The head, counted from 0.
+    pub head: usize,
+    /// The time group, counted from the first and noisiest.
+    pub time: usize,
 }
 
 impl fmt::Display for Level {
@@ -57,6 +71,11 @@ impl fmt::Display for Level {
             Self::Head(head) => write!(f, "head:{head}"),
             Self::Layer(name) => write!(f, "layer:{name}"),
             Self::Resolution { height, width } => write!(f, "resolution:{height}x{width}"),
+            Self::Cell(cell) => write!(
+                f,
+                "layer:{}/head:{}/time:{}",
+                cell.layer, cell.head, cell.time
+            ),
         }
     }
 }
@@ -77,6 +96,11 @@ mod tests {
                 height: 16,
                 width: 12,
             },
+            Level::Cell(Cell {
+                layer: "mid_block.attentions.0".to_owned(),
+                head: 3,
+                time: 1,
+            }),
         ];
         assert_eq!(
             levels.map(|level| level.to_string()),
@@ -85,7 +109,8 @@ mod tests {
                 "time:0",
                 "head:3",
                 "layer:mid_block.attentions.0",
-                "resolution:16x12"
+                "resolution:16x12",
+                "layer:mid_block.attentions.0/head:3/time:1"
             ]
         );
     }

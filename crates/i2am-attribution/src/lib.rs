@@ -4,7 +4,8 @@
 //!
 //! - [`levels`] lists what can be looked at (all layers together, a time group, a head, a layer, a resolution);
 //! - [`attribution_map`] makes the raw map of one [`Level`] in one [`Direction`];
-//! - [`specific_map`] answers where one position, or a region, takes from or goes to;
+//! - [`cells`] lists what a fault is looked for in: each head of each layer in each time group;
+//! - [`specific_map`] answers where one position, or a region, takes from or goes to; [`SpecificConfig`] says which are asked;
 //! - [`normalise`] turns a raw map into an attribution in `[0, 1]` at the size of a picture.
 //!
 //! The published equations and the published code differ in a dozen choices. Each is a field of [`Convention`], so none is made
@@ -23,11 +24,14 @@ mod testing;
 
 pub use convention::{
     Averaging, Clamp, Convention, ConventionConfig, ConventionName, DirectionConfig,
-    DirectionSettings, LayerChoice, LayerWeighting, MapResize, Polarity, ReferenceMask,
+    DirectionSettings, LayerChoice, LayerWeighting, MapResize, MaskEdges, Polarity, ReferenceMask,
+    layer_matches,
 };
 pub use error::{AttributionError, NoMap};
-pub use level::{Direction, Level};
-pub use map::{AttributionMap, attribution_map, levels};
+pub use level::{Cell, Direction, Level};
+pub use map::{AttributionMap, attribution_map, cell_attention, cells, levels};
 pub use normalise::{normalise, to_attribution};
 pub use record::{AttentionRecord, Grid, LayerRecord, RECORD_VERSION, Source};
-pub use specific::{Positions, specific_map};
+pub use specific::{
+    MaskedPositions, PlacesConfig, Positions, Specific, SpecificConfig, specific_map,
+};

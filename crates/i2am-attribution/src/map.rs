@@ -1,5 +1,6 @@
 //! Raw maps: means over the axes of a record.
 
+mod cell;
 mod layer;
 
 use i2am_imaging::Plane;
@@ -9,6 +10,8 @@ use crate::{
     NoMap,
 };
 use layer::Selection;
+
+pub use cell::{cell_attention, cells};
 
 /// A raw map, before normalisation.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,6 +152,13 @@ impl<'a> MapMaker<'a> {
                 }
                 let selection = all_steps.only_head(*head);
                 Ok(Plan { layers, selection })
+            }
+            Level::Cell(cell) => {
+                let (layer, selection) = self.cell(cell)?;
+                Ok(Plan {
+                    layers: vec![layer],
+                    selection,
+                })
             }
             Level::Layer(name) => Ok(Plan {
                 layers: vec![self.named(name)?],

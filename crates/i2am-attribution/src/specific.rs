@@ -1,10 +1,14 @@
 //! Specific-reference attribution (SRAM): what single positions, or a region, take from or give to the other picture.
 
+mod config;
+
 use std::ops::Range;
 
 use i2am_imaging::{Plane, torch_nearest};
 
 use crate::{AttentionRecord, AttributionMap, Direction, Grid, NoMap};
+
+pub use config::{MaskedPositions, PlacesConfig, Specific, SpecificConfig};
 
 /// Positions on the grid of a feature map.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,36 @@ impl Positions {
         Self { grid, indices }
     }
 
+    /// The position that covers the point at `[row, column]`, in fractions of the picture's height and width from its top left
+    /// corner; none if a fraction is not in `[0, 1)`.
+    pub fn at_point(grid: Grid, [row, column]: [f64; 2]) -> Self {
+        let index = |fraction: f64, count: usize| {
+            let inside = (0.0..1.0).contains(&fraction);
+            inside.then_some((fraction * count as f64) as usize)
+        };
+        match (index(row, grid.height), index(column, grid.width)) {
+            (Some(row), Some(column)) => Self::at(grid, row, column),
+            _ => Self {
+                grid,
+                indices: Vec::new(),
+            },
+        }
+    }
+
+    /// The positions whose centre lies in the box `[top, left, bottom, right]`, in fractions of the picture's height and width.
+    pub fn in_area(grid: Grid, [top, left, bottom, right]: [f64; 4]) -> Self {
+        let range = |from: f64, to: f64, count: usize| {
+            // The centre of position i is at (i + 0.5) / count; a negative fraction saturates to 0.
+            let first = |edge: f64| (edge * count as f64 - 0.5).ceil() as usize;
+            first(from)..first(to)
+        };
+        Self::in_box(
+            grid,
+            range(top, bottom, grid.height),
+            range(left, right, grid.width),
+        )
+    }
+
     /// The positions at which `mask`, of any size, is not 0 after it is brought to `grid` by nearest neighbour.
     ///
     /// # Source
@@ -50,6 +84,24 @@ impl Positions {
     /// The grid.
     pub fn grid(&self) -> Grid {
         self.grid
+    }
+
+    /// Each position on its own.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        let grid = self.grid;
+        self.indices.iter().map(move |&index| Self {
+            grid,
+            indices: vec![index],
+        })
+    }
+
+    /// A map that is 1 at the positions and 0 elsewhere, at the size of the grid.
+    pub fn to_plane(&self) -> Plane {
+        let mut plane = Plane::zeros(self.grid.height, self.grid.width);
+        for &index in &self.indices {
+            plane.data_mut()[index] = 1.0;
+        }
+        plane
     }
 
     /// The positions in row-major order, as `row * width + column`.

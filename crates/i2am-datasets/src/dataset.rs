@@ -1,12 +1,14 @@
 //! What every layout offers, and what follows from it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use i2am_files::sha256_hex;
-use i2am_imaging::{GrayImage, ImagingError, read_gray, read_rgb};
+use i2am_imaging::{GrayImage, ImagingError, read_gray, read_labels, read_rgb};
 use image::GenericImageView;
 
-use crate::{DatasetError, Pairing, Part, Sample};
+use crate::pose::PoseError;
+use crate::{DatasetError, LABELS, Pairing, Part, Pose, Sample};
 
 /// Stored mask levels from here on count as set, in all published families (`StableVITON`: `>= 128`; Paint-by-Example:
 /// `1 - level / 255 < 0.5`).
@@ -45,8 +47,16 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// As [`Dataset::load_parts`].
     fn load(&self, index: usize) -> Result<Sample, DatasetError> {
+        self.load_present(index, &Part::ALL)
+    }
+
+    /// Reads sample `index`: the parts that every sample has, and those of `parts` whose files exist.
+    ///
+    /// # Errors
+    /// As [`Dataset::load_parts`].
+    fn load_present(&self, index: usize, parts: &[Part]) -> Result<Sample, DatasetError> {
         let exists = |part: &Part| self.path(index, *part).is_some_and(|path| path.is_file());
-        let parts: Vec<Part> = Part::ALL.into_iter().filter(exists).collect();
+        let parts: Vec<Part> = parts.iter().copied().filter(exists).collect();
         self.load_parts(index, &parts)
     }
 
@@ -54,7 +64,8 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// [`DatasetError::NoSample`], [`DatasetError::NoPart`]; [`DatasetError::Picture`] if a file is missing or damaged;
-    /// [`DatasetError::Size`] if two parts that lie over each other differ in size.
+    /// [`DatasetError::Size`] if two parts that lie over each other differ in size; [`DatasetError::Label`], [`DatasetError::Pose`] as
+    /// they say.
     fn load_parts(&self, index: usize, parts: &[Part]) -> Result<Sample, DatasetError> {
         let Some(id) = self.ids().get(index) else {
             let count = self.ids().len();
@@ -76,6 +87,18 @@ pub trait Dataset: Send + Sync {
             .contains(&Part::ReferenceMask)
             .then(|| reader.sized(Part::ReferenceMask, over_reference, read_gray))
             .transpose()?;
+        let labels = |part: Part| {
+            let wanted = parts.contains(&part);
+            wanted.then(|| reader.labels(part, over_image)).transpose()
+        };
+        let warped = parts
+            .contains(&Part::Warped)
+            .then(|| reader.read(Part::Warped, read_rgb))
+            .transpose()?;
+        let warped_mask = parts.contains(&Part::WarpedMask).then(|| match &warped {
+            Some(warped) => reader.sized(Part::WarpedMask, size(warped), read_gray),
+            None => reader.read(Part::WarpedMask, read_gray),
+        });
         Ok(Sample {
             id: id.clone(),
             mask: binary(reader.sized(Part::Mask, over_image, read_gray)?),
@@ -87,6 +110,14 @@ pub trait Dataset: Send + Sync {
             },
             agnostic: rgb(Part::Agnostic)?,
             densepose: rgb(Part::Densepose)?,
+            parse: labels(Part::Parse)?,
+            agnostic_parse: labels(Part::AgnosticParse)?,
+            pose: parts
+                .contains(&Part::Pose)
+                .then(|| reader.pose())
+                .transpose()?,
+            warped,
+            warped_mask: warped_mask.transpose()?,
             image,
             reference,
         })
@@ -95,31 +126,43 @@ pub trait Dataset: Send + Sync {
     /// Makes sure, before a run, that the files it will need exist: the parts that every sample has, and those of `needs`.
     ///
     /// # Errors
-    /// [`DatasetError::NoPart`] if the dataset has no such part for a sample; else [`DatasetError::MissingFiles`], which
-    /// names the first missing file and tells how many there are.
+    /// [`DatasetError::NoPart`] if the dataset has no such part for a sample; else [`DatasetError::MissingFiles`], which tells for
+    /// each part how many files are missing and where the first should be.
     fn check(&self, needs: &[Part]) -> Result<(), DatasetError> {
         let wanted = |part: &Part| Part::REQUIRED.contains(part) || needs.contains(part);
         let parts: Vec<Part> = Part::ALL.into_iter().filter(wanted).collect();
-        let mut missing = Vec::new();
-        for (index, id) in self.ids().iter().enumerate() {
-            for &part in &parts {
+        let gaps = self.gaps(&parts)?;
+        if gaps.is_empty() {
+            Ok(())
+        } else {
+            Err(DatasetError::MissingFiles { gaps })
+        }
+    }
+
+    /// Those of `parts` whose files do not all exist.
+    ///
+    /// # Errors
+    /// [`DatasetError::NoPart`].
+    fn gaps(&self, parts: &[Part]) -> Result<Vec<Gap>, DatasetError> {
+        let needed = self.ids().len();
+        let mut gaps = Vec::new();
+        for &part in parts {
+            let mut missing = Vec::new();
+            for index in 0..needed {
                 let path = part_path(self, index, part)?;
                 if !path.is_file() {
-                    missing.push((id, part, path));
+                    missing.push(path);
                 }
             }
-        }
-        let count = missing.len();
-        match missing.into_iter().next() {
-            None => Ok(()),
-            Some((sample, part, path)) => Err(DatasetError::MissingFiles {
-                sample: sample.clone(),
+            let count = missing.len();
+            gaps.extend(missing.into_iter().next().map(|first| Gap {
                 part,
-                path,
                 missing: count,
-                needed: parts.len() * self.ids().len(),
-            }),
+                needed,
+                first,
+            }));
         }
+        Ok(gaps)
     }
 
     /// sha256 (hexadecimal) of what the dataset is: a line with kind, split and pairing, then a line for each part of each
@@ -143,6 +186,35 @@ pub trait Dataset: Send + Sync {
                 .into_iter()
                 .chain(lines.flatten())
                 .collect::<String>(),
+        )
+    }
+}
+
+/// Files of one part that do not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The part.
+    pub part: Part,
+    /// Files missing.
+    pub missing: usize,
+    /// Files needed, one for each sample.
+    pub needed: usize,
+    /// Where the first of the missing files should be, in the order of samples.
+    pub first: PathBuf,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            part,
+            missing,
+            needed,
+            first,
+        } = self;
+        let first = first.display();
+        write!(
+            f,
+            "part `{part}`: {missing} of {needed} files missing, first {first}"
         )
     }
 }
@@ -188,6 +260,32 @@ impl Reader<'_> {
             sample: self.id.to_owned(),
             part,
             cause: Box::new(cause),
+        })
+    }
+
+    /// Reads a parse map.
+    fn labels(&self, part: Part, expected: [usize; 2]) -> Result<GrayImage, DatasetError> {
+        let labels = self.sized(part, expected, read_labels)?;
+        match labels.iter().copied().find(|&label| label >= LABELS) {
+            None => Ok(labels),
+            Some(found) => Err(DatasetError::Label {
+                sample: self.id.to_owned(),
+                path: (self.path)(part)?,
+                count: LABELS,
+                found,
+            }),
+        }
+    }
+
+    fn pose(&self) -> Result<Pose, DatasetError> {
+        let path = (self.path)(Part::Pose)?;
+        Pose::read(&path).map_err(|error| match error {
+            PoseError::File(error) => (*error).into(),
+            PoseError::Content(reason) => DatasetError::Pose {
+                sample: self.id.to_owned(),
+                path,
+                reason,
+            },
         })
     }
 

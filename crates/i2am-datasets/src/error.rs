@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use i2am_files::FileError;
 use i2am_imaging::ImagingError;
 
-use crate::Part;
+use crate::{Gap, Part};
 
 /// An error of this crate. Those about a sample name it, its part and the file.
 #[derive(Debug, thiserror::Error)]
@@ -15,19 +15,11 @@ pub enum DatasetError {
     #[error(transparent)]
     File(#[from] FileError),
 
-    /// Files that a run will need do not exist; the first one is named.
-    #[error("sample `{sample}`: part `{part}`: no file {}; {missing} of the {needed} files needed are missing", .path.display())]
+    /// Files that a run will need do not exist.
+    #[error("{}", .gaps.iter().map(Gap::to_string).collect::<Vec<_>>().join("; "))]
     MissingFiles {
-        /// The first sample, in dataset order, that lacks a file.
-        sample: String,
-        /// The part it lacks.
-        part: Part,
-        /// Where the file should be.
-        path: PathBuf,
-        /// Files missing in all samples together.
-        missing: usize,
-        /// Files needed in all samples together.
-        needed: usize,
+        /// What is missing, part by part.
+        gaps: Vec<Gap>,
     },
 
     /// The dataset has no such part for this sample.
@@ -54,6 +46,30 @@ pub enum DatasetError {
         part: Part,
         /// What is wrong with the file; names it.
         cause: Box<ImagingError>,
+    },
+
+    /// A pixel of a parse map has a label that means nothing.
+    #[error("sample `{sample}`: {}: expected labels below {count}, found {found}", .path.display())]
+    Label {
+        /// The sample.
+        sample: String,
+        /// The parse map.
+        path: PathBuf,
+        /// Labels there are.
+        count: u8,
+        /// The label found.
+        found: u8,
+    },
+
+    /// A file of joints cannot be understood.
+    #[error("sample `{sample}`: {}: {reason}", .path.display())]
+    Pose {
+        /// The sample.
+        sample: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
 
     /// A picture of a synthetic set cannot be written.

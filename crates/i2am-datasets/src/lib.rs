@@ -11,12 +11,14 @@ mod dataset;
 mod error;
 mod ids;
 pub mod manifest;
+mod pose;
 mod registry;
 mod sample;
 pub mod synth;
 pub mod viton_hd;
 
-pub use dataset::Dataset;
+pub use dataset::{Dataset, Gap};
 pub use error::DatasetError;
+pub use pose::{JOINTS, Joint, Pose};
 pub use registry::{DATASETS, DatasetConfig, DatasetKind};
-pub use sample::{Pairing, Part, Sample};
+pub use sample::{LABELS, Pairing, Part, Sample};

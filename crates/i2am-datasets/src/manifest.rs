@@ -7,6 +7,7 @@
 //! | `id` | name of the sample and of its result files; without this column, the image's file name without its ending |
 //! | `image`, `mask`, `reference` | needed |
 //! | `reference_mask`, `ground_truth`, `agnostic`, `densepose` | may be left out, or left empty for some samples |
+//! | `parse`, `agnostic_parse`, `pose`, `warped`, `warped_mask` | the same |
 //!
 //! Paths are relative to the CSV file. Masks are white where to repaint, and where the reference shows its thing.
 

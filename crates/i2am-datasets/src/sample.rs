@@ -5,11 +5,17 @@ use std::fmt;
 use i2am_imaging::{GrayImage, RgbImage};
 use serde::{Deserialize, Serialize};
 
+use crate::Pose;
+
+/// Labels of a parse map: 0 to 19, those of the published human parsing (5 upper clothes, 14 left arm, ...).
+pub const LABELS: u8 = 20;
+
 /// The pictures of one sample.
 ///
-/// `image`, `mask`, `ground_truth`, `agnostic` and `densepose` have one size, `reference` and `reference_mask` another
-/// one. All are as stored, not resized. Masks hold 0 and 255 only: stored levels from 128 on count as 255.
-#[derive(Clone, Debug)]
+/// `image`, `mask`, `ground_truth`, `agnostic`, `densepose`, `parse` and `agnostic_parse` have one size, `reference` and
+/// `reference_mask` another one, `warped` and `warped_mask` a third. All are as stored, not resized. Masks hold 0 and 255 only:
+/// stored levels from 128 on count as 255; but `warped_mask` keeps its levels.
+#[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// Name of the sample, unique in its dataset and fit for a file name.
     pub id: String,
@@ -27,6 +33,16 @@ pub struct Sample {
     pub agnostic: Option<RgbImage>,
     /// Map of the body's parts.
     pub densepose: Option<RgbImage>,
+    /// The label of every pixel of `image`, below [`LABELS`].
+    pub parse: Option<GrayImage>,
+    /// `parse` without the upper clothes and without what they could tell: of the arms only hands are left.
+    pub agnostic_parse: Option<GrayImage>,
+    /// The person's joints in pixels of `image`.
+    pub pose: Option<Pose>,
+    /// The reference's garment, brought into the shape it has on the person.
+    pub warped: Option<RgbImage>,
+    /// How far `warped` shows the garment: 255 where it does.
+    pub warped_mask: Option<GrayImage>,
 }
 
 /// A file of a sample.
@@ -46,11 +62,21 @@ pub enum Part {
     Agnostic,
     /// [`Sample::densepose`].
     Densepose,
+    /// [`Sample::parse`].
+    Parse,
+    /// [`Sample::agnostic_parse`].
+    AgnosticParse,
+    /// [`Sample::pose`].
+    Pose,
+    /// [`Sample::warped`].
+    Warped,
+    /// [`Sample::warped_mask`].
+    WarpedMask,
 }
 
 impl Part {
     /// Every part, in the order of the fields of [`Sample`].
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Image,
         Self::Mask,
         Self::Reference,
@@ -58,6 +84,11 @@ impl Part {
         Self::GroundTruth,
         Self::Agnostic,
         Self::Densepose,
+        Self::Parse,
+        Self::AgnosticParse,
+        Self::Pose,
+        Self::Warped,
+        Self::WarpedMask,
     ];
 
     /// The parts that every sample has.
@@ -73,6 +104,11 @@ impl Part {
             Self::GroundTruth => "ground_truth",
             Self::Agnostic => "agnostic",
             Self::Densepose => "densepose",
+            Self::Parse => "parse",
+            Self::AgnosticParse => "agnostic_parse",
+            Self::Pose => "pose",
+            Self::Warped => "warped",
+            Self::WarpedMask => "warped_mask",
         }
     }
 
@@ -80,6 +116,7 @@ impl Part {
     pub(crate) const fn size_of(self) -> Self {
         match self {
             Self::Reference | Self::ReferenceMask => Self::Reference,
+            Self::Warped | Self::WarpedMask => Self::Warped,
             _ => Self::Image,
         }
     }

@@ -8,6 +8,13 @@
 //! | `cloth-mask` (or `cloth_mask`) | `C.jpg` | reference mask |
 //! | `agnostic-v3.2` (or `agnostic`) | `X.jpg` | agnostic picture |
 //! | `image-densepose` | `X.jpg` | body map |
+//! | `image-parse-v3` | `X.png` | parse map: the numbers of its palette are the labels |
+//! | `image-parse-agnostic-v3.2` | `X.png` | parse map without the upper clothes |
+//! | `openpose_json` | `X_keypoints.json` | joints |
+//! | `cloth-warp`, `cloth-warp-mask` | `X.jpg` | warped garment and its mask, paired |
+//! | `unpaired-cloth-warp`, `unpaired-cloth-warp-mask` | `X.jpg` | the same, unpaired |
+//!
+//! The warped garments are no part of VITON-HD: DCI-VTON's authors publish them apart, to be unpacked into the same folder.
 //!
 //! `<root>/<split>_pairs.txt` has a line `X.jpg C.jpg` for each pair. Paired, a person wears the cloth of the same name and
 //! the second column is ignored; unpaired, it is the second column's. Samples are sorted by (person, cloth), like the
@@ -190,7 +197,14 @@ impl Dataset for VitonHd {
 
     fn path(&self, index: usize, part: Part) -> Option<PathBuf> {
         let Pair { person, cloth } = self.pairs.get(index)?;
-        let mask = format!("{}_mask.png", ids::stem(person));
+        let stem = ids::stem(person);
+        let mask = format!("{stem}_mask.png");
+        let labels = format!("{stem}.png");
+        let joints = format!("{stem}_keypoints.json");
+        let [warped, warped_mask] = match self.config.pairing {
+            Pairing::Paired => ["cloth-warp", "cloth-warp-mask"],
+            Pairing::Unpaired => ["unpaired-cloth-warp", "unpaired-cloth-warp-mask"],
+        };
         let (folder, file) = match part {
             Part::Image => ("image", person),
             Part::GroundTruth if self.config.pairing == Pairing::Paired => ("image", person),
@@ -200,6 +214,11 @@ impl Dataset for VitonHd {
             Part::ReferenceMask => (self.cloth_mask, cloth),
             Part::Agnostic => (self.agnostic, person),
             Part::Densepose => ("image-densepose", person),
+            Part::Parse => ("image-parse-v3", &labels),
+            Part::AgnosticParse => ("image-parse-agnostic-v3.2", &labels),
+            Part::Pose => ("openpose_json", &joints),
+            Part::Warped => (warped, person),
+            Part::WarpedMask => (warped_mask, person),
         };
         Some(
             self.config

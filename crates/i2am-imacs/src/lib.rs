@@ -1,9 +1,14 @@
 //! IMACS, the Inpainting Mask Attention Consistency Score: how well an attribution map agrees with a mask.
 //!
-//! [`imacs`] scores any map against any mask; [`score`] goes there from an attention record.
+//! [`imacs()`] scores any map against any mask; [`score()`] goes there from an attention record. [`Ranking`] sums up over samples
+//! which head of which layer scores worst and when, and [`outside_share`] how much of its attention lies outside the mask.
 
 mod imacs;
+mod ranking;
 mod score;
+mod share;
 
 pub use imacs::{Imacs, ImacsConfig, ImacsError, imacs};
+pub use ranking::{CellScore, RankedCell, Ranking, score_cells};
 pub use score::{NoScore, Score, score};
+pub use share::{OutsideShare, outside_share};

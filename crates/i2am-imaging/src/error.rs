@@ -32,6 +32,15 @@ pub enum ImagingError {
         reason: String,
     },
 
+    /// The file holds colours where numbers are wanted.
+    #[error("{}: expected a PNG of labels, with a palette or gray, found {found}", .path.display())]
+    NotLabels {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+
     /// The image cannot be written in this format: it is empty, or too large for JPEG.
     #[error("cannot encode an image of {height} x {width} pixels as {format}: {reason}")]
     Encode {

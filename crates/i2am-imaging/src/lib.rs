@@ -8,9 +8,12 @@
 
 mod colormap;
 mod decode;
+mod draw;
 mod encode;
 mod error;
 mod grid;
+mod labels;
+mod morphology;
 mod overlay;
 mod plane;
 pub mod resize;
@@ -18,16 +21,19 @@ mod text;
 
 pub use colormap::ColorMap;
 pub use decode::{read_gray, read_rgb, rgb_to_gray};
+pub use draw::{pillow_ellipse, pillow_polygon, pillow_rectangle, pillow_wide_line};
 pub use encode::{
     encode_jpeg_rgb, encode_png_gray, encode_png_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb,
 };
 pub use error::ImagingError;
 pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};
-pub use overlay::{colored, overlay};
+pub use labels::{read_labels, write_png_labels};
+pub use morphology::{opencv_dilate, opencv_erode};
+pub use overlay::{colored, outlined, overlay};
 pub use plane::{Plane, gray_to_plane, plane_to_gray};
 pub use resize::{
     opencv_linear_gray, opencv_linear_rgb, pillow_bicubic, pillow_bicubic_gray, pillow_bicubic_rgb,
     pillow_bilinear_gray, pillow_bilinear_rgb, pillow_nearest_gray, pillow_nearest_rgb,
-    tensorflow_bilinear, torch_bicubic, torch_bilinear, torch_nearest,
+    tensorflow_bilinear, torch_adaptive_average, torch_bicubic, torch_bilinear, torch_nearest,
 };

@@ -1,8 +1,13 @@
-//! Maps as pictures: in colour, and over the picture they belong to.
+//! Maps as pictures: in colour, and over the picture they belong to; and positions of a map outlined.
 
 use image::{Rgb, RgbImage};
 
 use crate::{ColorMap, Plane, torch_bilinear};
+
+/// Of the line around positions, inside and outside, so that one of the two is seen on any ground.
+const LINE: [Rgb<u8>; 2] = [Rgb([255; 3]), Rgb([0; 3])];
+/// Height of a picture in thicknesses of the line.
+const THICKNESS: u32 = 160;
 
 /// `map`, in \[0, 1\], in colours, one pixel a value.
 pub fn colored(map: &Plane, colors: ColorMap) -> RgbImage {
@@ -32,4 +37,51 @@ pub fn overlay(base: &RgbImage, map: &Plane, colors: ColorMap, strength: f32) ->
         }
     }
     blended
+}
+
+/// `base` with a line around positions of a map that covers it.
+///
+/// `positions` is 1 at the positions to outline and 0 elsewhere, one value a position.
+pub fn outlined(base: &RgbImage, positions: &Plane) -> RgbImage {
+    let (width, height) = base.dimensions();
+    let reach = (height / THICKNESS).max(1);
+    let inside = |x: u32, y: u32| {
+        let row = (y as usize * positions.height()) / height as usize;
+        let column = (x as usize * positions.width()) / width as usize;
+        positions.get(row, column) > 0.0
+    };
+    let mut marked = base.clone();
+    for (x, y, pixel) in marked.enumerate_pixels_mut() {
+        let here = inside(x, y);
+        let columns = x.saturating_sub(reach)..=(x + reach).min(width - 1);
+        let rows = y.saturating_sub(reach)..=(y + reach).min(height - 1);
+        let on_the_edge = rows
+            .into_iter()
+            .any(|y| columns.clone().any(|x| inside(x, y) != here));
+        if on_the_edge {
+            *pixel = LINE[usize::from(!here)];
+        }
+    }
+    marked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_outlined_inside_and_outside() {
+        let base = RgbImage::from_pixel(12, 8, Rgb([100; 3]));
+        // The middle third of the lower half: columns 4 to 7, rows 4 to 7.
+        let positions = Plane::from_fn(2, 3, |row, column| f32::from(row == 1 && column == 1));
+        let marked = outlined(&base, &positions);
+        let level = |x, y| marked.get_pixel(x, y).0[0];
+        assert_eq!([level(4, 6), level(7, 7), level(5, 4)], [255; 3]);
+        assert_eq!([level(3, 6), level(8, 7), level(5, 3), level(3, 3)], [0; 3]);
+        assert_eq!(
+            [level(5, 5), level(2, 6), level(5, 2), level(0, 0)],
+            [100; 4]
+        );
+        assert_eq!(outlined(&base, &Plane::zeros(2, 3)), base);
+    }
 }

@@ -5,6 +5,7 @@
 //! | [`torch_bicubic`] | half-pixel centres | cubic, a = -0.75 | 4 x 4 taps, aliases |
 //! | [`torch_bilinear`] | half-pixel centres | linear | 2 x 2 taps, aliases |
 //! | [`tensorflow_bilinear`] | `out * in_size / out_size` | linear | 2 x 2 taps, aliases |
+//! | [`torch_adaptive_average`] | whole input values under each output value | mean | all values under it |
 //! | [`torch_nearest`] | `floor(out * in_size / out_size)`, top left of a block | one value | skips values |
 //! | [`pillow_bicubic_rgb`], [`pillow_bicubic_gray`] | half-pixel centres | cubic, a = -0.5 | filter widened: antialiased |
 //! | [`pillow_bicubic`] | the same, in floating point | the same | the same |
@@ -27,7 +28,9 @@ pub use pillow::{
     pillow_nearest_gray, pillow_nearest_rgb,
 };
 pub use pillow_float::pillow_bicubic;
-pub use torch::{tensorflow_bilinear, torch_bicubic, torch_bilinear, torch_nearest};
+pub use torch::{
+    tensorflow_bilinear, torch_adaptive_average, torch_bicubic, torch_bilinear, torch_nearest,
+};
 
 /// `method` on the levels of `image`, given its height and width and those wanted.
 fn resized<P: Pixel<Subpixel = u8>>(

@@ -6,7 +6,8 @@ use i2am_files::write_atomic;
 use i2am_imaging::{
     GrayImage, ImagingError, RgbImage, encode_jpeg_rgb, encode_png_gray, encode_png_rgb,
 };
-use i2am_imaging::{read_gray, read_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb};
+use i2am_imaging::{read_gray, read_labels, read_rgb};
+use i2am_imaging::{write_jpeg_rgb, write_png_gray, write_png_labels, write_png_rgb};
 use i2am_testkit::{FixtureDir, fixtures};
 
 /// Levels by which a decoded JPEG may differ from libjpeg-turbo, as Pillow uses it, at worst and on average: the inverse
@@ -188,4 +189,55 @@ fn what_is_not_an_image_is_described() {
         );
         assert_eq!(read_gray(&path).unwrap_err().to_string(), expected);
     }
+}
+
+/// `palette.png` has 16 colours, packed into 4 bits: every number stands for one colour.
+#[test]
+fn labels_are_the_numbers_of_a_palette_and_not_its_colours() {
+    let path = fixture_file("palette.png");
+    let (labels, colours) = (read_labels(&path).unwrap(), read_rgb(&path).unwrap());
+    assert_eq!(labels.dimensions(), colours.dimensions());
+    let mut seen = std::collections::BTreeMap::new();
+    for (label, colour) in labels.pixels().zip(colours.pixels()) {
+        assert!(label.0[0] < 16);
+        assert_eq!(seen.entry(label.0[0]).or_insert(*colour), colour);
+    }
+    assert!(seen.len() > 8);
+    let gray = fixture_file("gray8.png");
+    assert_eq!(read_labels(&gray).unwrap(), read_gray(&gray).unwrap());
+}
+
+#[test]
+fn labels_are_written_with_their_palette_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/labels.png");
+    let palette = [[9, 9, 9], [200, 10, 10], [0, 0, 255]];
+    let labels = GrayImage::from_fn(5, 3, |x, y| image::Luma([((x + y) % 3) as u8]));
+    write_png_labels(&path, &labels, &palette).unwrap();
+    assert_eq!(read_labels(&path).unwrap(), labels);
+    let colours = read_rgb(&path).unwrap();
+    let expected = labels.pixels().map(|label| palette[label.0[0] as usize]);
+    assert!(colours.pixels().map(|colour| colour.0).eq(expected));
+    let error = write_png_labels(&path, &labels, &palette[..2]).unwrap_err();
+    assert!(
+        error.to_string().contains("label 2 has none of 2 colours"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_holds_no_labels_is_refused_by_name() {
+    for (name, words) in [
+        ("rgb8.png", "colours without a palette"),
+        ("gray16.png", "16-bit gray"),
+        ("gray.jpg", "no PNG"),
+    ] {
+        let error = read_labels(fixture_file(name)).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains(words), "{error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.png");
+    let bytes = std::fs::read(fixture_file("palette.png")).unwrap();
+    write_atomic(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(read_labels(&cut).is_err());
 }

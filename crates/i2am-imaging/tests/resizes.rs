@@ -6,7 +6,7 @@ use i2am_imaging::{GrayImage, Plane, RgbImage};
 use i2am_imaging::{opencv_linear_gray, opencv_linear_rgb};
 use i2am_imaging::{pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray};
 use i2am_imaging::{pillow_bilinear_rgb, pillow_nearest_gray, pillow_nearest_rgb};
-use i2am_imaging::{torch_bicubic, torch_bilinear, torch_nearest};
+use i2am_imaging::{torch_adaptive_average, torch_bicubic, torch_bilinear, torch_nearest};
 use i2am_testkit::{FixtureDir, Tensors, assert_close, fixtures};
 use proptest::prelude::*;
 
@@ -137,6 +137,17 @@ fn pillow_bilinear_equals_pillow_level_for_level() {
 fn pillow_nearest_equals_pillow_level_for_level() {
     check_pillow_rgb("nearest", pillow_nearest_rgb);
     check_pillow_gray("nearest", pillow_nearest_gray);
+}
+
+/// torch 2.13.0: `adaptive_avg_pool2d(torch.arange(6.).view(1, 1, 2, 3), (1, 2))`, and to (3, 3).
+#[test]
+fn adaptive_average_takes_whole_values() {
+    let plane = Plane::from_fn(2, 3, |row, column| (3 * row + column) as f32);
+    let halves = torch_adaptive_average(&plane, 1, 2);
+    assert_eq!(halves.data(), [2.0, 3.0]);
+    let thirds = torch_adaptive_average(&plane, 3, 3);
+    let expected = [0.0, 1.0, 2.0, 1.5, 2.5, 3.5, 3.0, 4.0, 5.0];
+    assert_eq!(thirds.data(), expected);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use tch::{Kind, Tensor};
 
+use crate::low_rank::low_rank_factor;
 use crate::statistics::{Covariance, Statistics};
 
 /// `|mu1 - mu2|² + tr S1 + tr S2 - 2 tr sqrt(S1 S2)`, at least 0 but for rounding.
@@ -65,7 +66,10 @@ fn factor(full: &Tensor) -> Tensor {
     if fault.int64_value(&[]) == 0 {
         return lower.tr();
     }
-    // Statistics of few pictures have no Cholesky factor.
+    // Statistics of few pictures have no Cholesky factor, but a low one.
+    if let Some(factor) = low_rank_factor(full) {
+        return factor;
+    }
     let (values, vectors) = full.linalg_eigh("L");
     let kept = values.clamp_min(0.0).sqrt().unsqueeze(1) * vectors.tr();
     let rank = values.gt(0.0).sum(Kind::Int64).int64_value(&[]);

@@ -11,6 +11,8 @@ mod features;
 #[cfg(feature = "torch")]
 mod frechet;
 mod images;
+#[cfg(feature = "torch")]
+mod low_rank;
 mod metric;
 mod metrics;
 #[cfg(feature = "torch")]

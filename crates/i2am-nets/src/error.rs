@@ -45,6 +45,12 @@ pub enum NetError {
         /// Everything that is wrong.
         report: Box<LoadReport>,
     },
+    /// A tensor of a network that LDM files have no name for, or a part of one that they store with others.
+    #[error("tensor `{tensor}`: LDM files have no place for it alone")]
+    NoLdmName {
+        /// The full name in the spelling used here.
+        tensor: String,
+    },
     /// A file that is not a weight file could not be read.
     #[error("cannot read {}: {source}", .path.display())]
     Read {

@@ -156,6 +156,12 @@ impl Checkpoint {
             .map_or_else(|| name.to_owned(), |entry| entry.name.clone())
     }
 
+    /// Whether the files have a tensor whose own name starts with `prefix`, be it of a network or known ballast.
+    pub fn has_in_file(&self, prefix: &str) -> bool {
+        let mut names = self.files.iter().flat_map(WeightFile::names);
+        names.any(|name| ldm::bare(name).starts_with(prefix))
+    }
+
     /// Reads the tensor `name`, on the CPU and in its stored format.
     ///
     /// # Errors
@@ -212,12 +218,12 @@ impl Checkpoint {
         }
     }
 
-    /// Names in the files that are not in `asked` and are not known ballast.
+    /// Names in the files that are not in `asked` and are neither known ballast nor a setting among the tensors.
     pub(crate) fn unused(&self, asked: &BTreeSet<String>) -> Vec<String> {
         let left = self
             .entries
             .iter()
-            .filter(|(name, _)| !asked.contains(*name))
+            .filter(|(name, _)| !asked.contains(*name) && *name != "vae.scale_factor")
             .map(|(_, entry)| &entry.name);
         let all: BTreeSet<&String> = left.chain(&self.strangers).collect();
         all.into_iter().cloned().collect()

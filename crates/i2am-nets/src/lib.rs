@@ -21,8 +21,8 @@ pub mod unet;
 pub mod vae;
 
 pub use error::NetError;
-pub use probe::{AttentionProbe, Context, NoProbe, Observation};
-pub use scope::{Init, Scope, TensorSource};
+pub use probe::{AttentionProbe, Context, Intervention, NoProbe, Observation};
+pub use scope::{CrossAttention, Init, Scope, TensorSource};
 pub use source::{
     CheckpointSource, ExpectedSource, FormulaSource, FreshSource, LoadReport, WrongShape,
     formula_weights,

@@ -123,15 +123,15 @@ impl Lpips {
     fn sum_over_taps(&self, pictures: &Tensor, of_tap: impl Fn(Tensor) -> Tensor) -> Tensor {
         tch::no_grad(|| {
             let (mut heads, mut sum) = (self.heads.iter(), None);
-            self.features
-                .taps(&((pictures - &self.shift) / &self.scale), &mut |tap| {
-                    let head = heads.next().expect("a head for every tap");
-                    let found = of_tap(distance(tap, head));
-                    sum = Some(match sum.take() {
-                        None => found,
-                        Some(sum) => found + sum,
-                    });
+            let normalised = (pictures - &self.shift).g_div_(&self.scale);
+            self.features.taps(&normalised, &mut |tap| {
+                let head = heads.next().expect("a head for every tap");
+                let found = of_tap(distance(tap, head));
+                sum = Some(match sum.take() {
+                    None => found,
+                    Some(sum) => found + sum,
                 });
+            });
             sum.expect("a backbone has taps")
         })
     }

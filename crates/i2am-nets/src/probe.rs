@@ -41,10 +41,26 @@ impl Context {
     }
 }
 
-/// Watches a forward pass. It is handed the pass's own tensors and cannot change what the pass computes.
+/// What to change about one cross-attention in one pass.
+#[derive(Debug)]
+pub struct Intervention {
+    /// The scores that take part, boolean, `[1, 1 or heads, H*W, tokens]`; all without one. Every position must keep a token.
+    pub allowed: Option<Tensor>,
+    /// A factor on each head's output before `to_out`, `[heads]`; 1 without one. A head at 0 contributes nothing.
+    pub factors: Option<Tensor>,
+}
+
+/// Watches a forward pass. What it observes are the pass's own tensors, and observing cannot change what the pass computes; only
+/// [`AttentionProbe::intervene`] can, and does nothing by default.
 pub trait AttentionProbe {
     /// Called by every cross-attention layer with its own queries and keys.
     fn observe(&mut self, seen: &Observation<'_>);
+
+    /// Called after [`AttentionProbe::observe`] with the same tensors. Without an answer the layer computes what it always does, by
+    /// the same kernel.
+    fn intervene(&mut self, _seen: &Observation<'_>) -> Option<Intervention> {
+        None
+    }
 
     /// Called with the output of each named block, for stage-by-stage comparison. Ignored by default.
     fn block(&mut self, _name: &str, _output: &Tensor) {}

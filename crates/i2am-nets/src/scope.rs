@@ -22,6 +22,18 @@ pub enum Init {
 pub trait TensorSource {
     /// The tensor `name`, which must have exactly `shape`.
     fn tensor(&self, name: &str, shape: &[i64], init: Init) -> Tensor;
+
+    /// Told of every layer that will attend to a context. Most sources do not care.
+    fn cross_attention(&self, _network: &str, _layer: CrossAttention) {}
+}
+
+/// A layer that attends to a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrossAttention {
+    /// Its name below its network, as in [`crate::Observation::layer`].
+    pub name: String,
+    /// Number of heads.
+    pub heads: i64,
 }
 
 /// A place in the tree of tensor names of one network.
@@ -60,6 +72,13 @@ impl<'a> Scope<'a> {
     /// The path below the network, e.g. `down_blocks.0.attentions.0`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Tells the source of a layer called `name` at this place that attends to a context.
+    pub fn cross_attention(&self, name: &str, heads: i64) {
+        let name = self.sub(name).path;
+        self.source
+            .cross_attention(&self.network, CrossAttention { name, heads });
     }
 
     /// The tensor `name` at this place.

@@ -437,6 +437,7 @@ fn sizes_are_inferred_and_every_tensor_finds_its_place() {
         "cond_stage_model.transformer.vision_model.embeddings.position_ids".to_owned(),
         (vec![1], vec![0.0]),
     );
+    tensors.insert("scale_factor".to_owned(), (vec![], vec![0.25]));
     tensors.insert("lastzc.bias".to_owned(), (vec![4], vec![0.0; 4]));
     tensors.insert(
         "safety_model.input_blocks.0.0.bias".to_owned(),
@@ -447,7 +448,11 @@ fn sizes_are_inferred_and_every_tensor_finds_its_place() {
     let checkpoint = Checkpoint::open(&path).unwrap();
     assert_eq!(checkpoint.layout(), Layout::Ldm);
     assert_eq!(UNetConfig::of(&checkpoint).unwrap(), unet());
-    assert_eq!(VaeConfig::of(&checkpoint).unwrap(), vae());
+    let scaled = VaeConfig {
+        scaling_factor: 0.25,
+        ..vae()
+    };
+    assert_eq!(VaeConfig::of(&checkpoint).unwrap(), scaled);
     assert_eq!(
         ImageEncoderConfig::of(&checkpoint).unwrap(),
         image_encoder()
@@ -465,7 +470,7 @@ fn sizes_are_inferred_and_every_tensor_finds_its_place() {
     );
     assert_eq!(report.unused, ["safety_model.input_blocks.0.0.bias"]);
     let names: BTreeSet<&str> = checkpoint.names().collect();
-    assert_eq!(names.len(), report.loaded);
+    assert_eq!(names.len(), report.loaded + ["vae.scale_factor"].len());
 }
 
 /// A snapshot without the frozen networks, which lie in a file beside it, and both with what shapes do not tell.
@@ -539,8 +544,8 @@ fn names_and_shapes_go_back_to_ldm() {
     }
     let stranger = [("unet.pixel_attentions.0.bias".to_owned(), Tensor::from(1.0))];
     assert_eq!(
-        to_ldm(&stranger.into()).unwrap_err(),
-        "unet.pixel_attentions.0.bias"
+        to_ldm(&stranger.into()).unwrap_err().to_string(),
+        "tensor `unet.pixel_attentions.0.bias`: LDM files have no place for it alone"
     );
 }
 

@@ -9,6 +9,7 @@
 //! | `samples.parquet` | the same rows, typed, written at the end |
 //! | `sets.json` | [`SetScore`]s: what only a whole set of pictures has, such as FID |
 //! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples, and the scores of sets |
+//! | `debug/<model>.csv` | [`DebugRow`]s: heads of layers by their score |
 //! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
 //!
 //! # A killed run goes on where it stopped
@@ -36,6 +37,7 @@
 
 mod aggregate;
 mod config_hash;
+mod debug;
 mod error;
 mod ledger;
 mod lock;
@@ -50,6 +52,7 @@ mod sets;
 
 pub use aggregate::{AggregateRow, aggregate};
 pub use config_hash::{ConfigHash, ConfigHashes};
+pub use debug::{DebugRow, read_debug, write_debug};
 pub use error::ResultsError;
 pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};
 pub use outcome::{Outcome, Status};

@@ -12,10 +12,11 @@ pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const RESULTS: [&str; 2] = ["samples.csv", "sets.json"];
 
 /// What is computed from `RESULTS`.
-pub(crate) const DERIVED: [&str; 6] = [
+pub(crate) const DERIVED: [&str; 7] = [
     "samples.parquet",
     "aggregate.csv",
     "correlations.csv",
+    "debug",
     "report.html",
     "tables",
     "plots",
@@ -64,6 +65,11 @@ impl RunPaths {
     /// `aggregate.csv`, written at the end.
     pub fn aggregate(&self) -> PathBuf {
         self.dir.join("aggregate.csv")
+    }
+
+    /// Heads of layers by their score: `debug/<model>.csv`.
+    pub fn debug(&self, model: &str) -> PathBuf {
+        self.dir.join("debug").join(file_name(model) + ".csv")
     }
 
     /// The generated image: `images/<model>/<id>.png`.
@@ -124,6 +130,7 @@ mod tests {
             paths.attention("pbe", "a"),
             Path::new("out/attention/pbe/a.safetensors")
         );
+        assert_eq!(paths.debug("pbe"), Path::new("out/debug/pbe.csv"));
         assert_eq!(paths.maps("pbe", "a"), Path::new("out/maps/pbe/a"));
         assert_eq!(paths.grid("pbe", "a"), Path::new("out/grids/pbe/a.png"));
     }

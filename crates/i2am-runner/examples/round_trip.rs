@@ -53,10 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         image: drawn.person,
         mask: drawn.agnostic_mask,
         reference: drawn.garment,
-        reference_mask: None,
-        ground_truth: None,
-        agnostic: None,
-        densepose: None,
+        ..Sample::default()
     };
     let pipeline = PaintByExamplePipeline::load(&config, Device::Cpu)?;
     let vae = pipeline.networks().vae.config();

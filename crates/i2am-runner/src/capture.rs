@@ -1,30 +1,38 @@
 //! Reduces attention while sampling: from the pass's own queries and keys to an [`AttentionRecord`].
 
+mod intervene;
+mod intervener;
 mod maps;
 
 use std::collections::BTreeMap;
 
 use half::f16;
-use i2am_attribution::{AttentionRecord, LayerRecord, Source};
-use i2am_nets::{AttentionProbe, Observation};
+use i2am_attribution::{AttentionRecord, LayerRecord, Source, layer_matches};
+use i2am_nets::{AttentionProbe, Intervention, Observation};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
+pub use intervene::{ForbidRule, InterveneConfig, Positions, Region, ScaleRule};
 pub use maps::{Weights, generated_to_reference, reference_to_generated};
 
 use crate::RunnerError;
 use crate::samplers::Call;
+use intervener::Intervener;
+use maps::{generated_to_reference_of, reference_to_generated_of};
 
-/// What to record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What to record while sampling, and what to change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CaptureConfig {
     /// Groups of consecutive steps that are summed apart; the authors' number is 5.
     pub time_groups: usize,
-    /// Layers whose position-by-position attention is kept, by name.
+    /// Layers whose position-by-position attention is kept, by name; `*` stands for any text, and may then name nothing.
     pub specific: Vec<String>,
     /// Bound on the scores held at a time, in MiB.
     pub chunk_mib: usize,
+    /// Changes to the attention. The record is of the attention as changed: what is forbidden has none, while a scaled head is
+    /// recorded as it attends, whatever becomes of its output.
+    pub intervene: InterveneConfig,
 }
 
 impl Default for CaptureConfig {
@@ -33,6 +41,7 @@ impl Default for CaptureConfig {
             time_groups: 5,
             specific: Vec::new(),
             chunk_mib: 64,
+            intervene: InterveneConfig::default(),
         }
     }
 }
@@ -57,7 +66,7 @@ pub struct CaptureMasks {
     pub reference: Option<Tensor>,
 }
 
-/// A probe that builds the record of one sample.
+/// A probe that builds the record of one sample, and changes the attention where it is told to.
 pub struct Recorder {
     config: CaptureConfig,
     conditional: ConditionalHalf,
@@ -68,6 +77,7 @@ pub struct Recorder {
     group: Option<usize>,
     order: Vec<String>,
     layers: BTreeMap<String, Layer>,
+    intervener: Option<Intervener>,
 }
 
 /// The running sums of one layer, on its device.
@@ -93,7 +103,8 @@ impl Recorder {
     /// A recorder for one sample of `steps` steps. `wants` says which layers to record.
     ///
     /// # Errors
-    /// [`RunnerError::Setting`] if there are more time groups than steps, or none.
+    /// [`RunnerError::Setting`] if there are more time groups than steps, or none; [`RunnerError::Intervene`] for a rule that can
+    /// never work.
     pub fn new(
         config: &CaptureConfig,
         conditional: ConditionalHalf,
@@ -108,7 +119,9 @@ impl Recorder {
                 found: config.time_groups.to_string(),
             });
         }
+        config.intervene.check(config.time_groups)?;
         Ok(Self {
+            intervener: Intervener::new(&config.intervene),
             config: config.clone(),
             conditional,
             wants,
@@ -122,8 +135,21 @@ impl Recorder {
 
     /// Tells which call the next observations belong to. Steps are counted by the sampler, not by calls: PLMS evaluates one
     /// step twice.
-    pub fn begin(&mut self, call: Call) {
-        self.group = call.primary.then(|| self.group_of(call.step));
+    ///
+    /// # Errors
+    /// [`RunnerError::Intervene`] if the first call has shown that a rule cannot work.
+    pub fn begin(&mut self, call: Call) -> Result<(), RunnerError> {
+        let group = self.group_of(call.step);
+        self.group = call.primary.then_some(group);
+        match &mut self.intervener {
+            Some(intervener) => intervener.begin(group),
+            None => Ok(()),
+        }
+    }
+
+    /// The probe of a pass without the reference that belongs to the same call: nothing is recorded, and the same is changed.
+    pub fn unrecorded(&mut self) -> impl AttentionProbe {
+        Unrecorded(self)
     }
 
     fn group_of(&self, step: usize) -> usize {
@@ -134,8 +160,16 @@ impl Recorder {
     ///
     /// # Errors
     /// [`RunnerError::Specific`] if a layer asked for by name was not seen or has one token only.
-    pub fn finish(self, latent: (i64, i64)) -> Result<AttentionRecord, RunnerError> {
-        for name in &self.config.specific {
+    pub fn finish(mut self, latent: (i64, i64)) -> Result<AttentionRecord, RunnerError> {
+        if let Some(intervener) = &mut self.intervener {
+            intervener.check()?;
+        }
+        for name in self
+            .config
+            .specific
+            .iter()
+            .filter(|name| !name.contains('*'))
+        {
             let refuse = |reason: String| {
                 Err(RunnerError::Specific {
                     layer: name.clone(),
@@ -184,7 +218,7 @@ impl Recorder {
         let positions = seen.grid.0 * seen.grid.1;
         let groups = self.config.time_groups as i64;
         let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, device));
-        let specific = spatial && self.config.specific.iter().any(|name| name == seen.layer);
+        let specific = spatial && self.keeps_specific(seen.layer);
         let token_mask = if spatial {
             self.masks.reference.as_ref()
         } else {
@@ -201,6 +235,11 @@ impl Recorder {
             specific: specific.then(|| zeros(&[positions, tokens])),
             steps: 0,
         }
+    }
+
+    fn keeps_specific(&self, layer: &str) -> bool {
+        let mut patterns = self.config.specific.iter();
+        patterns.any(|pattern| layer_matches(pattern, layer))
     }
 
     /// The conditional rows of `[batch, heads, n, d]` as `[heads, n, d]`, f32.
@@ -229,26 +268,59 @@ impl AttentionProbe for Recorder {
             self.layers.insert(seen.layer.to_owned(), layer);
         }
         let chunk = self.config.chunk_mib << 20;
+        let plan = match &mut self.intervener {
+            Some(intervener) => intervener.plan(seen, &self.masks),
+            None => None,
+        };
+        let allowed = plan
+            .and_then(|plan| plan.allowed.as_ref())
+            .map(|allowed| allowed.squeeze_dim(0));
         let layer = self
             .layers
             .get_mut(seen.layer)
             .expect("it was just inserted");
-        layer.add(group as i64, &query, &key, chunk);
+        layer.add(group as i64, &query, &key, chunk, allowed.as_ref());
+    }
+
+    fn intervene(&mut self, seen: &Observation<'_>) -> Option<Intervention> {
+        let plan = self.intervener.as_mut()?.plan(seen, &self.masks)?;
+        Some(Intervention {
+            allowed: plan.allowed.as_ref().map(Tensor::shallow_clone),
+            factors: plan.factors.as_ref().map(Tensor::shallow_clone),
+        })
+    }
+}
+
+struct Unrecorded<'a>(&'a mut Recorder);
+
+impl AttentionProbe for Unrecorded<'_> {
+    fn observe(&mut self, _seen: &Observation<'_>) {}
+
+    fn intervene(&mut self, seen: &Observation<'_>) -> Option<Intervention> {
+        self.0.intervene(seen)
     }
 }
 
 impl Layer {
-    fn add(&mut self, group: i64, query: &Tensor, key: &Tensor, chunk_bytes: usize) {
+    fn add(
+        &mut self,
+        group: i64,
+        query: &Tensor,
+        key: &Tensor,
+        chunk_bytes: usize,
+        allowed: Option<&Tensor>,
+    ) {
         self.steps += 1;
-        let r2g = reference_to_generated(query, key, &self.tokens, chunk_bytes);
+        let r2g = reference_to_generated_of(query, key, &self.tokens, chunk_bytes, allowed);
         let _ = self.r2g.select(0, group).g_add_(&r2g);
         if let Some(sum) = &self.g2r {
-            let g2r = generated_to_reference(
+            let g2r = generated_to_reference_of(
                 query,
                 key,
                 &self.positions,
                 chunk_bytes,
                 self.specific.as_mut(),
+                allowed,
             );
             let _ = sum.select(0, group).g_add_(&g2r);
         }

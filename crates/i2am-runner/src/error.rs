@@ -63,6 +63,16 @@ pub enum RunnerError {
         /// What is lacking.
         part: Part,
     },
+    /// A part of a sample that the family cannot work with.
+    #[error("sample {sample}: {part}: {reason}")]
+    Sample {
+        /// The sample's id.
+        sample: String,
+        /// The part.
+        part: Part,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Injected noise is absent or has another shape.
     #[error("noise for `{purpose}`: expected shape {expected:?}, found {}", .found.as_ref().map_or("none".to_owned(), |f| format!("{f:?}")))]
     Noise {
@@ -82,6 +92,14 @@ pub enum RunnerError {
         sample: String,
         /// Which tensor.
         what: &'static str,
+    },
+    /// A rule of an intervention that cannot work.
+    #[error("intervene.{rule}: {reason}")]
+    Intervene {
+        /// The rule: `scale` or `forbid`, and its number from 0.
+        rule: String,
+        /// Why not.
+        reason: String,
     },
     /// A layer named for position-by-position maps does not exist or has no spatial reference.
     #[error("attribution.specific: layer `{layer}`: {reason}")]

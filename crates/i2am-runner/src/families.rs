@@ -1,6 +1,8 @@
 //! The model families there are: one file each, one line each in [`FAMILIES`].
 
 mod common;
+mod dci_vton;
+mod inpainting;
 mod paint_by_example;
 mod stable_viton;
 
@@ -16,10 +18,11 @@ use tch::{Device, Tensor};
 use toml::Spanned;
 use toml::de::DeValue;
 
+pub use dci_vton::{DataVersion, DciVton, DciVtonConfig, DciVtonInputs, DciVtonPipeline};
+pub use inpainting::{Networks, Posterior};
 pub use paint_by_example::{
-    Networks, PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Posterior, Preprocess,
+    PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Preprocess,
 };
-
 pub use stable_viton::{
     ClothPosterior, StableViton, StableVitonConfig, StableVitonInputs, StableVitonNetworks,
     StableVitonPipeline, StableVitonSizes, Start,
@@ -33,7 +36,7 @@ use crate::noise::NoiseSource;
 pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 
 /// Every family, sorted by name.
-pub static FAMILIES: &[&dyn Family] = &[&PaintByExample, &StableViton];
+pub static FAMILIES: &[&dyn Family] = &[&DciVton, &PaintByExample, &StableViton];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {
@@ -82,6 +85,11 @@ pub trait Family: Sync {
     /// # Errors
     /// What is there instead.
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String>;
+
+    /// Other families whose files may look just like `checkpoint`, which this one has recognised.
+    fn lookalikes(&self, _checkpoint: &Checkpoint) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Compares the tensors of `checkpoint` with what its networks need, without reading any.
     ///

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rand::SeedableRng;
+use rand::{RngExt as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use sha2::{Digest, Sha256};
@@ -54,6 +54,21 @@ impl NoiseSource {
                     }),
                 }
             }
+        }
+    }
+
+    /// A number from 0 to 1 for `purpose`, 1 excluded. Of injected noise, the one value of shape `[1]`.
+    ///
+    /// # Errors
+    /// As [`NoiseSource::draw`].
+    pub fn uniform(&self, purpose: &str) -> Result<f64, RunnerError> {
+        match self {
+            Self::Seeded {
+                seed,
+                dataset,
+                sample,
+            } => Ok(generator(*seed, &[dataset, sample, purpose]).random()),
+            Self::Injected(_) => Ok(self.draw(purpose, &[1])?.double_value(&[0])),
         }
     }
 }

@@ -69,8 +69,16 @@ pub enum Quantise {
 /// # Panics
 /// If `decoded` has another shape.
 pub fn to_rgb(decoded: &Tensor, quantise: Quantise) -> RgbImage {
-    let levels =
-        ((decoded.to_device(Device::Cpu).to_kind(Kind::Float) + 1.0) / 2.0).clamp(0.0, 1.0) * 255.0;
+    let unit = (decoded.to_device(Device::Cpu).to_kind(Kind::Float) + 1.0) / 2.0;
+    unit_to_rgb(&unit.clamp(0.0, 1.0), quantise)
+}
+
+/// A `[1, 3, H, W]` in `[0, 1]`, f32 on the CPU, as a picture.
+///
+/// # Panics
+/// If `unit` has another shape.
+pub fn unit_to_rgb(unit: &Tensor, quantise: Quantise) -> RgbImage {
+    let levels = unit * 255.0;
     let levels = match quantise {
         Quantise::Truncate => levels.floor(),
         Quantise::Round => levels.round(),

@@ -48,6 +48,28 @@ pub(super) fn run() -> Result<Outcome> {
                 "imacs_r",
                 "agreement of generated-to-reference maps with the garment",
             ),
+            (
+                "attention_outside",
+                "share of a specific map's attention outside the mask",
+            ),
+        ],
+    );
+    section(
+        "levels",
+        vec![
+            ("unified", "all steps, heads and chosen layers"),
+            ("time:K", "one group of steps"),
+            ("head:H", "one head of all chosen layers"),
+            ("layer:NAME", "one layer"),
+            ("resolution:HxW", "the chosen layers of one size"),
+            (
+                "specific:NAME/PLACE",
+                "one position, box or masked region in one layer ([attribution.specific])",
+            ),
+            (
+                "layer:NAME/head:H/time:K",
+                "one head of one layer in one group of steps (debug/MODEL.csv)",
+            ),
         ],
     );
     for metric in METRICS {

@@ -18,6 +18,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
     }
     folder.finish(Vec::new())?;
     progress::print(&table::summary(&folder.aggregate()?))?;
+    let worst = stages::debug::worst(&plan, &folder)?;
+    if !worst.is_empty() {
+        progress::print(&table::worst(&worst))?;
+    }
     let counts = folder.counts();
     tracing::info!(
         "{}: {} samples done, {} failed, {} done before",
@@ -41,7 +45,10 @@ fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             // `Plan::check` has refused it.
             #[cfg(not(feature = "torch"))]
             StageName::Generate => {}
-            StageName::Score => stages::score::run(plan, folder)?,
+            StageName::Score => {
+                stages::score::run(plan, folder)?;
+                stages::debug::run(plan, folder)?;
+            }
             StageName::Measure => stages::measure::run(plan, folder)?,
         }
     }

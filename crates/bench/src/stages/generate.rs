@@ -14,8 +14,8 @@ use crate::progress;
 /// Generates every sample that is not done yet. A sample that fails is noted and the others go on.
 pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     let device = models::device(&plan.device)?;
-    let capture = models::capture(plan);
     for entry in &plan.models {
+        let capture = models::capture(plan, &entry.name);
         let ids = &plan.dataset.ids()[..plan.samples];
         let done = |id: &String| folder.done(Stage::Generate, &entry.name, id) == Some(Status::Ok);
         let left: Vec<usize> = (0..ids.len()).filter(|&index| !done(&ids[index])).collect();

@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use i2am_datasets::Part;
 use i2am_runner::RunnerError;
-use i2am_runner::capture::CaptureConfig;
+use i2am_runner::capture::{CaptureConfig, InterveneConfig};
 use i2am_runner::families::{FAMILIES, Model, family};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tch::{Cuda, Device};
 use toml::de::DeValue;
 
@@ -38,6 +38,41 @@ impl ModelEntry {
             Ok((name.display().to_string(), i2am_files::sha256_file(file)?))
         };
         facts.files.iter().map(hash).collect()
+    }
+}
+
+/// `[intervene]`: what is changed in the networks while they sample.
+pub(crate) struct Intervene(InterveneConfig);
+
+impl Intervene {
+    /// Reads the table, whose rules may name some of `models`.
+    pub(crate) fn read(
+        document: &mut Document<'_>,
+        config: &RunConfig,
+        models: &[ModelEntry],
+    ) -> Result<Self> {
+        let table = document.take_top("intervene");
+        let rules: InterveneConfig = table
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        let names = || models.iter().map(|model| model.name.as_str());
+        if let Some(name) = rules
+            .models()
+            .find(|name| names().all(|known| known != *name))
+        {
+            let help = suggest::help(name, names());
+            return Err(document.refuse(&format!("intervene: no model `{name}`: {help}")));
+        }
+        rules
+            .check(config.recorded_groups())
+            .map_err(|error| document.refuse(&error))?;
+        Ok(Self(rules))
+    }
+
+    /// What the manifest says; nothing if nothing is changed.
+    pub(crate) fn settings(&self) -> Option<Value> {
+        (!self.0.is_empty()).then(|| json!(self.0))
     }
 }
 
@@ -99,8 +134,8 @@ fn read_model<'a>(document: &Document<'a>, table: Table<'a>, base: &Path) -> Res
 /// Checks every model and adds the parts of a sample that they read.
 pub(crate) fn check_models(plan: &Plan, needs: &mut Vec<Part>) -> Result<()> {
     device(&plan.device)?;
-    let capture = capture(plan);
     for entry in &plan.models {
+        let capture = capture(plan, &entry.name);
         let facts = entry
             .model
             .check(Some(&capture))
@@ -120,19 +155,21 @@ pub(crate) fn check_models(plan: &Plan, needs: &mut Vec<Part>) -> Result<()> {
 /// A setting that cannot work is the user's to mend; a checkpoint that does not fit is a failure.
 fn refused(model: &str, error: RunnerError) -> anyhow::Error {
     match error {
-        RunnerError::Steps { .. } | RunnerError::Setting { .. } | RunnerError::Specific { .. } => {
-            usage(format!("model `{model}`: {error}"))
-        }
+        RunnerError::Steps { .. }
+        | RunnerError::Setting { .. }
+        | RunnerError::Specific { .. }
+        | RunnerError::Intervene { .. } => usage(format!("model `{model}`: {error}")),
         error => anyhow::Error::new(error).context(format!("model `{model}`")),
     }
 }
 
-/// What is recorded while sampling.
-pub(crate) fn capture(plan: &Plan) -> CaptureConfig {
+/// What is recorded while `model` samples, and changed.
+pub(crate) fn capture(plan: &Plan, model: &str) -> CaptureConfig {
     CaptureConfig {
         time_groups: plan.config.recorded_groups(),
-        specific: plan.config.capture.specific.clone(),
+        specific: plan.config.recorded_specific().to_vec(),
         chunk_mib: plan.config.capture.chunk_mib,
+        intervene: plan.intervene.0.of_model(model),
     }
 }
 

@@ -55,6 +55,27 @@ pub(crate) fn read_models(
     Ok(models.into_iter().map(entry).collect())
 }
 
+/// `[intervene]` of the earlier run: what it generated was generated so.
+pub(crate) struct Intervene(Option<Value>);
+
+impl Intervene {
+    /// What the manifest of the earlier run says.
+    pub(crate) fn read(
+        document: &mut Document<'_>,
+        config: &RunConfig,
+        _models: &[ModelEntry],
+    ) -> Result<Self> {
+        document.take_top("intervene");
+        let manifest = Manifest::read(RunPaths::new(&config.output).manifest())?;
+        Ok(Self(manifest.config.get("intervene").cloned()))
+    }
+
+    /// What the manifest says; nothing if nothing is changed.
+    pub(crate) fn settings(&self) -> Option<Value> {
+        self.0.clone()
+    }
+}
+
 /// There is nothing to check without a checkpoint's reader.
 pub(crate) fn check_models(_plan: &Plan, _needs: &mut Vec<Part>) -> Result<()> {
     Err(usage(

@@ -8,6 +8,7 @@ use i2am_imaging::{
 };
 use i2am_results::RunPaths;
 
+use super::specific::SpecificMap;
 use crate::plan::Plan;
 
 /// Height of a picture on the sheet.
@@ -20,58 +21,83 @@ const HOLE: [u8; 3] = [128; 3];
 type Overlay = (Direction, Level, RgbImage);
 type LevelFilter = fn(&Level) -> bool;
 
-/// Writes what the configuration asks for.
-pub(super) fn write(
-    plan: &Plan,
-    paths: &RunPaths,
-    model: &str,
-    sample: &Sample,
-    record: &AttentionRecord,
-    image: &RgbImage,
-) -> Result<()> {
-    let settings = &plan.config.pictures;
-    if !settings.grid && !settings.overlays {
-        return Ok(());
-    }
-    let mut overlays: Vec<Overlay> = Vec::new();
-    for direction in Direction::ALL {
-        let base = match direction {
-            Direction::ReferenceToGenerated => image.clone(),
-            Direction::GeneratedToReference => pillow_bicubic_rgb(
-                &sample.reference,
-                image.height() as usize,
-                image.width() as usize,
-            ),
-        };
-        for level in levels(record, &plan.config.convention, direction) {
-            let Some(map) = attribution(plan, record, direction, &level, &base) else {
-                continue;
-            };
-            overlays.push((
-                direction,
-                level,
-                overlay(&base, &map, settings.colors, settings.strength),
-            ));
+/// The pictures of one sample.
+pub(super) struct Pictures<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) paths: &'a RunPaths,
+    pub(super) model: &'a str,
+    pub(super) sample: &'a Sample,
+    pub(super) image: &'a RgbImage,
+}
+
+impl Pictures<'_> {
+    /// Writes what the configuration asks for.
+    pub(super) fn write(&self, record: &AttentionRecord, specific: &[SpecificMap]) -> Result<()> {
+        let settings = &self.plan.config.pictures;
+        if settings.grid || settings.overlays || !specific.is_empty() {
+            // As large as the generated picture, so that maps over either have one size.
+            let (width, height) = self.image.dimensions();
+            let reference =
+                pillow_bicubic_rgb(&self.sample.reference, height as usize, width as usize);
+            self.write_maps(record, specific, &reference)?;
         }
+        Ok(())
     }
-    if settings.overlays {
-        let folder = paths.maps(model, &sample.id);
+
+    fn write_maps(
+        &self,
+        record: &AttentionRecord,
+        specific: &[SpecificMap],
+        reference: &RgbImage,
+    ) -> Result<()> {
+        let settings = &self.plan.config.pictures;
+        let overlays = if settings.grid || settings.overlays {
+            self.overlays(record, reference)
+        } else {
+            Vec::new()
+        };
+        let folder = self.paths.maps(self.model, &self.sample.id);
         // Levels that only an earlier convention had would stay among the new ones.
         if folder.is_dir() {
             std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
         }
-        for (direction, level, picture) in &overlays {
-            let name = level.to_string().replace(':', "-");
-            write_png_rgb(folder.join(format!("{direction}.{name}.png")), picture)?;
+        for map in specific {
+            if let Some(picture) = map.picture(self.plan, self.image, reference) {
+                write_png_rgb(folder.join(map.file_name()), &picture)?;
+            }
         }
+        if settings.overlays {
+            for (direction, level, picture) in &overlays {
+                let name = level.to_string().replace(':', "-");
+                write_png_rgb(folder.join(format!("{direction}.{name}.png")), picture)?;
+            }
+        }
+        if settings.grid {
+            write_png_rgb(
+                self.paths.grid(self.model, &self.sample.id),
+                &sheet(self.model, self.sample, self.image, &overlays),
+            )?;
+        }
+        Ok(())
     }
-    if settings.grid {
-        write_png_rgb(
-            paths.grid(model, &sample.id),
-            &sheet(model, sample, image, &overlays),
-        )?;
+
+    fn overlays(&self, record: &AttentionRecord, reference: &RgbImage) -> Vec<Overlay> {
+        let (plan, settings) = (self.plan, &self.plan.config.pictures);
+        let mut overlays = Vec::new();
+        for direction in Direction::ALL {
+            let base = match direction {
+                Direction::ReferenceToGenerated => self.image,
+                Direction::GeneratedToReference => reference,
+            };
+            for level in levels(record, &plan.config.convention, direction) {
+                if let Some(map) = attribution(plan, record, direction, &level, base) {
+                    let picture = overlay(base, &map, settings.colors, settings.strength);
+                    overlays.push((direction, level, picture));
+                }
+            }
+        }
+        overlays
     }
-    Ok(())
 }
 
 /// The map as it is scored, without a mask; none where there is no map.

@@ -2,20 +2,23 @@
 
 use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction, Level, levels};
-use i2am_datasets::Sample;
 use i2am_imacs::{ImacsError, NoScore, score};
-use i2am_imaging::{GrayImage, Plane, gray_to_plane, pillow_bicubic_gray, read_rgb};
+use i2am_imaging::{Plane, read_rgb};
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
 use rayon::prelude::*;
 
-use super::pictures;
+use super::masks::Masks;
+use super::pictures::Pictures;
+use super::specific;
 use crate::plan::Plan;
 use crate::progress;
 
 /// Version of the metric: goes up whenever a value can change.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
+/// Why there is no score over the reference.
+pub(super) const NO_REFERENCE_MASK: &str = "the data set has no reference mask";
 /// Samples scored side by side before their rows are written.
-const BATCH: usize = 16;
+pub(super) const BATCH: usize = 16;
 
 /// Scores every generated sample that is not scored yet.
 pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
@@ -69,39 +72,32 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
     let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
     let image =
         read_rgb(folder.paths().image(model, &sample.id)).context("the generated picture")?;
-    let (width, height) = image.dimensions();
+    let size = [image.height(), image.width()].map(|length| length as usize);
+    let masks = Masks::of(&sample, plan.config.convention.mask_edges, size)?;
     let mut rows = Vec::new();
     for direction in Direction::ALL {
-        let mask = mask_of(&sample, direction, height as usize, width as usize)?;
-        rows.extend(score_direction(plan, &record, direction, mask.as_ref()));
+        let mask = masks.of_direction(direction);
+        rows.extend(score_direction(plan, &record, direction, mask));
     }
-    pictures::write(plan, folder.paths(), model, &sample, &record, &image)?;
+    let specific = specific::maps(plan, &record, &masks);
+    rows.extend(specific::rows(plan, &specific, &masks));
+    let pictures = Pictures {
+        plan,
+        paths: folder.paths(),
+        model,
+        sample: &sample,
+        image: &image,
+    };
+    pictures.write(&record, &specific)?;
     Ok(rows)
 }
 
-/// The mask that maps of `direction` should respect, at the generated picture's size.
-fn mask_of(
-    sample: &Sample,
-    direction: Direction,
-    height: usize,
-    width: usize,
-) -> Result<Option<Plane>> {
-    let mask = match direction {
-        Direction::ReferenceToGenerated => Some(&sample.mask),
-        Direction::GeneratedToReference => sample.reference_mask.as_ref(),
-    };
-    mask.map(|mask| fitted(mask, height, width)).transpose()
-}
-
-/// As the models see masks: resized like Pillow, then cut at the middle.
-fn fitted(mask: &GrayImage, height: usize, width: usize) -> Result<Plane> {
-    let same = mask.dimensions() == (width as u32, height as u32);
-    let plane = if same {
-        gray_to_plane(mask)?
-    } else {
-        gray_to_plane(&pillow_bicubic_gray(mask, height, width))?
-    };
-    Ok(plane.map(|level| if level > 0.5 { 1.0 } else { 0.0 }))
+/// The name of the score in `direction`.
+pub(super) fn metric_of(direction: Direction) -> &'static str {
+    match direction {
+        Direction::ReferenceToGenerated => "imacs_g",
+        Direction::GeneratedToReference => "imacs_r",
+    }
 }
 
 fn score_direction(
@@ -111,10 +107,7 @@ fn score_direction(
     mask: Option<&Plane>,
 ) -> Vec<Measurement> {
     let convention = &plan.config.convention;
-    let metric = match direction {
-        Direction::ReferenceToGenerated => "imacs_g",
-        Direction::GeneratedToReference => "imacs_r",
-    };
+    let metric = metric_of(direction);
     let mut offered = levels(record, convention, direction);
     if offered.is_empty() {
         // One row says why there is nothing.
@@ -141,7 +134,7 @@ fn score_direction(
                 )
             }
             Err(NoScore::Imacs(ImacsError::EmptyMask)) if mask.is_none() => {
-                (Outcome::empty("the data set has no reference mask"), "")
+                (Outcome::empty(NO_REFERENCE_MASK), "")
             }
             Err(reason) => (Outcome::empty(reason), ""),
         };

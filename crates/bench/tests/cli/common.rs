@@ -26,11 +26,25 @@ pub(crate) fn run(folder: &Path, args: &[&str]) -> (i32, String) {
     (status.code().expect("it was not killed"), text)
 }
 
-/// Writes `run.toml` into `folder`: `dataset` is the body of its table.
+/// Writes `run.toml` into `folder`: `dataset` is the body of its table. The model is the committed one.
 #[cfg(feature = "torch")]
 pub(crate) fn write_config(folder: &Path, dataset: &str) {
     let checkpoint = root().join("datasets/zoo/paint-by-example");
-    let checkpoint = checkpoint.display();
+    let model = format!(
+        r#"name = "pbe"
+family = "paint-by-example"
+checkpoint = "{}"
+preprocess = "ldm"
+guidance = 2.0
+size = [128, 96]"#,
+        checkpoint.display()
+    );
+    write_model_config(folder, dataset, &model);
+}
+
+/// Writes `run.toml` into `folder`: `dataset` and `model` are the bodies of their tables.
+#[cfg(feature = "torch")]
+pub(crate) fn write_model_config(folder: &Path, dataset: &str, model: &str) {
     let text = format!(
         r#"schema_version = 1
 name = "test"
@@ -41,12 +55,7 @@ seed = 3
 {dataset}
 
 [[model]]
-name = "pbe"
-family = "paint-by-example"
-checkpoint = "{checkpoint}"
-preprocess = "ldm"
-guidance = 2.0
-size = [128, 96]
+{model}
 [model.sampler]
 steps = 2
 

@@ -8,3 +8,5 @@ mod common;
 mod measure;
 #[cfg(feature = "torch")]
 mod resume;
+#[cfg(feature = "torch")]
+mod stable_viton;

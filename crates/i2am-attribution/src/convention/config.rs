@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Averaging, Clamp, Convention, ConventionName, DirectionSettings, LayerChoice, LayerWeighting,
-    MapResize, Polarity, ReferenceMask,
+    MapResize, MaskEdges, Polarity, ReferenceMask,
 };
 use crate::AttributionError;
 
@@ -26,6 +26,8 @@ pub struct ConventionConfig {
     pub clamp: Option<Clamp>,
     /// See [`Convention::reference_mask`].
     pub reference_mask: Option<ReferenceMask>,
+    /// See [`Convention::mask_edges`].
+    pub mask_edges: Option<MaskEdges>,
     /// See [`Convention::floor`]; 0 stands for no floor.
     pub floor: Option<f64>,
     /// See [`Convention::epsilon`].
@@ -71,6 +73,7 @@ impl ConventionConfig {
             resize: self.resize.unwrap_or(preset.resize),
             clamp: self.clamp.unwrap_or(preset.clamp),
             reference_mask: self.reference_mask.unwrap_or(preset.reference_mask),
+            mask_edges: self.mask_edges.unwrap_or(preset.mask_edges),
             floor: match self.floor {
                 None => preset.floor,
                 Some(0.0) => None,

@@ -41,7 +41,9 @@ impl LayerChoice {
             Self::Spatial => !layer.is_one_token(),
             Self::SpatialElseAll => !layer.is_one_token() || !any_spatial,
             Self::UnetOneToken => layer.is_one_token() && in_encoder_or_decoder(&layer.name),
-            Self::Named(patterns) => patterns.iter().any(|pattern| matches(pattern, &layer.name)),
+            Self::Named(patterns) => patterns
+                .iter()
+                .any(|pattern| layer_matches(pattern, &layer.name)),
         };
         record
             .layers
@@ -69,7 +71,7 @@ fn in_encoder_or_decoder(name: &str) -> bool {
 }
 
 /// Whether `name` is `pattern`, where every `*` of the pattern stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn layer_matches(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == name;
     };
@@ -78,12 +80,12 @@ fn matches(pattern: &str, name: &str) -> bool {
     };
     let ends = name.char_indices().map(|(index, _)| index);
     ends.chain([name.len()])
-        .any(|start| matches(rest, &name[start..]))
+        .any(|start| layer_matches(rest, &name[start..]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::layer_matches;
 
     #[test]
     fn a_star_stands_for_any_text() {
@@ -95,7 +97,10 @@ mod tests {
             ("a*", "a"),
             ("exact", "exact"),
         ] {
-            assert!(matches(pattern, name), "{pattern} should match {name}");
+            assert!(
+                layer_matches(pattern, name),
+                "{pattern} should match {name}"
+            );
         }
         for (pattern, name) in [
             ("up_blocks.1.*", "up_blocks.11.attentions.0"),
@@ -103,7 +108,10 @@ mod tests {
             ("exact", "exactly"),
             ("", "x"),
         ] {
-            assert!(!matches(pattern, name), "{pattern} should not match {name}");
+            assert!(
+                !layer_matches(pattern, name),
+                "{pattern} should not match {name}"
+            );
         }
     }
 }

@@ -52,6 +52,7 @@ fn every_setting_can_be_replaced() {
         resize = "torch-bilinear"
         clamp = "off"
         reference_mask = "ignored"
+        mask_edges = "cut"
         floor = 0.25
         epsilon = 1e-6
         time_groups = 10
@@ -84,6 +85,7 @@ fn every_setting_can_be_replaced() {
         resize: MapResize::TorchBilinear,
         clamp: Clamp::Off,
         reference_mask: ReferenceMask::Ignored,
+        mask_edges: MaskEdges::Cut,
         floor: Some(0.25),
         epsilon: 1e-6,
         time_groups: 10,
@@ -173,6 +175,7 @@ fn a_manifest_shows_every_setting() {
         "resize": "torch-bicubic",
         "clamp": "zero",
         "reference_mask": "before-min-max",
+        "mask_edges": "soft",
         "floor": 0.4,
         "epsilon": 1e-8,
         "time_groups": 5,

@@ -50,6 +50,13 @@ impl Selection {
         }
     }
 
+    /// The recorded groups as one range: they follow each other.
+    pub(super) fn all_groups(&self) -> Range<usize> {
+        let first = self.groups.first().map_or(0, |groups| groups.start);
+        let end = self.groups.last().map_or(0, |groups| groups.end);
+        first..end
+    }
+
     fn heads(&self, layer: &LayerRecord) -> Range<usize> {
         match self.head {
             Some(head) => head..head + 1,
@@ -83,7 +90,7 @@ impl MapMaker<'_> {
     }
 
     /// One pooled token has no place inside or outside.
-    fn averaged_over(&self, layer: &LayerRecord) -> Averaging {
+    pub(super) fn averaged_over(&self, layer: &LayerRecord) -> Averaging {
         if layer.is_one_token() {
             Averaging::All
         } else {
@@ -111,7 +118,7 @@ impl MapResize {
 }
 
 /// The sums of one layer in one direction, and over what to divide them.
-struct Sums<'r> {
+pub(super) struct Sums<'r> {
     values: &'r [f32],
     sides: &'static [usize],
     count: u64,
@@ -122,7 +129,11 @@ struct Sums<'r> {
 
 impl<'r> Sums<'r> {
     /// `None` if the layer has no map in this direction, or no position to average over.
-    fn of(layer: &'r LayerRecord, direction: Direction, over: Averaging) -> Option<Self> {
+    pub(super) fn of(
+        layer: &'r LayerRecord,
+        direction: Direction,
+        over: Averaging,
+    ) -> Option<Self> {
         let (values, counts) = match direction {
             Direction::ReferenceToGenerated => (&layer.r2g, layer.r2g_counts),
             Direction::GeneratedToReference => (layer.g2r.as_ref()?, layer.g2r_counts),
@@ -145,7 +156,7 @@ impl<'r> Sums<'r> {
     }
 
     /// Mean over positions of one head, summed over `groups`.
-    fn map(&self, groups: Range<usize>, head: usize) -> Plane {
+    pub(super) fn map(&self, groups: Range<usize>, head: usize) -> Plane {
         let size = self.grid.len();
         let mut sum = vec![0.0_f64; size];
         for group in groups {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{one_token, record, spatial};
-use crate::{Averaging, ConventionName};
+use crate::{Averaging, Cell, ConventionName};
 
 const R2G: Direction = Direction::ReferenceToGenerated;
 const G2R: Direction = Direction::GeneratedToReference;
@@ -333,4 +333,96 @@ fn maps_over_the_reference_take_the_largest_grid() {
         map(&record, &convention, R2G, &Level::Unified).plane.size(),
         [4, 3]
     );
+}
+
+#[test]
+fn cells_list_each_head_of_each_layer_in_each_time_group() {
+    let mut record = record(vec![
+        one_token("down_blocks.0", [4, 3], 2, &[0.5; 24]),
+        spatial("warp_flow_blks.0", [2, 3], [2, 2], 1),
+    ]);
+    let convention = Convention {
+        time_groups: 1,
+        ..preset(ConventionName::Paper)
+    };
+    let names = |direction| -> Vec<String> {
+        let cells = cells(&record, &convention, direction).into_iter();
+        cells.map(|cell| Level::Cell(cell).to_string()).collect()
+    };
+    assert_eq!(
+        names(R2G),
+        [
+            "layer:down_blocks.0/head:0/time:0",
+            "layer:down_blocks.0/head:1/time:0",
+            "layer:warp_flow_blks.0/head:0/time:0",
+        ]
+    );
+    assert_eq!(names(G2R), ["layer:warp_flow_blks.0/head:0/time:0"]);
+    assert_eq!(cells(&record, &Convention::default(), R2G), []);
+
+    let beyond = Cell {
+        layer: "warp_flow_blks.0".to_owned(),
+        head: 1,
+        time: 0,
+    };
+    let reason = "head 1 does not exist: there are 1, counted from 0";
+    assert_reason(&record, &convention, G2R, &Level::Cell(beyond), reason);
+    record.layers[1].g2r_counts = [0, 6];
+    let cell = cells(&record, &averaging(Averaging::Inside), G2R);
+    assert_eq!(cell, [], "five groups are not there");
+    let inside = Convention {
+        time_groups: 1,
+        ..averaging(Averaging::Inside)
+    };
+    let cell = cells(&record, &inside, G2R).remove(0);
+    let nothing = cell_attention(&record, &inside, G2R, &cell).unwrap_err();
+    let reason =
+        "no generated position inside the inpainting mask at the resolution of the chosen layers";
+    assert_eq!(nothing.to_string(), reason);
+}
+
+#[test]
+fn cells_make_up_the_layer_and_keep_its_size() {
+    // Two groups, two heads; the value of a map is 10 * group + head everywhere.
+    let mut layer = one_token("up_blocks.1", [2, 2], 2, &[0.0; 8]);
+    layer.r2g = [0.0, 1.0, 10.0, 11.0]
+        .iter()
+        .flat_map(|&value| [value; 4])
+        .collect();
+    layer.r2g.resize(32, 0.0);
+    let record = AttentionRecord {
+        steps: vec![1, 1],
+        ..record(vec![layer])
+    };
+    let convention = Convention {
+        time_groups: 2,
+        ..preset(ConventionName::Paper)
+    };
+    let mut total = 0.0;
+    for cell in cells(&record, &convention, R2G) {
+        let expected = (10 * cell.time + cell.head) as f32;
+        let own = cell_attention(&record, &convention, R2G, &cell).unwrap();
+        assert_eq!((own.size(), own.data()), ([2, 2], [expected; 4].as_slice()));
+        let map = map(&record, &convention, R2G, &Level::Cell(cell));
+        assert_flat(&map.plane, expected);
+        assert!(map.one_token);
+        total += expected;
+    }
+    let layer = map(
+        &record,
+        &convention,
+        R2G,
+        &Level::Layer("up_blocks.1".to_owned()),
+    );
+    // A sum over groups, a mean over heads.
+    assert_flat(&layer.plane, total / 2.0);
+}
+
+/// Interpolating equal values rounds.
+#[track_caller]
+fn assert_flat(plane: &Plane, expected: f32) {
+    assert_eq!(plane.size(), [4, 3]);
+    for value in plane.data() {
+        assert!((value - expected).abs() < 1e-5, "{value}, not {expected}");
+    }
 }

@@ -108,3 +108,101 @@ fn what_cannot_be_answered_has_a_reason() {
         assert_eq!(error.to_string(), reason);
     }
 }
+
+#[test]
+fn places_are_fractions_of_the_picture() {
+    let point = |row, column| Positions::at_point(GENERATED, [row, column]);
+    assert_eq!(point(0.0, 0.0).indices(), [0]);
+    assert_eq!(point(0.5, 0.34).indices(), [4]);
+    assert_eq!(point(0.49, 0.99).indices(), [2]);
+    assert_eq!(point(1.0, 0.5).indices(), [0; 0]);
+    assert_eq!(point(f64::NAN, 0.5).indices(), [0; 0]);
+    // Centres of columns lie at 1/6, 1/2 and 5/6.
+    let area = |left, right| Positions::in_area(GENERATED, [0.0, left, 0.5, right]);
+    assert_eq!(area(0.0, 1.0).indices(), [0, 1, 2]);
+    assert_eq!(area(0.2, 0.8).indices(), [1]);
+    assert_eq!(area(0.6, 0.8).indices(), [0; 0]);
+}
+
+#[test]
+fn what_is_asked_for_is_listed_by_layer_and_side() {
+    let mut record = two_layers();
+    record
+        .layers
+        .push(spatial("warp_flow_blks.1", [2, 3], [2, 2], 1));
+    let config = SpecificConfig {
+        layers: vec!["*.0".to_owned(), "up_blocks.*".to_owned()],
+        generated: PlacesConfig {
+            points: vec![[0.5, 0.25]],
+            boxes: vec![[0.0, 0.0, 1.0, 0.5]],
+            mask: MaskedPositions::Each,
+        },
+        reference: PlacesConfig {
+            mask: MaskedPositions::Together,
+            ..PlacesConfig::default()
+        },
+    };
+    let mut hole = Plane::zeros(2, 3);
+    hole.data_mut()[5] = 1.0;
+    hole.data_mut()[1] = 1.0;
+    let object = Plane::filled(2, 2, 1.0);
+    let asked = config.maps(&record, Some(&hole), Some(&object));
+    let seen: Vec<_> = asked
+        .iter()
+        .map(|map| (map.direction, map.level(), map.positions.indices().to_vec()))
+        .collect();
+    let level = |place: &str| format!("specific:warp_flow_blks.0/{place}");
+    assert_eq!(
+        seen,
+        [
+            (G2R, level("point:0.5,0.25"), vec![3]),
+            (G2R, level("box:0,0,1,0.5"), vec![0, 3]),
+            (G2R, level("position:0,1"), vec![1]),
+            (G2R, level("position:1,2"), vec![5]),
+            (R2G, level("mask"), vec![0, 1, 2, 3]),
+        ]
+    );
+    for map in asked {
+        specific_map(&record, &map.layer, &map.positions, map.direction).unwrap();
+    }
+
+    // Without a name every layer that kept its attention; without a mask nothing inside one.
+    let all = SpecificConfig {
+        layers: Vec::new(),
+        ..config
+    };
+    let layers: Vec<_> = all
+        .maps(&record, None, None)
+        .into_iter()
+        .map(|map| map.layer)
+        .collect();
+    let (first, second) = ("warp_flow_blks.0", "warp_flow_blks.1");
+    assert_eq!(layers, [first, first, second, second]);
+    assert!(SpecificConfig::default().is_empty());
+    assert_eq!(
+        SpecificConfig::default().maps(&record, Some(&hole), None),
+        []
+    );
+}
+
+#[test]
+fn places_outside_the_picture_are_refused() {
+    for (text, reason) in [
+        (
+            "generated.points = [[0.5, 1.0]]",
+            "convention setting `specific.generated.points`: expected [row, column], each at least 0 and below 1, found [0.5, 1.0]",
+        ),
+        (
+            "reference.boxes = [[0.5, 0.0, 0.5, 1.0]]",
+            "convention setting `specific.reference.boxes`: expected [top, left, bottom, right], each from 0 to 1, top above bottom and left of right, found [0.5, 0.0, 0.5, 1.0]",
+        ),
+    ] {
+        let config: SpecificConfig = toml::from_str(text).unwrap();
+        assert_eq!(config.check().unwrap_err().to_string(), reason);
+    }
+    let fine = "generated.points = [[0.0, 0.99]]\nreference.boxes = [[0.0, 0.0, 1.0, 1.0]]";
+    toml::from_str::<SpecificConfig>(fine)
+        .unwrap()
+        .check()
+        .unwrap();
+}

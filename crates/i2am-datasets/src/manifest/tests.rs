@@ -95,7 +95,8 @@ fn without_an_id_column_the_image_names_the_sample() {
 
 #[test]
 fn unknown_repeated_and_missing_columns_are_refused() {
-    let known = "id, image, mask, reference, reference_mask, ground_truth, agnostic, densepose";
+    let known = "id, image, mask, reference, reference_mask, ground_truth, agnostic, densepose, \
+         parse, agnostic_parse, pose, warped, warped_mask";
     assert_eq!(
         error("image,mask,referense\n"),
         format!(
@@ -140,7 +141,7 @@ fn missing_files_and_sizes_are_found() {
     let manifest = open(&dir).unwrap();
     let error = manifest.check(&[]).unwrap_err().to_string();
     assert!(
-        error.contains("`b`") && error.contains("nowhere.png") && error.contains("1 of the 6"),
+        error.contains("`mask`") && error.contains("nowhere.png") && error.contains("1 of 2"),
         "{error}"
     );
     let error = manifest.load(0).unwrap_err().to_string();

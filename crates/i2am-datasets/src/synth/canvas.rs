@@ -18,6 +18,15 @@ impl Size {
         1.0 / self.height as f32
     }
 
+    /// x and y of a point in pixels.
+    pub(super) fn to_pixels(self, point: Point) -> [f64; 2] {
+        let side = self.height as f64;
+        [
+            f64::from(point.x) * side + self.width as f64 * 0.5,
+            f64::from(point.y) * side,
+        ]
+    }
+
     fn centre_of(self, row: usize, column: usize) -> Point {
         let x = column as f32 + 0.5 - self.width as f32 * 0.5;
         at(x * self.pixel(), (row as f32 + 0.5) * self.pixel())
@@ -186,5 +195,39 @@ impl Stencil {
             *pixel = Luma([if set { 255 } else { 0 }]);
         }
         image
+    }
+}
+
+/// A picture of numbers.
+#[derive(Clone, Debug)]
+pub(super) struct LabelMap {
+    size: Size,
+    numbers: Vec<u8>,
+}
+
+impl LabelMap {
+    /// All 0.
+    pub(super) fn empty(size: Size) -> Self {
+        Self {
+            size,
+            numbers: vec![0; size.height * size.width],
+        }
+    }
+
+    /// Labels the pixels whose centre lies in the shape.
+    pub(super) fn put(&mut self, field: &Field, label: u8) {
+        let width = self.size.width;
+        field.visit(|row, column, _, distance| {
+            if distance < 0.0 {
+                self.numbers[row * width + column] = label;
+            }
+        });
+    }
+
+    pub(super) fn to_gray(&self) -> GrayImage {
+        let width = self.size.width;
+        GrayImage::from_fn(width as u32, self.size.height as u32, |x, y| {
+            Luma([self.numbers[y as usize * width + x as usize]])
+        })
     }
 }

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use i2am_files::{create_dir, read, sorted_entries, write_atomic};
-use i2am_imaging::{GrayImage, RgbImage, write_jpeg_rgb, write_png_gray};
+use i2am_imaging::{
+    GrayImage, ImagingError, RgbImage, write_jpeg_rgb, write_png_gray, write_png_labels,
+};
 use image::DynamicImage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
-use super::{NAME, SynthSample, VERSION, render};
+use super::parse_map::PALETTE;
+use super::{NAME, SynthFurther, SynthSample, VERSION, render, render_further};
 use crate::viton_hd::{VitonHd, VitonHdConfig, test_split};
 use crate::{DatasetError, Pairing};
 
@@ -136,7 +139,7 @@ impl Marker {
 /// Writes samples `0..count` of the set `seed` into `dir`, in the layout that [`crate::viton_hd`] describes.
 ///
 /// A complete set of the same seed, count, size and [`VERSION`] is left alone; an interrupted one is written anew. Masks of
-/// persons are PNG, all else JPEG of quality 95, as published. In `test_pairs.txt` the second column is a permutation without
+/// persons and parse maps are PNG, all other pictures JPEG of quality 95, as published. In `test_pairs.txt` the second column is a permutation without
 /// fixed points (for one sample: the same cloth). `progress` is told, from several threads, how many samples are written so
 /// far.
 ///
@@ -184,21 +187,31 @@ pub fn write_viton_hd(
     }
     .write(dir)?;
     let test = dir.join("test");
+    let shift = pair_shift(seed, count);
     let written = AtomicUsize::new(0);
     let results: Vec<Result<(), DatasetError>> = (0..count)
         .into_par_iter()
         .map(|index| {
-            write_sample(
-                &test,
-                &file_stem(index),
-                &render(seed, index as u64, height, width),
+            let files = Files {
+                test: &test,
+                stem: &file_stem(index),
+            };
+            files.write_sample(&render(seed, index as u64, height, width))?;
+            let further =
+                |garment: usize| render_further(seed, index as u64, garment as u64, height, width);
+            let paired = further(index);
+            files.write_further(&paired)?;
+            files.write_warped(["cloth-warp", "cloth-warp-mask"], &paired)?;
+            files.write_warped(
+                ["unpaired-cloth-warp", "unpaired-cloth-warp-mask"],
+                &further((index + shift) % count),
             )?;
             progress(written.fetch_add(1, Ordering::Relaxed) + 1);
             Ok(())
         })
         .collect();
     results.into_iter().collect::<Result<(), _>>()?;
-    write_atomic(dir.join("test_pairs.txt"), pairs(seed, count))?;
+    write_atomic(dir.join("test_pairs.txt"), pairs(count, shift))?;
     wanted.write(dir)
 }
 
@@ -240,12 +253,15 @@ fn file_stem(index: usize) -> String {
     format!("{index:05}_00")
 }
 
-fn pairs(seed: u64, count: usize) -> String {
-    // A rotation by 1 to count - 1 places.
-    let shift = match count {
+/// How far along the list the garment is that a person gets unpaired: 1 to `count - 1`, or 0 for a single sample.
+fn pair_shift(seed: u64, count: usize) -> usize {
+    match count {
         1 => 0,
         _ => 1 + Dice::new(seed, 0, "pairs").below(count - 1),
-    };
+    }
+}
+
+fn pairs(count: usize, shift: usize) -> String {
     let line = |person: usize| {
         let cloth = (person + shift) % count;
         format!("{}.jpg {}.jpg\n", file_stem(person), file_stem(cloth))
@@ -253,20 +269,60 @@ fn pairs(seed: u64, count: usize) -> String {
     (0..count).map(line).collect::<Vec<_>>().concat()
 }
 
-fn write_sample(test: &Path, stem: &str, sample: &SynthSample) -> Result<(), DatasetError> {
-    let jpeg = |folder: &str, picture: &RgbImage| {
-        let path = test.join(folder).join(format!("{stem}.jpg"));
-        write_jpeg_rgb(path, picture, JPEG_QUALITY)
-            .map_err(|cause| DatasetError::WritePicture(Box::new(cause)))
-    };
-    jpeg("image", &sample.person)?;
-    jpeg("cloth", &sample.garment)?;
-    jpeg("cloth-mask", &grey_rgb(&sample.garment_mask))?;
-    jpeg("agnostic-v3.2", &sample.agnostic)?;
-    jpeg("image-densepose", &sample.densepose)?;
-    let mask = test.join("agnostic-mask").join(format!("{stem}_mask.png"));
-    write_png_gray(mask, &sample.agnostic_mask)
-        .map_err(|cause| DatasetError::WritePicture(Box::new(cause)))
+/// The files of one sample.
+struct Files<'a> {
+    test: &'a Path,
+    stem: &'a str,
+}
+
+impl Files<'_> {
+    fn place(&self, folder: &str, ending: &str) -> PathBuf {
+        self.test
+            .join(folder)
+            .join(format!("{}{ending}", self.stem))
+    }
+
+    fn jpeg(&self, folder: &str, picture: &RgbImage) -> Result<(), DatasetError> {
+        written(write_jpeg_rgb(
+            self.place(folder, ".jpg"),
+            picture,
+            JPEG_QUALITY,
+        ))
+    }
+
+    fn write_sample(&self, sample: &SynthSample) -> Result<(), DatasetError> {
+        self.jpeg("image", &sample.person)?;
+        self.jpeg("cloth", &sample.garment)?;
+        self.jpeg("cloth-mask", &grey_rgb(&sample.garment_mask))?;
+        self.jpeg("agnostic-v3.2", &sample.agnostic)?;
+        self.jpeg("image-densepose", &sample.densepose)?;
+        let mask = self.place("agnostic-mask", "_mask.png");
+        written(write_png_gray(mask, &sample.agnostic_mask))
+    }
+
+    fn write_further(&self, further: &SynthFurther) -> Result<(), DatasetError> {
+        for (folder, labels) in [
+            ("image-parse-v3", &further.parse),
+            ("image-parse-agnostic-v3.2", &further.agnostic_parse),
+        ] {
+            written(write_png_labels(
+                self.place(folder, ".png"),
+                labels,
+                &PALETTE,
+            ))?;
+        }
+        let joints = self.place("openpose_json", "_keypoints.json");
+        Ok(write_atomic(joints, further.pose.to_json())?)
+    }
+
+    fn write_warped(&self, folders: [&str; 2], further: &SynthFurther) -> Result<(), DatasetError> {
+        self.jpeg(folders[0], &further.warped)?;
+        self.jpeg(folders[1], &grey_rgb(&further.warped_mask))
+    }
+}
+
+fn written(result: Result<(), ImagingError>) -> Result<(), DatasetError> {
+    result.map_err(|cause| DatasetError::WritePicture(Box::new(cause)))
 }
 
 fn grey_rgb(mask: &GrayImage) -> RgbImage {

@@ -14,12 +14,15 @@ mod dice;
 mod folds;
 mod garment;
 mod geometry;
+mod joints;
 mod layout;
+mod parse_map;
 mod portrait;
 mod print;
 mod scene;
 mod shapes;
 mod texture;
+mod warp;
 
 #[cfg(test)]
 mod tests;
@@ -33,13 +36,15 @@ use folds::Folds;
 use garment::Garment;
 use scene::Scene;
 
+use crate::Pose;
+
 pub use layout::{MARKER, SynthConfig, write_viton_hd};
 
 /// The kind's name in configs.
 pub const NAME: &str = "synth";
 
-/// Goes up whenever a drawn pixel can change; written beside every set.
-pub const VERSION: u32 = 1;
+/// Goes up whenever a drawn pixel can change or a set gets more pictures; written beside every set.
+pub const VERSION: u32 = 2;
 
 /// The grey that hides the hole in the agnostic picture.
 pub const HIDDEN: [u8; 3] = [128; 3];
@@ -71,6 +76,46 @@ pub struct SynthSample {
 /// least 1; the drawing is laid out for pictures that are 3 wide to 4 high.
 pub fn render(seed: u64, index: u64, height: usize, width: usize) -> SynthSample {
     draw(seed, index, index, Size { height, width })
+}
+
+/// What warping and parsing networks are asked for in the published data: [`render_further`] knows it without them.
+#[derive(Clone, Debug)]
+pub struct SynthFurther {
+    /// The label of every pixel of the person, as published parse maps number them.
+    pub parse: GrayImage,
+    /// `parse` with 0 in the hole: of the arms, hands are left.
+    pub agnostic_parse: GrayImage,
+    /// The joints that lie in the picture.
+    pub pose: Pose,
+    /// The garment in the shape it has on the person, flat and whole, on white.
+    pub warped: RgbImage,
+    /// 255 where `warped` shows the garment, else 0.
+    pub warped_mask: GrayImage,
+}
+
+/// The further pictures of person `index` of the set `seed` in the garment of sample `garment`; sizes as in [`render`].
+pub fn render_further(
+    seed: u64,
+    index: u64,
+    garment: u64,
+    height: usize,
+    width: usize,
+) -> SynthFurther {
+    let size = Size { height, width };
+    let garment = Garment::draw(&mut Dice::new(seed, garment, "garment"));
+    let dice = |purpose: &str| Dice::new(seed, index, purpose);
+    let person = Person::draw(&mut dice("looks"), &mut dice("pose"), size);
+    let scene = Scene::trace(size, &person, &garment);
+    let front_hair = portrait::front_hair(size, &person);
+    let parse = parse_map::paint(&scene, &front_hair);
+    let (warped, warped_mask) = warp::paint(&scene);
+    SynthFurther {
+        agnostic_parse: parse_map::without(&parse, &scene.hole(&front_hair).to_gray()),
+        parse,
+        pose: joints::of(&person, size),
+        warped: warped.to_rgb(),
+        warped_mask: warped_mask.to_gray(),
+    }
 }
 
 /// Draws person `index` in the garment of `garment_index`.

@@ -54,19 +54,23 @@ fn paint_lower(canvas: &mut Canvas, scene: &Scene<'_>) {
         fill_joined(canvas, &[&skirt], colour);
         return;
     }
-    let (frame, scale) = (&person.frame, person.frame.scale);
-    let belt = scene.trunk.map(|p, distance| {
-        let above = (1.08 - frame.locate(p).y) * scale;
-        distance.max(above) - 0.02 * scale
-    });
     for legwear in &scene.legwear {
         fill_joined(canvas, &[legwear], colour);
     }
-    canvas.paint(&belt, INK * 0.5, |_| colour);
+    canvas.paint(&belt(scene), INK * 0.5, |_| colour);
+}
+
+/// The top of trousers and shorts.
+pub(super) fn belt(scene: &Scene<'_>) -> Field {
+    let (frame, scale) = (&scene.person.frame, scene.person.frame.scale);
+    scene.trunk.map(|p, distance| {
+        let above = (1.08 - frame.locate(p).y) * scale;
+        distance.max(above) - 0.02 * scale
+    })
 }
 
 /// A skirt hangs straight down however the torso leans.
-fn skirt(size: Size, person: &Person) -> Field {
+pub(super) fn skirt(size: Size, person: &Person) -> Field {
     let (frame, length) = (&person.frame, person.lower_length);
     let left = frame.place(at(-0.42, 1.05));
     let right = frame.place(at(0.42, 1.05));
@@ -103,21 +107,25 @@ fn paint_shirt(canvas: &mut Canvas, scene: &Scene<'_>, folds: &Folds) {
     });
 }
 
-/// The cloth of a worn sleeve: the flat sleeve's weave, bent along the arm.
+/// The cloth of a worn sleeve with its shading.
 fn sleeve_colour(scene: &Scene<'_>, folds: &Folds, which: usize, p: Point) -> Colour {
+    let (cloth, across) = sleeve_cloth(scene, which, p);
+    cloth.lit(folds.sleeve(across))
+}
+
+/// The cloth of a worn sleeve at `p`: the flat sleeve's weave, bent along the arm. Also how far across the sleeve that is, in its
+/// half widths.
+pub(super) fn sleeve_cloth(scene: &Scene<'_>, which: usize, p: Point) -> (Colour, f32) {
     let scale = scene.person.frame.scale;
     let (Some(worn), Some(flat)) = (&scene.arms[which].sleeve, scene.garment.sleeve) else {
-        return scene.garment.texture.base;
+        return (scene.garment.texture.base, 0.0);
     };
     let spot = worn.limb.locate(p);
     let (along, across) = (spot.along / scale, spot.across / scale);
     let place = flat.spread_out(along, across, scene.person.arms[which].side);
     let blur = scene.size.pixel() / scale;
-    scene
-        .garment
-        .texture
-        .cloth(place, blur)
-        .lit(folds.sleeve(across / flat.radii[0]))
+    let cloth = scene.garment.texture.cloth(place, blur);
+    (cloth, across / flat.radii[0])
 }
 
 /// The part of an arm that lies over the torso.
@@ -220,21 +228,25 @@ pub(super) fn front_hair(size: Size, person: &Person) -> Vec<Field> {
 }
 
 fn paint_back_hair(canvas: &mut Canvas, person: &Person) {
-    let length = match person.hair {
-        Hair::Bob => 0.3,
-        Hair::Long => 0.62,
-        _ => return,
+    let Some(field) = back_hair(canvas.size(), person) else {
+        return;
     };
-    let half = at(FACE.x + 0.075, (length + 0.3) * 0.5);
-    let centre = person.head + at(0.0, (length - 0.3) * 0.5);
-    let field = Field::trace_flat(
-        canvas.size(),
-        &person.frame,
-        [centre - half, centre + half],
-        0.0,
-        |p| rounded_box(p - centre, half, 0.24),
-    );
     let colour = person.hair_colour;
     canvas.paint(&field, INK, |_| ink_for(colour));
     canvas.paint(&field, 0.0, |_| colour.lit(0.85));
+}
+
+/// Hair behind neck and shoulders, if it is that long.
+pub(super) fn back_hair(size: Size, person: &Person) -> Option<Field> {
+    let length = match person.hair {
+        Hair::Bob => 0.3,
+        Hair::Long => 0.62,
+        _ => return None,
+    };
+    let half = at(FACE.x + 0.075, (length + 0.3) * 0.5);
+    let centre = person.head + at(0.0, (length - 0.3) * 0.5);
+    let corners = [centre - half, centre + half];
+    Some(Field::trace_flat(size, &person.frame, corners, 0.0, |p| {
+        rounded_box(p - centre, half, 0.24)
+    }))
 }

@@ -4,7 +4,8 @@ use image::{GrayImage, Pixel};
 use proptest::prelude::*;
 
 use super::canvas::Size;
-use super::{HIDDEN, SynthSample, VERSION, draw, render};
+use super::{HIDDEN, SynthFurther, SynthSample, VERSION, draw, render, render_further};
+use crate::{Joint, LABELS};
 
 const SMALL: Size = Size {
     height: 128,
@@ -53,10 +54,109 @@ fn pixels_are_those_of_this_version_on_every_machine() {
     assert_eq!(
         (VERSION, i2am_files::sha256_hex(drawn).as_str()),
         (
-            1,
+            2,
             "29a9652373b8ce3bc305af6b4be230a42d5575e302b6ed712b352a88f1005ace"
         )
     );
+}
+
+fn further(index: u64) -> SynthFurther {
+    render_further(5, index, index, SMALL.height, SMALL.width)
+}
+
+#[test]
+fn further_pixels_are_those_of_this_version_on_every_machine() {
+    let drawn = (0..8).flat_map(|index| {
+        let further = render_further(5, index, index + 1, SMALL.height, SMALL.width);
+        let pictures = [
+            further.parse.into_raw(),
+            further.agnostic_parse.into_raw(),
+            further.warped.into_raw(),
+            further.warped_mask.into_raw(),
+        ];
+        pictures.into_iter().flatten()
+    });
+    assert_eq!(
+        i2am_files::sha256_hex(drawn.collect::<Vec<u8>>()),
+        "4486334948add6e5dbe8a369c3ac8e517f5a4df7313aaba0dc4ef7865029e318"
+    );
+}
+
+/// Where the parse map says upper clothes is where the garment is seen; hands are what is left of the arms.
+#[test]
+fn the_parse_map_agrees_with_the_drawing() {
+    for index in 0..60 {
+        let (sample, further) = (small(index), further(index));
+        let clothes = further.parse.iter().map(|&label| label == 5);
+        assert!(
+            clothes.eq(sample.worn_mask.iter().map(|&level| level == 255)),
+            "upper clothes of {index}"
+        );
+        assert!(further.parse.iter().all(|&label| label < LABELS));
+        for ((x, y, label), hole) in further
+            .agnostic_parse
+            .enumerate_pixels()
+            .zip(sample.agnostic_mask.iter())
+        {
+            let expected = match hole {
+                255 => 0,
+                _ => further.parse.get_pixel(x, y).0[0],
+            };
+            assert_eq!(label.0[0], expected, "{index} at {x}, {y}");
+        }
+        let left: Vec<u8> = further.agnostic_parse.iter().copied().collect();
+        assert!(left.contains(&13) && !left.contains(&5), "head, no clothes");
+    }
+}
+
+#[test]
+fn joints_lie_where_the_body_is() {
+    for index in 0..60 {
+        let (sample, further) = (small(index), further(index));
+        let pose = &further.pose;
+        let label = |joint: Joint| {
+            let [x, y] = pose.at(joint);
+            further.parse.get_pixel(x as u32, y as u32).0[0]
+        };
+        assert!([13, 2].contains(&label(Joint::Nose)), "nose of {index}");
+        for joint in [Joint::LeftShoulder, Joint::RightShoulder] {
+            let [x, y] = pose.at(joint);
+            assert_eq!(sample.agnostic_mask.get_pixel(x as u32, y as u32).0, [255]);
+        }
+        assert!(
+            pose.at(Joint::RightShoulder)[0] < pose.at(Joint::LeftShoulder)[0],
+            "the person's right is on the picture's left"
+        );
+        assert!(pose.at(Joint::Neck)[1] < pose.at(Joint::RightHip)[1]);
+    }
+}
+
+/// Warped is the worn garment without folds and occlusion: it covers what is seen, and has its colours.
+#[test]
+fn the_warped_garment_covers_what_is_worn() {
+    for index in 0..60 {
+        let (sample, further) = (small(index), further(index));
+        let mut off = Vec::new();
+        for (x, y, worn) in sample.worn_mask.enumerate_pixels() {
+            if worn.0[0] == 255 {
+                assert_eq!(
+                    further.warped_mask.get_pixel(x, y).0,
+                    [255],
+                    "{index} at {x}, {y}"
+                );
+                let (a, b) = (
+                    sample.person.get_pixel(x, y).0,
+                    further.warped.get_pixel(x, y).0,
+                );
+                off.extend(a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(b))));
+            }
+        }
+        let mean = off.iter().sum::<f64>() / off.len() as f64;
+        assert!(
+            mean < 30.0,
+            "colours of {index} differ by {mean} on average"
+        );
+    }
 }
 
 #[test]

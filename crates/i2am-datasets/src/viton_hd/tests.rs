@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::synth::{render, write_viton_hd};
+use crate::synth::{render, render_further, write_viton_hd};
 
 /// Three drawn samples of 64 x 48 in the published layout.
 fn folder() -> TempDir {
@@ -119,12 +119,13 @@ fn missing_files_are_counted_and_the_first_is_named() {
         fs::remove_file(dir.path().join("test").join(name)).unwrap();
     }
     let error = paired(&dir).check(&[]).unwrap_err().to_string();
-    let path = dir.path().join("test/agnostic-mask/00001_00_mask.png");
+    let path = |name: &str| dir.path().join("test").join(name).display().to_string();
     assert_eq!(
         error,
         format!(
-            "sample `00001_00`: part `mask`: no file {}; 3 of the 9 files needed are missing",
-            path.display()
+            "part `mask`: 1 of 3 files missing, first {}; part `reference`: 2 of 3 files missing, first {}",
+            path("agnostic-mask/00001_00_mask.png"),
+            path("cloth/00001_00.jpg")
         )
     );
     let error = paired(&dir).load(1).unwrap_err().to_string();
@@ -279,6 +280,69 @@ fn the_index_hash_tells_datasets_apart_but_not_places() {
     assert_ne!(hash, unpaired.index_sha256());
     fs::remove_file(dir.path().join("test/cloth/00002_00.jpg")).unwrap();
     assert_ne!(hash, paired(&dir).index_sha256());
+}
+
+#[test]
+fn warped_garments_follow_the_pairing() {
+    let dir = folder();
+    let unpaired = VitonHd::open(&config(dir.path(), Pairing::Unpaired)).unwrap();
+    let folder_of = |dataset: &VitonHd, part| {
+        let path = dataset.path(0, part).unwrap();
+        let folder = path.parent().unwrap().file_name().unwrap();
+        (folder.to_owned(), path.file_name().unwrap().to_owned())
+    };
+    let person = "00000_00.jpg".into();
+    assert_eq!(
+        folder_of(&paired(&dir), Part::Warped),
+        ("cloth-warp".into(), person)
+    );
+    let (folder, file) = folder_of(&unpaired, Part::WarpedMask);
+    assert_eq!(
+        (folder, file),
+        ("unpaired-cloth-warp-mask".into(), "00000_00.jpg".into())
+    );
+    let parts = [Part::Warped, Part::WarpedMask];
+    let own = paired(&dir).load_parts(0, &parts).unwrap();
+    let other = unpaired.load_parts(0, &parts).unwrap();
+    assert!(own.warped.unwrap() != other.warped.unwrap());
+}
+
+#[test]
+fn parse_maps_are_read_as_labels_and_joints_as_points() {
+    let dir = folder();
+    let parts = [Part::Parse, Part::AgnosticParse, Part::Pose];
+    let sample = paired(&dir).load_parts(1, &parts).unwrap();
+    let drawn = render_further(7, 1, 1, 64, 48);
+    assert!(sample.parse.unwrap() == drawn.parse);
+    assert!(sample.agnostic_parse.unwrap() == drawn.agnostic_parse);
+    assert_eq!(sample.pose.unwrap(), drawn.pose);
+    assert!(sample.densepose.is_none() && sample.warped.is_none());
+}
+
+#[test]
+fn bad_parse_maps_and_joints_are_named() {
+    let dir = folder();
+    let test = dir.path().join("test");
+    let parse = test.join("image-parse-v3/00000_00.png");
+    let refused = |part| {
+        let error = paired(&dir).load_parts(0, &[part]).unwrap_err();
+        error.to_string()
+    };
+    write_png_gray(&parse, &GrayImage::from_pixel(48, 64, image::Luma([20]))).unwrap();
+    let error = refused(Part::Parse);
+    assert!(
+        error.contains("expected labels below 20, found 20"),
+        "{error}"
+    );
+    fs::copy(test.join("image/00000_00.jpg"), &parse).unwrap();
+    assert!(refused(Part::Parse).contains("a PNG of labels"));
+    let joints = test.join("openpose_json/00000_00_keypoints.json");
+    i2am_files::write_atomic(&joints, r#"{"people": []}"#).unwrap();
+    let error = refused(Part::Pose);
+    assert!(
+        error.contains("00000_00_keypoints.json") && error.contains("expected a person"),
+        "{error}"
+    );
 }
 
 proptest! {

@@ -64,6 +64,27 @@ pub fn torch_nearest(plane: &Plane, height: usize, width: usize) -> Plane {
     })
 }
 
+/// Adaptive average pooling as in torch: each output value is the mean of the input values under it, those that it only touches
+/// included in full. Of a mask it gives the share that is masked.
+///
+/// # Panics
+/// If `height` or `width` is 0.
+///
+/// # Source
+/// torch 2.13.0, `adaptive_avg_pool2d`: from `floor(i * n / m)` to `ceil((i + 1) * n / m)`.
+pub fn torch_adaptive_average(plane: &Plane, height: usize, width: usize) -> Plane {
+    let under =
+        |out: usize, from: usize, to: usize| out * from / to..((out + 1) * from).div_ceil(to);
+    let columns: Vec<_> = (0..width).map(|c| under(c, plane.width(), width)).collect();
+    Plane::from_fn(height, width, |r, c| {
+        let rows = under(r, plane.height(), height);
+        let count = rows.len() * columns[c].len();
+        let row = |r: usize| &plane.row(r)[columns[c].clone()];
+        let sum: f64 = rows.flat_map(row).map(|&value| f64::from(value)).sum();
+        (sum / count as f64) as f32
+    })
+}
+
 /// Where the centre of output value `out` lies among the source values. Torch's build multiplies and subtracts with a
 /// single rounding; in `f64` the product is exact, and the one rounding is the conversion.
 fn source(out: usize, from: usize, to: usize) -> f32 {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use i2am_imaging::{Plane, RgbImage};
+use i2am_imaging::Plane;
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::lpips::{self as net, Backbone};
 use i2am_nets::{CheckpointSource, Precision};
@@ -208,17 +208,15 @@ impl LpipsNet {
     /// All generated pictures and then all real ones, `[2 * pairs, 3, H, W]` in `[-1, 1]`, channels innermost in memory.
     fn stack(&self, pairs: &[&Pair<'_>], [height, width]: [usize; 2]) -> Tensor {
         let generated = pairs.iter().map(|pair| pair.generated);
-        let pictures: Vec<&RgbImage> = generated
+        let pictures: Vec<&[u8]> = generated
             .chain(pairs.iter().map(|pair| pair.real))
+            .map(|picture| picture.as_raw().as_slice())
             .collect();
-        let levels: Vec<u8> = pictures
-            .iter()
-            .flat_map(|picture| picture.as_raw())
-            .copied()
-            .collect();
+        let levels = pictures.concat();
         let shape = [pictures.len(), height, width, 3].map(|extent| extent as i64);
         let levels = Tensor::from_data_size(&levels, &shape, Kind::Uint8).to_device(self.device);
-        levels.permute([0, 3, 1, 2]).to_kind(Kind::Float) / 127.5 - 1.0
+        let mut scaled = levels.permute([0, 3, 1, 2]).to_kind(Kind::Float);
+        scaled.g_div_scalar_(127.5).g_sub_scalar_(1.0)
     }
 }
 

@@ -1,7 +1,7 @@
 use tch::Tensor;
 
 use super::linear::{Bias, Linear};
-use crate::probe::{AttentionProbe, Context, Observation};
+use crate::probe::{AttentionProbe, Context, Intervention, Observation};
 use crate::scope::Scope;
 
 /// Sizes of an [`Attention`] layer.
@@ -55,7 +55,8 @@ impl Attention {
 
     /// Attention from `x` `[batch, H*W, width]` to `context`.
     ///
-    /// The probe sees the very queries and keys that make the output; it runs beside the fused kernel, not instead of it.
+    /// The probe sees the very queries and keys that make the output; it runs beside the fused kernel, not instead of it. If it
+    /// intervenes, the same kernel leaves out scores, and heads are scaled before they are merged.
     pub fn forward_cross(
         &self,
         x: &Tensor,
@@ -66,15 +67,20 @@ impl Attention {
         let [query, key, value] = self.project(x, &context.tokens);
         let scale = (query.size()[3] as f64).powf(-0.5);
         let (layer, key_grid) = (self.name.as_str(), context.grid);
-        probe.observe(&Observation {
+        let seen = Observation {
             layer,
             query: &query,
             key: &key,
             scale,
             grid,
             key_grid,
-        });
-        self.to_out.forward(&attend(&query, &key, &value))
+        };
+        probe.observe(&seen);
+        let attended = match probe.intervene(&seen) {
+            None => attend(&query, &key, &value),
+            Some(change) => attend_changed(&query, &key, &value, &change),
+        };
+        self.to_out.forward(&attended)
     }
 
     fn project(&self, x: &Tensor, context: &Tensor) -> [Tensor; 3] {
@@ -95,7 +101,22 @@ pub fn split_heads(x: &Tensor, heads: i64) -> Tensor {
 
 /// Fused scaled dot-product attention; heads are merged again: `[batch, positions, width]`.
 pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
-    let out =
-        Tensor::scaled_dot_product_attention(q, k, v, None::<&Tensor>, 0.0, false, None, false);
-    out.transpose(1, 2).flatten(2, 3)
+    merge_heads(&heads_of(q, k, v, None))
+}
+
+/// As [`attend`], under an intervention.
+fn attend_changed(q: &Tensor, k: &Tensor, v: &Tensor, change: &Intervention) -> Tensor {
+    let out = heads_of(q, k, v, change.allowed.as_ref());
+    match &change.factors {
+        None => merge_heads(&out),
+        Some(factors) => merge_heads(&(&out * factors.to_kind(out.kind()).view([1, -1, 1, 1]))),
+    }
+}
+
+fn heads_of(q: &Tensor, k: &Tensor, v: &Tensor, allowed: Option<&Tensor>) -> Tensor {
+    Tensor::scaled_dot_product_attention(q, k, v, allowed, 0.0, false, None, false)
+}
+
+fn merge_heads(x: &Tensor) -> Tensor {
+    x.transpose(1, 2).flatten(2, 3)
 }

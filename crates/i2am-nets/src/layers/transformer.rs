@@ -56,6 +56,7 @@ impl TransformerBlock {
             };
             Attention::new(&scope.sub(name), shape)
         };
+        scope.cross_attention("attn2", heads);
         let norm = |name: &str| LayerNorm::new(&scope.sub(name), width, LAYER_NORM_EPS);
         Self {
             norm1: norm("norm1"),

@@ -26,6 +26,11 @@ pub fn config_key(network: &str) -> String {
 
 const NETWORKS: [&str; 3] = ["unet", "vae", "image_encoder"];
 
+/// A name without the folder that training puts all weights in.
+pub(super) fn bare(name: &str) -> &str {
+    name.strip_prefix("state_dict.").unwrap_or(name)
+}
+
 /// Opens one file with LDM names, and its base if it has one; tensors may stand below `state_dict.`.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
     let file = WeightFile::open(path)?;
@@ -34,8 +39,8 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
         None => None,
     };
     let files: Vec<WeightFile> = [file].into_iter().chain(base).collect();
-    let bare = |name: &str| name.strip_prefix("state_dict.").unwrap_or(name).to_owned();
-    let levels = Levels::of(files.iter().flat_map(WeightFile::names).map(bare));
+    let names = files.iter().flat_map(WeightFile::names);
+    let levels = Levels::of(names.map(|name| bare(name).to_owned()));
     let mut checkpoint = Checkpoint {
         path: path.to_owned(),
         layout: Layout::Ldm,
@@ -47,8 +52,8 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
     for (index, file) in files.iter().enumerate() {
         for name in file.names() {
             let short = bare(name);
-            let renamed = rename(&short, &levels);
-            if renamed.is_empty() && !is_ballast(&short) {
+            let renamed = rename(short, &levels);
+            if renamed.is_empty() && !is_ballast(short) {
                 checkpoint.strangers.push(name.to_owned());
             }
             for (full, view) in renamed {

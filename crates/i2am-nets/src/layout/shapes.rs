@@ -39,6 +39,18 @@ impl<'a> Shapes<'a> {
         })
     }
 
+    /// The value of a tensor of one element, if there is such a tensor.
+    ///
+    /// # Errors
+    /// The file's, if its bytes cannot be read.
+    pub fn scalar(&self, name: &str) -> Result<Option<f64>, NetError> {
+        if !self.has(name) {
+            return Ok(None);
+        }
+        let value = self.checkpoint.tensor(&self.full(name))?;
+        Ok((value.numel() == 1).then(|| value.view(-1).double_value(&[0])))
+    }
+
     /// How many numbered children `prefix` has: `prefix.0`, `prefix.1`, ...
     pub fn count(&self, prefix: &str) -> usize {
         let child = |i: usize| {

@@ -22,10 +22,10 @@ impl AlexNet {
     pub(super) fn new(scope: &Scope<'_>) -> Self {
         Self {
             features_0: Convolution::strided(&scope.sub(0), [3, 64], 11, 4, 2),
-            features_3: Convolution::new(&scope.sub(3), 64, 192, 5),
-            features_6: Convolution::by_tiles(&scope.sub(6), 192, 384),
-            features_8: Convolution::by_tiles(&scope.sub(8), 384, 256),
-            features_10: Convolution::by_tiles(&scope.sub(10), 256, 256),
+            features_3: Convolution::by_tiles(&scope.sub(3), 64, 192, 5),
+            features_6: Convolution::by_tiles(&scope.sub(6), 192, 384, 3),
+            features_8: Convolution::by_tiles(&scope.sub(8), 384, 256, 3),
+            features_10: Convolution::by_tiles(&scope.sub(10), 256, 256, 3),
         }
     }
 }

@@ -26,15 +26,16 @@ impl Convolution {
         Self::strided(scope, [inputs, outputs], size, 1, size / 2)
     }
 
-    /// The same for 3 x 3, from another algorithm: faster the more channels there are, slower with few of them on large pictures,
-    /// where moving values takes longer than multiplying them.
-    pub(super) fn by_tiles(scope: &Scope<'_>, inputs: i64, outputs: i64) -> Self {
-        let mut convolution = Self::new(scope, inputs, outputs, 3);
+    /// The same for 3 x 3 and 5 x 5, from another algorithm: faster the more channels there are, slower with few of them on large
+    /// pictures, where moving values takes longer than multiplying them.
+    pub(super) fn by_tiles(scope: &Scope<'_>, inputs: i64, outputs: i64, size: i64) -> Self {
+        let mut convolution = Self::new(scope, inputs, outputs, size);
         if let Kernel::Direct { weight, .. } = &convolution.kernel
             && weight.dim() == 4
-        // no placeholder for a tensor that is missing
+            // no placeholder for a tensor that is missing
+            && let Some(tiles) = Winograd::new(weight)
         {
-            convolution.kernel = Kernel::Tiles(Winograd::new(weight));
+            convolution.kernel = Kernel::Tiles(tiles);
         }
         convolution
     }
@@ -66,7 +67,7 @@ impl Convolution {
                 stride: s,
                 padding: p,
             } => x.conv2d(weight, Some(&self.bias), [*s, *s], [*p, *p], [1, 1], 1),
-            Kernel::Tiles(kernel) => kernel.forward(x) + self.bias.reshape([1, -1, 1, 1]),
+            Kernel::Tiles(kernel) => kernel.forward(x).g_add_(&self.bias.reshape([1, -1, 1, 1])),
         };
         out.relu_()
     }

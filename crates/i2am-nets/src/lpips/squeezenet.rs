@@ -78,7 +78,7 @@ impl Fire {
         let scope_3x3 = scope.sub("expand3x3");
         let expand3x3 = match narrow {
             ..32 => Convolution::new(&scope_3x3, narrow, 4 * narrow, 3),
-            32.. => Convolution::by_tiles(&scope_3x3, narrow, 4 * narrow),
+            32.. => Convolution::by_tiles(&scope_3x3, narrow, 4 * narrow, 3),
         };
         Self {
             squeeze: Convolution::new(&scope.sub("squeeze"), inputs, narrow, 1),

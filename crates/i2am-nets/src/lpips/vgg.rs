@@ -26,7 +26,7 @@ impl Vgg16 {
     pub(super) fn new(scope: &Scope<'_>) -> Self {
         let layer = |&(place, inputs, outputs): &(u32, i64, i64)| match inputs {
             ..128 => Convolution::new(&scope.sub(place), inputs, outputs, 3),
-            128.. => Convolution::by_tiles(&scope.sub(place), inputs, outputs),
+            128.. => Convolution::by_tiles(&scope.sub(place), inputs, outputs, 3),
         };
         Self {
             stages: STAGES

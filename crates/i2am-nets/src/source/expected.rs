@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::scope::{Init, TensorSource};
+use crate::scope::{CrossAttention, Init, TensorSource};
 
 /// Lists what a network asks for, without memory for any of it.
 ///
@@ -11,6 +11,7 @@ use crate::scope::{Init, TensorSource};
 #[derive(Default)]
 pub struct ExpectedSource {
     shapes: RefCell<BTreeMap<String, Vec<i64>>>,
+    cross_attentions: RefCell<BTreeMap<String, Vec<CrossAttention>>>,
 }
 
 impl ExpectedSource {
@@ -22,6 +23,12 @@ impl ExpectedSource {
     /// Every name asked for so far, with its shape.
     pub fn shapes(&self) -> BTreeMap<String, Vec<i64>> {
         self.shapes.borrow().clone()
+    }
+
+    /// The layers of `network` that attend to a context, in the order in which they were built.
+    pub fn cross_attentions(&self, network: &str) -> Vec<CrossAttention> {
+        let layers = self.cross_attentions.borrow();
+        layers.get(network).cloned().unwrap_or_default()
     }
 
     /// Number of elements over all tensors.
@@ -40,5 +47,10 @@ impl TensorSource for ExpectedSource {
             .borrow_mut()
             .insert(name.to_owned(), shape.to_vec());
         Tensor::zeros([0], (Kind::Float, Device::Cpu))
+    }
+
+    fn cross_attention(&self, network: &str, layer: CrossAttention) {
+        let mut layers = self.cross_attentions.borrow_mut();
+        layers.entry(network.to_owned()).or_default().push(layer);
     }
 }

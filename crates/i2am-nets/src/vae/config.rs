@@ -82,7 +82,9 @@ impl VaeConfig {
             layers_per_block: shapes.count("encoder.down_blocks.0.resnets"),
             latent_channels: shapes.axis("post_quant_conv.weight", 0)?,
             norm_num_groups: 32,
-            scaling_factor: stable_diffusion_scale(),
+            scaling_factor: shapes
+                .scalar("scale_factor")?
+                .unwrap_or_else(stable_diffusion_scale),
         })
     }
 }

@@ -32,6 +32,11 @@ impl Weights {
         Self { rows, counts }
     }
 
+    /// Which positions are inside, boolean `[n]`.
+    pub(super) fn inside(&self) -> Tensor {
+        self.rows.select(0, 0).gt(0.5)
+    }
+
     /// How many positions are inside and outside.
     pub fn counts(&self) -> [u64; 2] {
         self.counts
@@ -49,6 +54,18 @@ pub fn reference_to_generated(
     tokens: &Weights,
     chunk_bytes: usize,
 ) -> Tensor {
+    reference_to_generated_of(query, key, tokens, chunk_bytes, None)
+}
+
+/// As [`reference_to_generated`], of the scores that `allowed`, boolean `[1 or heads, positions, tokens]`, lets take part. A token
+/// that no position may attend to has a share of 0 everywhere.
+pub(super) fn reference_to_generated_of(
+    query: &Tensor,
+    key: &Tensor,
+    tokens: &Weights,
+    chunk_bytes: usize,
+    allowed: Option<&Tensor>,
+) -> Tensor {
     let size = query.size();
     let (heads, positions) = (size[0], size[1]);
     let count = key.size()[1];
@@ -56,7 +73,10 @@ pub fn reference_to_generated(
     for (start, length) in chunks(count, heads * positions, chunk_bytes) {
         // [heads, length, positions]: every row is one token's softmax.
         let scores = key.narrow(1, start, length).matmul(&query.transpose(1, 2));
-        let shares = scores.softmax(-1, Kind::Float);
+        let shares = match allowed {
+            None => scores.softmax(-1, Kind::Float),
+            Some(allowed) => without(&scores, &allowed.narrow(2, start, length).transpose(1, 2)),
+        };
         let weights = tokens.rows.narrow(1, start, length);
         sum += summed(&weights, &shares);
     }
@@ -73,14 +93,29 @@ pub fn generated_to_reference(
     key: &Tensor,
     positions: &Weights,
     chunk_bytes: usize,
+    specific: Option<&mut Tensor>,
+) -> Tensor {
+    generated_to_reference_of(query, key, positions, chunk_bytes, specific, None)
+}
+
+/// As [`generated_to_reference`], of the scores that `allowed` lets take part.
+pub(super) fn generated_to_reference_of(
+    query: &Tensor,
+    key: &Tensor,
+    positions: &Weights,
+    chunk_bytes: usize,
     mut specific: Option<&mut Tensor>,
+    allowed: Option<&Tensor>,
 ) -> Tensor {
     let heads = query.size()[0];
     let tokens = key.size()[1];
     let mut sum = Tensor::zeros([2, heads, tokens], (Kind::Float, query.device()));
     for (start, length) in chunks(query.size()[1], heads * tokens, chunk_bytes) {
         let scores = query.narrow(1, start, length).matmul(&key.transpose(1, 2));
-        let shares = scores.softmax(-1, Kind::Float);
+        let shares = match allowed {
+            None => scores.softmax(-1, Kind::Float),
+            Some(allowed) => without(&scores, &allowed.narrow(1, start, length)),
+        };
         if let Some(kept) = specific.as_deref_mut() {
             let _ = kept.narrow(0, start, length).g_add_(&shares.mean_dim(
                 [0].as_slice(),
@@ -92,6 +127,14 @@ pub fn generated_to_reference(
         sum += summed(&weights, &shares);
     }
     sum
+}
+
+/// Softmax of the scores that are allowed; 0 where none of a row is.
+fn without(scores: &Tensor, allowed: &Tensor) -> Tensor {
+    scores
+        .masked_fill(&allowed.logical_not(), f64::NEG_INFINITY)
+        .softmax(-1, Kind::Float)
+        .nan_to_num(0.0, None, None)
 }
 
 /// `[2, n]` weights times `[heads, n, m]` shares: `[2, heads, m]`.

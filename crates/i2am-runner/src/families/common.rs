@@ -11,7 +11,7 @@ use crate::RunnerError;
 use crate::capture::{CaptureConfig, CaptureMasks, ConditionalHalf, Recorder};
 use crate::noise::NoiseSource;
 use crate::samplers::SamplerConfig;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, TRAIN_STEPS};
 
 /// Layers that are recorded: every cross-attention but the one at the lowest resolution, as in the published method.
 pub(super) fn wants(layer: &str) -> bool {
@@ -63,6 +63,9 @@ pub(super) fn facts(
     }
     let steps = sampler.build(&Schedule::default())?.timesteps().len();
     if let Some(capture) = capture {
+        capture
+            .intervene
+            .check_layers(&expected.cross_attentions("unet"))?;
         Recorder::new(
             capture,
             ConditionalHalf::Whole,
@@ -99,4 +102,12 @@ pub(super) fn assert_finite(sample: &str, decoded: &Tensor) -> Result<(), Runner
         });
     }
     Ok(())
+}
+
+/// A clean latent noised to the last timestep of training: where sampling starts that does not start from pure noise.
+///
+/// The first model call is at an earlier timestep, as in the published code.
+pub(super) fn noised(clean: &Tensor, noise: &Tensor) -> Tensor {
+    let alpha = Schedule::default().alpha(TRAIN_STEPS - 1);
+    clean * alpha.sqrt() + noise * (1.0 - alpha).sqrt()
 }

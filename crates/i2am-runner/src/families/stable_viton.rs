@@ -12,10 +12,12 @@ use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::unet::{ControlModel, Heads, UNet, UNetConfig, WarpBlocks};
 use i2am_nets::vae::{Vae, VaeConfig};
-use i2am_nets::{ExpectedSource, LoadReport, NetError, Scope, TensorSource};
+use i2am_nets::{
+    AttentionProbe, Context, ExpectedSource, LoadReport, NetError, Scope, TensorSource,
+};
 use serde::Deserialize as _;
 use serde_json::Value;
-use tch::Device;
+use tch::{Device, Tensor};
 use toml::de::ValueDeserializer;
 
 pub use config::{ClothPosterior, StableVitonConfig, Start};
@@ -113,6 +115,29 @@ pub struct StableVitonNetworks {
     pub vae: Vae,
     /// The garment to its token.
     pub image_encoder: ImageEncoder,
+}
+
+impl StableVitonNetworks {
+    /// Predicted noise: one pass through control model and UNet, the latter seen by `probe`.
+    ///
+    /// # Shapes
+    /// `input` `[batch, in_channels, h, w]`, `hint` `[batch, latent_channels, h, w]`, the garment's scaled latent; `context` of one
+    /// token. Result `[batch, out_channels, h, w]`.
+    pub fn predict(
+        &self,
+        input: &Tensor,
+        hint: &Tensor,
+        timestep: i64,
+        context: &Context,
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
+        let t = self
+            .unet
+            .timesteps(timestep, input.size()[0], input.device());
+        let features = self.control_model.features(input, hint, &t, context);
+        self.unet
+            .forward_warped(input, &t, context, &self.warp, features, probe)
+    }
 }
 
 impl Family for StableViton {

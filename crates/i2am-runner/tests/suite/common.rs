@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use i2am_datasets::Sample;
 use i2am_imaging::{GrayImage, RgbImage};
+use i2am_nets::image_encoder::ImageEncoder;
 use i2am_nets::{AttentionProbe, Observation};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{
@@ -44,6 +45,24 @@ pub(crate) fn close(what: &str, got: &Tensor, tensors: &Tensors, name: &str, tol
         &tensors.f32(name),
         tolerance,
     );
+}
+
+/// Compares the stages of the reference encoder on `pixels`, CLIP's input.
+pub(crate) fn compare_image_encoder(
+    name: &str,
+    encoder: &ImageEncoder,
+    pixels: &Tensor,
+    parts: &Tensors,
+    tolerance: f64,
+) {
+    let hidden = encoder.clip().hidden_states(pixels);
+    close(name, &hidden, parts, "cond.last_hidden_state", tolerance);
+    let pooled = encoder.clip().forward(pixels);
+    close(name, &pooled, parts, "cond.pooler_output", tolerance);
+    let mapped = encoder.mapper().forward(&pooled.unsqueeze(1));
+    close(name, &mapped, parts, "cond.mapper", tolerance);
+    let token = encoder.forward(pixels);
+    close(name, &token, parts, "cond.context", tolerance);
 }
 
 /// Block outputs as they pass.
@@ -146,10 +165,7 @@ pub(crate) fn sample(folder: &FixtureDir) -> Sample {
         image: rgb(&inputs, "image"),
         mask: GrayImage::from_raw(size[1] as u32, size[0] as u32, inputs.u8("mask")).unwrap(),
         reference: rgb(&inputs, "reference"),
-        reference_mask: None,
-        ground_truth: None,
-        agnostic: None,
-        densepose: None,
+        ..Sample::default()
     }
 }
 

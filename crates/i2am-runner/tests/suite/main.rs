@@ -5,6 +5,8 @@
 mod bad_input;
 mod capture_maps;
 mod common;
+mod dci_vton;
+mod intervene;
 mod loading;
 mod noise;
 mod parity_attention;
@@ -17,3 +19,5 @@ mod precision;
 mod recorder;
 mod stable_viton;
 mod tiny;
+mod tiny_viton;
+mod viton_rules;

@@ -28,10 +28,7 @@ fn sample(folder: &FixtureDir) -> Sample {
         image: rgb(&inputs, "image"),
         mask: GrayImage::from_raw(size[1] as u32, size[0] as u32, inputs.u8("mask")).unwrap(),
         reference: rgb(&inputs, "reference"),
-        reference_mask: None,
-        ground_truth: None,
-        agnostic: None,
-        densepose: None,
+        ..Sample::default()
     }
 }
 

@@ -8,8 +8,8 @@ use i2am_testkit::{FixtureDir, assert_close};
 use tch::{Device, Tensor};
 
 use crate::common::{
-    Blocks, close, config, generate, load, main_run, paint_by_example, sample, sampler, shape,
-    tensor, values,
+    Blocks, close, compare_image_encoder, config, generate, load, main_run, paint_by_example,
+    sample, sampler, shape, tensor, values,
 };
 
 /// Of the largest magnitude; what the fixture's note recommends for single networks and for whole runs.
@@ -28,29 +28,7 @@ fn parity_reference_encoder() {
         let pipeline = loaded(&folder);
         let encoder = &pipeline.networks().image_encoder;
         let pixels = pictures::clip_normalised(&sample(&folder).reference);
-        close(
-            &name,
-            &encoder.clip().hidden_states(&pixels),
-            &parts,
-            "cond.last_hidden_state",
-            PARTS,
-        );
-        let pooled = encoder.clip().forward(&pixels);
-        close(&name, &pooled, &parts, "cond.pooler_output", PARTS);
-        close(
-            &name,
-            &encoder.mapper().forward(&pooled.unsqueeze(1)),
-            &parts,
-            "cond.mapper",
-            PARTS,
-        );
-        close(
-            &name,
-            &encoder.forward(&pixels),
-            &parts,
-            "cond.context",
-            PARTS,
-        );
+        compare_image_encoder(&name, encoder, &pixels, &parts, PARTS);
         close(&name, encoder.unconditional(), &parts, "cond.uncond", 0.0);
     }
 }

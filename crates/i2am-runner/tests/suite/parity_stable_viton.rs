@@ -15,7 +15,7 @@ use i2am_testkit::{FixtureDir, Tensors};
 use serde_json::Value;
 use tch::{Device, Tensor};
 
-use crate::common::{Blocks, close, number, shape, tensor};
+use crate::common::{Blocks, close, compare_image_encoder, number, shape, tensor};
 use crate::stable_viton::{config, generate, load, main_run, sample, stable_viton, whole_models};
 
 /// Of the largest magnitude; what the fixture's note recommends for single networks and for whole runs.
@@ -182,20 +182,7 @@ fn parity_conditions() {
             StableVitonInputs::of(&sample(&folder), (latent[2] * size, latent[3] * size)).unwrap();
         let pixels = inputs.clip(networks.image_encoder.config().image_size);
         close(&name, &pixels, &parts, "cond.clip_input", 1e-6);
-        let encoder = &networks.image_encoder;
-        let hidden = encoder.clip().hidden_states(&pixels);
-        close(&name, &hidden, &parts, "cond.last_hidden_state", PARTS);
-        let pooled = encoder.clip().forward(&pixels);
-        close(&name, &pooled, &parts, "cond.pooler_output", PARTS);
-        let mapped = encoder.mapper().forward(&pooled.unsqueeze(1));
-        close(&name, &mapped, &parts, "cond.mapper", PARTS);
-        close(
-            &name,
-            &encoder.forward(&pixels),
-            &parts,
-            "cond.context",
-            PARTS,
-        );
+        compare_image_encoder(&name, &networks.image_encoder, &pixels, &parts, PARTS);
 
         let vae = &networks.vae;
         close(

@@ -11,9 +11,9 @@ use tch::{Device, Kind, Tensor};
 
 use crate::common::values;
 
-const LAYER: &str = "warp.0.transformer_blocks.0.attn2";
-const GRID: (i64, i64) = (6, 4);
-const KEY_GRID: (i64, i64) = (3, 5);
+pub(crate) const LAYER: &str = "warp.0.transformer_blocks.0.attn2";
+pub(crate) const GRID: (i64, i64) = (6, 4);
+pub(crate) const KEY_GRID: (i64, i64) = (3, 5);
 const TOLERANCE: f64 = 1e-5;
 
 fn wave(size: &[i64], frequency: f64) -> Tensor {
@@ -24,7 +24,7 @@ fn wave(size: &[i64], frequency: f64) -> Tensor {
         .reshape(size)
 }
 
-fn transformer() -> SpatialTransformer {
+pub(crate) fn transformer() -> SpatialTransformer {
     let source = FormulaSource::new(Precision::F32, Device::Cpu);
     let shape = BlockShape {
         width: 8,
@@ -37,7 +37,7 @@ fn transformer() -> SpatialTransformer {
 }
 
 /// Features `[batch, 8, 6, 4]` and reference `[batch, 6, 3, 5]`; every row and step has its own values.
-fn inputs(step: usize, batch: i64) -> (Tensor, Context) {
+pub(crate) fn inputs(step: usize, batch: i64) -> (Tensor, Context) {
     let shift = 0.01 * step as f64;
     let features = wave(&[batch, 8, GRID.0, GRID.1], 0.531 + shift);
     (
@@ -64,7 +64,7 @@ fn left_half(height: i64, width: i64) -> Tensor {
     mask
 }
 
-fn masks() -> CaptureMasks {
+pub(crate) fn masks() -> CaptureMasks {
     CaptureMasks {
         inpainting: Some(left_half(12, 8)),
         reference: Some(left_half(9, 20)),
@@ -76,6 +76,7 @@ fn config(time_groups: usize) -> CaptureConfig {
         time_groups,
         specific: vec![LAYER.to_owned()],
         chunk_mib: 1,
+        ..CaptureConfig::default()
     }
 }
 
@@ -87,7 +88,7 @@ fn new(
     Recorder::new(config, half, |_| true, masks(), steps)
 }
 
-fn call(step: usize) -> Call {
+pub(crate) fn call(step: usize) -> Call {
     Call {
         step,
         timestep: 1,
@@ -113,7 +114,7 @@ impl AttentionProbe for Seen {
 }
 
 /// `[heads, positions, tokens]` scores of one row of the batch at one step.
-fn scores(step: usize, batch: i64, row: i64) -> Tensor {
+pub(crate) fn scores(step: usize, batch: i64, row: i64) -> Tensor {
     let _guard = tch::no_grad_guard();
     let mut seen = Seen::default();
     let _ = show(&transformer(), step, batch, &mut seen);
@@ -127,14 +128,15 @@ fn sums_counts_and_mean_of_a_run() {
     let mut recorder = new(&config(2), ConditionalHalf::Whole, steps).unwrap();
     let network = transformer();
     for step in 0..steps {
-        recorder.begin(call(step));
+        recorder.begin(call(step)).unwrap();
         let _ = show(&network, step, 1, &mut recorder);
     }
     // An evaluation that is no step of its own leaves no trace.
-    recorder.begin(Call {
+    let extra = Call {
         primary: false,
         ..call(0)
-    });
+    };
+    recorder.begin(extra).unwrap();
     let _ = show(&network, 7, 1, &mut recorder);
 
     let record = recorder.finish((12, 8)).unwrap();
@@ -214,7 +216,7 @@ fn only_the_declared_half_is_recorded() {
     let _guard = tch::no_grad_guard();
     let of = |half| {
         let mut recorder = new(&config(1), half, 1).unwrap();
-        recorder.begin(call(0));
+        recorder.begin(call(0)).unwrap();
         let _ = show(&transformer(), 0, 2, &mut recorder);
         recorder.finish((12, 8)).unwrap().layers.remove(0)
     };
@@ -238,7 +240,7 @@ fn the_probe_changes_nothing() {
     let (x, context) = inputs(0, 2);
     let off = transformer().forward(&x, &context, &mut i2am_nets::NoProbe);
     let mut recorder = new(&config(1), ConditionalHalf::Second, 1).unwrap();
-    recorder.begin(call(0));
+    recorder.begin(call(0)).unwrap();
     let on = transformer().forward(&x, &context, &mut recorder);
     assert_eq!(values(&on), values(&off));
 }
@@ -256,7 +258,7 @@ fn unwanted_layers_are_left_out() {
         1,
     )
     .unwrap();
-    recorder.begin(call(0));
+    recorder.begin(call(0)).unwrap();
     let _ = show(&transformer(), 0, 1, &mut recorder);
     assert!(recorder.finish((12, 8)).unwrap().layers.is_empty());
 }
@@ -268,7 +270,7 @@ fn a_layer_that_does_not_exist_is_refused_with_those_that_do() {
         ..config(1)
     };
     let mut recorder = new(&config, ConditionalHalf::Whole, 1).unwrap();
-    recorder.begin(call(0));
+    recorder.begin(call(0)).unwrap();
     let _ = show(&transformer(), 0, 1, &mut recorder);
     let message = recorder.finish((12, 8)).unwrap_err().to_string();
     assert_eq!(

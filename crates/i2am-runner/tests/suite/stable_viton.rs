@@ -103,6 +103,7 @@ pub(crate) fn sample_of(tensors: &Tensors) -> Sample {
         ground_truth: None,
         agnostic: Some(rgb(tensors, "agn")),
         densepose: Some(rgb(tensors, "image_densepose")),
+        ..Sample::default()
     }
 }
 
@@ -182,5 +183,6 @@ pub(crate) fn enlarged(sample: &Sample, factor: u32) -> Sample {
         ground_truth: None,
         agnostic: sample.agnostic.as_ref().map(rgb),
         densepose: sample.densepose.as_ref().map(rgb),
+        ..Sample::default()
     }
 }

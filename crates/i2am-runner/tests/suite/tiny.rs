@@ -169,10 +169,7 @@ pub(crate) fn sample(side: u32) -> Sample {
             [if in_hole(x, y) { 255 } else { 0 }].into()
         }),
         reference: picture(101),
-        reference_mask: None,
-        ground_truth: None,
-        agnostic: None,
-        densepose: None,
+        ..Sample::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use i2am_nets::layout::{BASE_KEY, Checkpoint, config_key, to_ldm};
 use i2am_runner::families::StableVitonSizes;
 use serde::Serialize;
@@ -88,7 +88,7 @@ pub(super) fn is_frozen(name: &str) -> bool {
 }
 
 fn ldm(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
-    to_ldm(tensors).map_err(|name| anyhow!("tensor `{name}` has no LDM name"))
+    Ok(to_ldm(tensors)?)
 }
 
 fn json(sizes: &impl Serialize) -> Result<String> {

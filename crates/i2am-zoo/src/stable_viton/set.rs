@@ -54,6 +54,11 @@ impl Drawn {
             reference_mask: Some(drawn.garment_mask),
             agnostic: Some(drawn.agnostic),
             densepose: Some(drawn.densepose),
+            parse: None,
+            agnostic_parse: None,
+            pose: None,
+            warped: None,
+            warped_mask: None,
         };
         Self {
             sample,

@@ -45,9 +45,16 @@ fn the_folder_has_the_published_names() {
             "test/agnostic-mask/00000_00_mask.png",
             "test/agnostic-v3.2/00000_00.jpg",
             "test/cloth-mask/00000_00.jpg",
+            "test/cloth-warp-mask/00000_00.jpg",
+            "test/cloth-warp/00000_00.jpg",
             "test/cloth/00000_00.jpg",
             "test/image-densepose/00000_00.jpg",
+            "test/image-parse-agnostic-v3.2/00000_00.png",
+            "test/image-parse-v3/00000_00.png",
             "test/image/00000_00.jpg",
+            "test/openpose_json/00000_00_keypoints.json",
+            "test/unpaired-cloth-warp-mask/00000_00.jpg",
+            "test/unpaired-cloth-warp/00000_00.jpg",
             "test_pairs.txt",
         ]
     );
@@ -134,7 +141,7 @@ fn counts_and_sizes_out_of_range_are_refused_before_anything_is_written() {
 #[test]
 fn unpaired_partners_are_a_permutation_without_fixed_points() {
     for (seed, count) in [(1, 1), (1, 2), (2, 3), (5, 40)] {
-        let text = pairs(seed, count);
+        let text = pairs(count, pair_shift(seed, count));
         let lines: Vec<(&str, &str)> = text.lines().map(|l| l.split_once(' ').unwrap()).collect();
         assert_eq!(lines.len(), count);
         assert!(lines.windows(2).all(|two| two[0].0 < two[1].0));

@@ -7,19 +7,20 @@ use tch::Tensor;
 use super::names::{
     Levels, MAPPER, RESNET, UNET_ENDS, VAE_ATTENTION, renamed as forward, split_number,
 };
+use crate::NetError;
 
 /// `tensors` by their full names in the spelling used here, as one LDM file holds them; the other way round from
 /// [`crate::layout::Checkpoint::open`]. For models that are trained here and known elsewhere by LDM names only.
 ///
 /// # Errors
-/// The first name that LDM has none for.
-pub fn to_ldm(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>, String> {
+/// [`NetError::NoLdmName`] for the first name that LDM has none for, or a part of the mapper's attention that is lacking.
+pub fn to_ldm(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>, NetError> {
     let count = |prefix: &str| {
         let child = |i: usize| {
             let start = format!("{prefix}.{i}.");
             tensors.keys().any(|name| name.starts_with(&start))
         };
-        (0..).take_while(|&i| child(i)).count()
+        (0..usize::MAX).take_while(|&i| child(i)).count()
     };
     let levels = Levels {
         unet_layers: count("unet.down_blocks.0.resnets"),
@@ -32,13 +33,15 @@ pub fn to_ldm(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Ten
         if let Some((whole, part)) = third(name) {
             if part == 0 {
                 let rows = ["to_q", "to_k", "to_v"].map(|other| name.replace("to_q", other));
-                let rows = rows.iter().map(|row| tensors.get(row).ok_or(row));
-                let rows: Vec<&Tensor> = rows.collect::<Result<_, _>>().map_err(String::clone)?;
+                let rows = rows
+                    .iter()
+                    .map(|row| tensors.get(row).ok_or_else(|| no_name(row)));
+                let rows: Vec<&Tensor> = rows.collect::<Result<_, _>>()?;
                 stored.insert(whole, Tensor::cat(&rows, 0));
             }
             continue;
         }
-        let place = place(name, &levels, &has).ok_or_else(|| name.clone())?;
+        let place = place(name, &levels, &has).ok_or_else(|| no_name(name))?;
         // Autoencoders store linear layers of their attention as 1 x 1 convolutions.
         let is_linear = name.starts_with("vae.") && name.contains(".attentions.");
         let tensor = match tensor.size()[..] {
@@ -48,6 +51,12 @@ pub fn to_ldm(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Ten
         stored.insert(place, tensor);
     }
     Ok(stored)
+}
+
+fn no_name(tensor: &str) -> NetError {
+    NetError::NoLdmName {
+        tensor: tensor.to_owned(),
+    }
 }
 
 /// Where queries, keys and values of a mapper's block are stored as one, and which of them `name` is.
@@ -71,6 +80,7 @@ fn place(name: &str, levels: &Levels, has: &dyn Fn(&str) -> bool) -> Option<Stri
             };
             Some(format!("control_model.{name}"))
         }
+        "vae" if rest == "scale_factor" => Some(rest.to_owned()),
         "vae" => vae(rest, levels.vae).map(|name| format!("first_stage_model.{name}")),
         "image_encoder" => image_encoder(rest),
         _ => None,

@@ -147,6 +147,10 @@ pub(super) fn rename(name: &str, levels: &Levels) -> Vec<(String, View)> {
     if name == "learnable_vector" {
         return whole(Some("image_encoder.uncond_vector".to_owned()));
     }
+    // A setting that LDM keeps among the tensors where it was measured rather than given.
+    if name == "scale_factor" {
+        return whole(Some(format!("vae.{name}")));
+    }
     Vec::new()
 }
 

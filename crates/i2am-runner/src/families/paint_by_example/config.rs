@@ -4,6 +4,7 @@ use i2am_nets::Precision;
 use i2am_nets::layout::Layout;
 use serde::{Deserialize, Serialize};
 
+use crate::families::inpainting::Posterior;
 use crate::pictures::Quantise;
 use crate::samplers::SamplerConfig;
 
@@ -67,17 +68,6 @@ impl Preprocess {
             Self::Diffusers => Quantise::Round,
         }
     }
-}
-
-/// What is taken of a distribution over latents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Posterior {
-    /// A draw, as every published script does.
-    #[default]
-    Sample,
-    /// Its mean: no noise.
-    Mean,
 }
 
 impl PaintByExampleConfig {

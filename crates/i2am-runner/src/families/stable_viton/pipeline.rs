@@ -6,12 +6,12 @@ use tch::{Device, Tensor};
 use super::{ClothPosterior, StableVitonConfig, StableVitonInputs, StableVitonNetworks, Start};
 use crate::RunnerError;
 use crate::capture::{CaptureMasks, ConditionalHalf, Recorder};
-use crate::families::common::{assert_finite, is_guided, step_noise, wants};
+use crate::families::common::{assert_finite, is_guided, noised, step_noise, wants};
 use crate::families::{Generated, Pipeline, Posterior, Request};
 use crate::noise::NoiseSource;
 use crate::pictures::{self, Quantise};
 use crate::samplers::{Call, Denoiser, Sampler};
-use crate::schedule::{Schedule, TRAIN_STEPS};
+use crate::schedule::Schedule;
 
 /// A loaded `StableVITON`.
 pub struct StableVitonPipeline {
@@ -110,8 +110,7 @@ impl StableVitonPipeline {
             Start::Noise => drawn,
             Start::Person => {
                 let person = self.latent(&self.encode(&inputs.person), "image", noise)?;
-                let alpha = Schedule::default().alpha(TRAIN_STEPS - 1);
-                person * alpha.sqrt() + drawn * (1.0 - alpha).sqrt()
+                noised(&person, &drawn)
             }
         })
     }
@@ -242,26 +241,6 @@ impl TryOn<'_> {
     }
 }
 
-/// One pass through control model and UNet.
-fn predict(
-    networks: &StableVitonNetworks,
-    input: &Tensor,
-    hint: &Tensor,
-    timestep: i64,
-    context: &Context,
-    probe: &mut dyn AttentionProbe,
-) -> Tensor {
-    let StableVitonNetworks {
-        unet,
-        warp,
-        control_model,
-        ..
-    } = networks;
-    let t = unet.timesteps(timestep, input.size()[0], input.device());
-    let features = control_model.features(input, hint, &t, context);
-    unet.forward_warped(input, &t, context, warp, features, probe)
-}
-
 impl Denoiser for TryOn<'_> {
     fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
         let input = Tensor::cat(&[x, &self.fixed], 1);
@@ -270,24 +249,24 @@ impl Denoiser for TryOn<'_> {
         let mut none = NoProbe;
         let probe: &mut dyn AttentionProbe = match &mut self.recorder {
             Some(recorder) => {
-                recorder.begin(call);
+                recorder.begin(call)?;
                 recorder
             }
             None => &mut none,
         };
-        let eps = predict(networks, &input, &hint, call.timestep, &self.context, probe);
+        let eps = networks.predict(&input, &hint, call.timestep, &self.context, probe);
         let eps = match &self.unconditional {
             None => eps,
             Some((scale, context)) => {
                 let hint = self.hint(".unconditional")?;
-                let without = predict(
-                    networks,
-                    &input,
-                    &hint,
-                    call.timestep,
-                    context,
-                    &mut NoProbe,
-                );
+                let t = call.timestep;
+                let without = match &mut self.recorder {
+                    None => networks.predict(&input, &hint, t, context, &mut NoProbe),
+                    Some(recorder) => {
+                        let mut probe = recorder.unrecorded();
+                        networks.predict(&input, &hint, t, context, &mut probe)
+                    }
+                };
                 &without + (eps - &without) * *scale
             }
         };

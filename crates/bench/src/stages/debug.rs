@@ -1,0 +1,130 @@
+//! After the scores: which head of which layer looks outside the mask, and when.
+
+use anyhow::{Context as _, Result};
+use i2am_attribution::{AttentionRecord, Direction};
+use i2am_imacs::{CellScore, RankedCell, Ranking, score_cells};
+use i2am_imaging::read_rgb;
+use i2am_results::{DebugRow, RunFolder, Stage, Status, read_debug, write_debug};
+use rayon::prelude::*;
+
+use super::masks::Masks;
+use super::score::BATCH;
+use crate::plan::Plan;
+use crate::progress;
+
+/// What one sample says, by direction.
+type Scores = [Vec<CellScore>; 2];
+
+/// Writes `debug/<model>.csv` for every model whose file is not that of the same samples and settings.
+///
+/// No more than a batch of samples is held at a time; they are summed up in the data set's order, whatever the number of threads.
+pub(crate) fn run(plan: &Plan, folder: &RunFolder) -> Result<()> {
+    if !plan.config.debug.ranking {
+        return Ok(());
+    }
+    let hash = folder.manifest().config_hashes.score.hash();
+    let ids = &plan.dataset.ids()[..plan.samples];
+    for entry in &plan.models {
+        let generated = |index: &usize| {
+            let done = folder.done(Stage::Generate, &entry.name, &ids[*index]);
+            done == Some(Status::Ok)
+        };
+        let samples: Vec<usize> = (0..ids.len()).filter(generated).collect();
+        let path = folder.paths().debug(&entry.name);
+        let current =
+            |row: &DebugRow| row.config_hash == hash && row.n + row.missing == samples.len();
+        // A file that cannot be read is written anew.
+        let there = path.exists() && read_debug(&path).is_ok_and(|rows| rows.iter().all(current));
+        if samples.is_empty() || there {
+            continue;
+        }
+        let rankings = rank(plan, folder, &entry.name, &samples);
+        let mut rows = Vec::new();
+        for (direction, ranking) in Direction::ALL.into_iter().zip(rankings) {
+            let row = |cell| row(plan, &entry.name, hash, direction, cell);
+            rows.extend(ranking.ranked().into_iter().map(row));
+        }
+        write_debug(&path, &rows)?;
+    }
+    Ok(())
+}
+
+fn rank(plan: &Plan, folder: &RunFolder, model: &str, samples: &[usize]) -> [Ranking; 2] {
+    let bar = progress::bar(&format!("{model}: heads"), samples.len() as u64);
+    let mut rankings = [Ranking::default(), Ranking::default()];
+    for batch in samples.chunks(BATCH) {
+        let one = |&index: &usize| {
+            let scores = scores(plan, folder, model, index);
+            bar.inc(1);
+            scores
+        };
+        let scored: Vec<Result<Scores>> = batch.par_iter().map(one).collect();
+        for (index, scores) in batch.iter().zip(scored) {
+            let scores = scores.unwrap_or_else(|error| {
+                let id = &plan.dataset.ids()[*index];
+                tracing::warn!("{model}: sample {id} is not ranked: {error:#}");
+                Scores::default()
+            });
+            for (ranking, scores) in rankings.iter_mut().zip(scores) {
+                ranking.add(scores);
+            }
+        }
+    }
+    bar.finish_and_clear();
+    rankings
+}
+
+fn scores(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<Scores> {
+    let sample = plan.dataset.load(index)?;
+    let path = folder.paths().attention(model, &sample.id);
+    let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
+    let image =
+        read_rgb(folder.paths().image(model, &sample.id)).context("the generated picture")?;
+    let size = [image.height(), image.width()].map(|length| length as usize);
+    let convention = &plan.config.convention;
+    let masks = Masks::of(&sample, convention.mask_edges, size)?;
+    Ok(Direction::ALL.map(|direction| {
+        let mask = masks.of_direction(direction);
+        mask.map_or_else(Vec::new, |mask| {
+            score_cells(&record, convention, direction, mask, &plan.config.imacs)
+        })
+    }))
+}
+
+fn row(plan: &Plan, model: &str, hash: &str, direction: Direction, ranked: RankedCell) -> DebugRow {
+    DebugRow {
+        model: model.to_owned(),
+        direction: direction.to_string(),
+        rank: ranked.rank,
+        layer: ranked.cell.layer,
+        grid: ranked.grid.to_string(),
+        head: ranked.cell.head,
+        time_group: ranked.cell.time,
+        imacs: ranked.imacs,
+        sd: ranked.sd,
+        n: ranked.n,
+        missing: ranked.missing,
+        attention_outside: ranked.attention_outside,
+        area_outside: ranked.area_outside,
+        convention: plan.config.convention.label(),
+        note: if ranked.one_token { "one-token" } else { "" }.to_owned(),
+        config_hash: hash.to_owned(),
+    }
+}
+
+/// The worst of every model and direction, in the order of ranks.
+///
+/// # Errors
+/// A file of the ranking that cannot be read.
+pub(crate) fn worst(plan: &Plan, folder: &RunFolder) -> Result<Vec<DebugRow>> {
+    let mut worst = Vec::new();
+    for entry in &plan.models {
+        let path = folder.paths().debug(&entry.name);
+        if !plan.config.debug.ranking || !path.exists() {
+            continue;
+        }
+        let among = |row: &DebugRow| row.rank.is_some_and(|rank| rank <= plan.config.debug.worst);
+        worst.extend(read_debug(&path)?.into_iter().filter(among));
+    }
+    Ok(worst)
+}
