@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use i2am_datasets::{Sample, synth};
+use i2am_imaging::GrayImage;
 use i2am_nets::vae::Posterior;
 use i2am_runner::families::{StableVitonInputs, StableVitonNetworks};
 use i2am_runner::pictures;
@@ -35,11 +36,13 @@ pub(super) struct TryOnSet {
     tokens: Tensor,
 }
 
-/// A drawn sample as the data sets give it, and where its garment is worn.
+/// A drawn sample as the data sets give it, and where its garment is.
 pub(super) struct Drawn {
     pub(super) sample: Sample,
     /// 255 where the person shows the garment.
-    pub(super) worn: i2am_imaging::GrayImage,
+    pub(super) worn: GrayImage,
+    /// 255 where the garment's own picture shows it.
+    pub(super) garment: GrayImage,
 }
 
 impl Drawn {
@@ -51,7 +54,7 @@ impl Drawn {
             image: drawn.person,
             mask: drawn.agnostic_mask,
             reference: drawn.garment,
-            reference_mask: Some(drawn.garment_mask),
+            reference_mask: Some(drawn.garment_mask.clone()),
             agnostic: Some(drawn.agnostic),
             densepose: Some(drawn.densepose),
             parse: None,
@@ -63,6 +66,7 @@ impl Drawn {
         Self {
             sample,
             worn: drawn.worn_mask,
+            garment: drawn.garment_mask,
         }
     }
 }

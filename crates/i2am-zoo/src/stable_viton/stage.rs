@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use i2am_imaging::RgbImage;
+use i2am_imaging::GrayImage;
 use i2am_nets::{AttentionProbe, Context, NoProbe};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{
@@ -96,7 +96,7 @@ impl Stage<'_> {
         ((eps - &batch.noised.noise).square() * time * place).mean(Kind::Float)
     }
 
-    /// One column of the evaluation picture, and the squared error in the hole.
+    /// One column of the evaluation picture, and how good it is.
     fn evaluate_one(&self, drawn: &Drawn) -> Result<(Vec<Tensor>, Measured)> {
         let size = (
             self.config.data.height as i64,
@@ -132,7 +132,7 @@ impl Stage<'_> {
         let weights = Tensor::from_slice(&weights).reshape([rows, -1]);
         let grid = [attention.height as i64, attention.width as i64];
 
-        let painted = signed(&generated.image);
+        let painted = convert::centred(&generated.image);
         let hole = -&inputs.keep + 1.0;
         let error = ((&painted - &inputs.person).square() * &hole).sum(Kind::Float)
             / (hole.sum(Kind::Float) * 3.0);
@@ -225,10 +225,6 @@ fn record(table: &Path, step: u64, hole_error: f64, on_garment: f64) -> Result<(
     Ok(())
 }
 
-fn signed(picture: &RgbImage) -> Tensor {
-    convert::centred(picture)
-}
-
 /// For each position the reference's colours, weighted as it attends to them: `[1, 3, H, W]`.
 fn fetched(weights: &Tensor, cloth: &Tensor, [height, width]: [i64; 2]) -> Tensor {
     let colours = cloth
@@ -242,19 +238,16 @@ fn fetched(weights: &Tensor, cloth: &Tensor, [height, width]: [i64; 2]) -> Tenso
         .reshape([1, 3, height, width])
 }
 
+/// Mean share of attention on the garment's cells, over the positions where it is worn.
 fn on_garment(weights: &Tensor, drawn: &Drawn, [height, width]: [i64; 2]) -> f64 {
-    let share = |mask| {
+    let cells = |mask: &GrayImage| {
         convert::unit(mask)
             .adaptive_avg_pool2d([height, width])
             .ge(0.5)
             .to_kind(Kind::Float)
             .reshape([-1])
     };
-    let garment = drawn.sample.reference_mask.as_ref().map(share);
-    let worn = share(&drawn.worn);
-    let Some(garment) = garment else {
-        return f64::NAN;
-    };
+    let (garment, worn) = (cells(&drawn.garment), cells(&drawn.worn));
     let on_garment = weights.mv(&garment).dot(&worn);
     (on_garment / worn.sum(Kind::Float).clamp_min(1.0)).double_value(&[])
 }

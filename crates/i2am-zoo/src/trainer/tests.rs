@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
