@@ -1,6 +1,7 @@
 //! A configuration file: who owns which table, and what the file says as a whole.
 
 mod document;
+mod statistics;
 
 use std::path::{Path, PathBuf};
 
@@ -8,19 +9,22 @@ use anyhow::Result;
 use i2am_attribution::{Convention, ConventionConfig, SpecificConfig};
 use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
+use i2am_imacs::detection::DetectionConfig;
 use i2am_imaging::ColorMap;
 use i2am_metrics::{Configured, METRICS};
+use i2am_report::PageConfig;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 pub(crate) use document::{Document, Source};
+pub(crate) use statistics::Statistics;
 
 use crate::exit::usage;
 use crate::suggest;
 
 /// Version of the configuration's keys.
-const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// A table that still knows its lines.
 pub(crate) type Table<'a> = Spanned<DeValue<'a>>;
@@ -33,11 +37,16 @@ pub(crate) struct RunConfig {
     pub(crate) dataset: DatasetConfig,
     pub(crate) convention: Convention,
     pub(crate) imacs: ImacsConfig,
+    /// There if `task = "detection"`.
+    pub(crate) detection: Option<DetectionConfig>,
     pub(crate) capture: Capture,
     pub(crate) specific: SpecificConfig,
     pub(crate) debug: Debug,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
+    pub(crate) statistics: Statistics,
+    /// What the page shows; decides no number.
+    pub(crate) page: PageConfig,
     /// Folder of the file, where relative paths start.
     #[cfg_attr(
         not(feature = "torch"),
@@ -132,6 +141,8 @@ struct Top {
     output: Option<PathBuf>,
     #[serde(default)]
     seed: u64,
+    #[serde(default)]
+    task: Task,
     #[serde(rename = "dataset")]
     _dataset: serde::de::IgnoredAny,
     #[serde(rename = "model")]
@@ -142,6 +153,23 @@ struct Top {
     _intervene: Option<serde::de::IgnoredAny>,
     #[serde(rename = "metric")]
     _metrics: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "statistics")]
+    _statistics: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "detection")]
+    _detection: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "page")]
+    _page: Option<serde::de::IgnoredAny>,
+}
+
+/// What is asked of the maps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Task {
+    /// That they respect the mask.
+    #[default]
+    Inpainting,
+    /// That they also tell where the object is.
+    Detection,
 }
 
 impl RunConfig {
@@ -200,7 +228,16 @@ impl RunConfig {
         let convention = attribution
             .resolve()
             .map_err(|error| document.refuse(&error))?;
+        let detection = Self::read_detection(document, top.task)?;
         let metrics = Self::read_metrics(document)?;
+        let statistics = document.take_top("statistics");
+        let statistics = Statistics::read(document, statistics)?;
+        let page = document.take_top("page");
+        let page: PageConfig = page
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
+        page.check().map_err(|error| document.refuse(&error))?;
         Ok(Self {
             output: top.output.map_or_else(
                 || Path::new("results").join(&top.name),
@@ -211,11 +248,14 @@ impl RunConfig {
             dataset,
             convention,
             imacs,
+            detection,
             capture,
             specific,
             debug,
             pictures,
             metrics,
+            statistics,
+            page,
             base,
         })
     }
@@ -233,6 +273,22 @@ impl RunConfig {
             return Err(document.refuse(&format!("dataset.kind: no dataset `{kind}`: {help}")));
         };
         config.map_err(|error| document.locate(error))
+    }
+
+    fn read_detection(document: &mut Document<'_>, task: Task) -> Result<Option<DetectionConfig>> {
+        let table = document.take_top("detection");
+        if task != Task::Detection {
+            return match table {
+                None => Ok(None),
+                Some(_) => Err(document.refuse(&"[detection] needs `task = \"detection\"`")),
+            };
+        }
+        let parsed = table.map(|table| document.parse(table)).transpose()?;
+        let config: DetectionConfig = parsed.unwrap_or_default();
+        match config.check() {
+            Ok(()) => Ok(Some(config)),
+            Err(problem) => Err(document.refuse(&problem)),
+        }
     }
 
     fn read_metrics(document: &mut Document<'_>) -> Result<Metrics> {

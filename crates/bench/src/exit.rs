@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// The exit codes that scripts may rely on; 3 is kept for "worse than the baseline".
+/// The exit codes that scripts may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// 0: everything was done.
@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Failed,
     /// 2: the command line or the configuration cannot be used.
     Usage,
+    /// 3: the run is worse than its baseline allows, or lacks something that is there.
+    Worse,
     /// 4: some samples failed, the others are done.
     SomeFailed,
 }
@@ -21,6 +23,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Ok => 0,
             Outcome::Failed => 1,
             Outcome::Usage => 2,
+            Outcome::Worse => 3,
             Outcome::SomeFailed => 4,
         })
     }

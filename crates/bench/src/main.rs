@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod config;
+mod correlations;
 mod exit;
 mod metrics;
 mod plan;

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use i2am_datasets::{Dataset, Part};
+use i2am_datasets::Dataset;
 use i2am_results::{ConfigHash, ConfigHashes, DatasetName, GitState, ManifestStart};
 use serde_json::{Value, json};
 
-use crate::cli::{RunArgs, StageName};
+use crate::cli::{RunArgs, Shard, StageName};
 use crate::config::{Document, RunConfig, Source};
+use crate::exit::usage;
 use crate::{progress, stages};
 
 /// Where synthetic sets without a folder of their own are drawn.
-const GENERATED: &str = "datasets/generated";
+pub(crate) const GENERATED: &str = "datasets/generated";
 
 /// Everything a run needs to know.
 pub(crate) struct Plan {
@@ -25,8 +26,9 @@ pub(crate) struct Plan {
     pub(crate) device: String,
     pub(crate) threads: usize,
     pub(crate) fresh: bool,
-    /// Number of samples to take.
+    /// Number of samples to take, of which a shard has only some.
     pub(crate) samples: usize,
+    pub(crate) shard: Option<Shard>,
 }
 
 impl Plan {
@@ -51,7 +53,13 @@ impl Plan {
         let samples = args.limit.unwrap_or(usize::MAX).min(dataset.ids().len());
         let mut stages = args.stages.clone();
         if stages.is_empty() {
-            stages = vec![StageName::Generate, StageName::Score, StageName::Measure];
+            stages = vec![
+                StageName::Generate,
+                StageName::Score,
+                StageName::Measure,
+                StageName::Correlate,
+                StageName::Report,
+            ];
         }
         stages.sort_unstable();
         stages.dedup();
@@ -66,7 +74,16 @@ impl Plan {
             threads,
             fresh,
             samples,
+            shard: args.shard,
         })
+    }
+
+    /// Indices of the samples that this run or shard takes. Neighbours go to different shards, so that all take about as long.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = usize> + use<> {
+        let (first, step) = self
+            .shard
+            .map_or((0, 1), |Shard { index, count }| (index - 1, count));
+        (first..self.samples).step_by(step)
     }
 
     /// Checks that every file and tensor that will be read is there and fits.
@@ -74,13 +91,17 @@ impl Plan {
     /// # Errors
     /// The first thing that is missing or wrong.
     pub(crate) fn check(&self) -> Result<()> {
-        let mut needs: Vec<Part> = Part::REQUIRED.to_vec();
         if self.stages.contains(&StageName::Generate) {
-            stages::check_models(self, &mut needs)?;
+            stages::check_models(self)?;
         }
-        needs.sort_unstable();
-        needs.dedup();
-        self.dataset.check(&needs)?;
+        if self.config.detection.is_some() && self.dataset.object(0).is_none() {
+            return Err(usage(format!(
+                "task = \"detection\": the data set `{}` knows no boxes of objects; expected one that does, such as `{}`",
+                self.dataset.name(),
+                i2am_datasets::coco_detection::NAME
+            )));
+        }
+        self.dataset.check(&[])?;
         if self.stages.contains(&StageName::Measure) {
             stages::check_metrics(self)?;
         }
@@ -136,9 +157,11 @@ impl Plan {
             dataset,
             convention,
             imacs,
+            detection,
             capture,
             specific,
             metrics,
+            statistics,
             ..
         } = &self.config;
         let mut resolved = json!({
@@ -155,7 +178,9 @@ impl Plan {
                     "chunk_mib": capture.chunk_mib,
                 },
             },
+            "detection": detection,
             "metric": metrics.settings,
+            "statistics": statistics,
         });
         // What a run does without leaves no trace, so that its rows keep their hash.
         if !specific.is_empty() {
@@ -167,20 +192,36 @@ impl Plan {
         resolved
     }
 
-    /// The folder of results.
+    /// The folder of results; a shard has its own beside that of the whole run.
     pub(crate) fn output(&self) -> PathBuf {
-        self.config.output.clone()
+        let mut output = self.config.output.clone().into_os_string();
+        if let Some(Shard { index, count }) = self.shard {
+            output.push(format!(".shard-{index}-of-{count}"));
+        }
+        output.into()
     }
 }
+
+/// Settings of data sets that say where they lie.
+const PLACES: &[&str] = &["annotations", "file", "images", "root"];
 
 /// Which of the resolved settings decide the numbers of each stage.
 fn config_hashes(config: &Value) -> ConfigHashes {
     let of = |keys: &[&str]| ConfigHash::of(config, keys);
-    let mut generate = vec!["seed", "dataset", "model", "attribution.capture"];
+    // Where the data set lies cannot change a number; what is in it is hashed apart.
+    let settings = config["dataset"]["settings"].as_object();
+    let names = settings.into_iter().flat_map(|settings| settings.keys());
+    let decisive = names.filter(|name| !PLACES.contains(&name.as_str()));
+    let mut decisive: Vec<String> = decisive
+        .map(|name| format!("dataset.settings.{name}"))
+        .collect();
+    decisive.sort_unstable();
+    let mut generate = vec!["seed", "dataset.kind", "model", "attribution.capture"];
+    generate.extend(decisive.iter().map(String::as_str));
     if config.get("intervene").is_some() {
         generate.push("intervene");
     }
-    let mut score = vec!["attribution.convention", "attribution.imacs"];
+    let mut score = vec!["attribution.convention", "attribution.imacs", "detection"];
     if config["attribution"].get("specific").is_some() {
         score.push("attribution.specific");
     }

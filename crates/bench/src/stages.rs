@@ -1,6 +1,8 @@
 //! The stages of a run, and what they need of models.
 
+pub(crate) mod correlate;
 pub(crate) mod debug;
+mod detection;
 #[cfg(feature = "torch")]
 pub(crate) mod generate;
 mod masks;
@@ -11,6 +13,7 @@ pub(crate) mod models;
 #[path = "stages/no_models.rs"]
 pub(crate) mod models;
 mod pictures;
+pub(crate) mod report;
 pub(crate) mod score;
 mod specific;
 

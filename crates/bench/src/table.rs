@@ -1,16 +1,25 @@
 //! Tables on the terminal.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
-use i2am_results::{AggregateRow, DebugRow, Stage};
+use i2am_results::{AggregateRow, Change, Comparison, DebugRow, Stage, Verdict};
 
-use crate::commands::Line;
+use crate::commands::{CorrelationLine, Line};
+use crate::correlations;
+
+/// A footnote that belongs to some maps wherever they are shown.
+const ONE_TOKEN: &str = "\n* The reference is one pooled token: attention weights are 1 at every position, so the query and key\n  \
+     weights that make this map cannot influence the picture.";
+/// Lines that a comparison shows unless all are asked for; more are read in a file.
+const MOST_CHANGES: usize = 40;
 
 /// Levels that are shown; the others are in the files.
 fn shown(row: &AggregateRow) -> bool {
     row.stage == Stage::Measure
+        || row.metric == "iou"
         || row.level == "unified"
         || row.level.starts_with("time:")
         || row.level.starts_with("resolution:")
@@ -54,6 +63,74 @@ pub(crate) fn measured(lines: &[Line], names: Option<&[String]>) -> String {
     }
     align_right(&mut single, 1..of_pairs.len() + 1);
     format!("{table}\n{single}")
+}
+
+/// Correlations of columns, with what a reader must know below.
+pub(crate) fn correlated(lines: &[CorrelationLine], level: f64, footnotes: &[String]) -> String {
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.4}"));
+    let probability = |p: Option<f64>| match p {
+        None => "-".to_owned(),
+        Some(p) if p < 1e-4 => format!("{p:.1e}"),
+        Some(p) => format!("{p:.4}"),
+    };
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    let interval = format!("{:.0} % interval", level * 100.0);
+    table.set_header([
+        "x",
+        "y",
+        "held constant",
+        "method",
+        "value",
+        "oriented",
+        &interval,
+        "p",
+        "Holm",
+        "n",
+    ]);
+    let mut notes: BTreeSet<String> = BTreeSet::new();
+    for line in lines {
+        let found = &line.found;
+        notes.extend(
+            found
+                .value
+                .err()
+                .map(|reason| format!("{} with {}: {reason}", line.x, line.y)),
+        );
+        let note = correlations::note(found);
+        if !note.is_empty() {
+            notes.insert(if found.allows_a_claim() {
+                format!("{} with {}, {}: {note}", line.x, line.y, found.method)
+            } else {
+                format!("{} with {}: {note}", line.x, line.y)
+            });
+        }
+        let p = found.p.ok().filter(|_| found.value.is_ok());
+        table.add_row([
+            line.x.clone(),
+            line.y.clone(),
+            line.covariates.join(", "),
+            found.method.to_string(),
+            number(found.value.ok()),
+            number(line.oriented()),
+            found.interval.map_or_else(
+                |_| "-".to_owned(),
+                |interval| format!("{:+.3} to {:+.3}", interval.low, interval.high),
+            ),
+            probability(p.map(|p| p.value)),
+            probability(line.p_holm),
+            found.n.to_string(),
+        ]);
+    }
+    align_right(&mut table, 4..10);
+    let mut text = table.to_string();
+    text.push_str("\noriented: positive means that a higher x goes with a better y");
+    for note in notes.iter().chain(footnotes) {
+        text.push('\n');
+        text.push_str(note);
+    }
+    text
 }
 
 fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
@@ -104,6 +181,17 @@ pub(crate) fn worst(rows: &[DebugRow]) -> String {
     )
 }
 
+fn level_or_variant(row: &AggregateRow) -> String {
+    match row.metric.as_str() {
+        // A box has both: the map and how it was read.
+        "iou" | "box_found" if !row.level.is_empty() => {
+            format!("{} {}", row.level, row.convention)
+        }
+        _ if row.level.is_empty() => row.convention.clone(),
+        _ => row.level.clone(),
+    }
+}
+
 /// Means over samples: one line per model, direction and level.
 pub(crate) fn summary(rows: &[AggregateRow]) -> String {
     let mut table = Table::new();
@@ -126,11 +214,7 @@ pub(crate) fn summary(rows: &[AggregateRow]) -> String {
         table.add_row([
             row.model.clone(),
             format!("{}{mark}", row.metric),
-            if row.level.is_empty() {
-                row.convention.clone()
-            } else {
-                row.level.clone()
-            },
+            level_or_variant(row),
             number(row.mean),
             number(row.sd),
             row.n.to_string(),
@@ -147,10 +231,107 @@ pub(crate) fn summary(rows: &[AggregateRow]) -> String {
         .collect();
     text.extend(notes);
     if one_token {
-        text.push_str(
-            "\n* The reference is one pooled token: attention weights are 1 at every position, so the query and key\n  \
-             weights that make this map cannot influence the picture.",
-        );
+        text.push_str(ONE_TOKEN);
     }
     text
+}
+
+/// What moved between a baseline and a run, the worst first; `all` shows what did not, too.
+pub(crate) fn compared(comparison: &Comparison, all: bool) -> String {
+    let mut shown: Vec<&Change> = comparison
+        .changes
+        .iter()
+        .filter(|change| all || change.verdict != Verdict::Same)
+        .collect();
+    if !all {
+        shown.sort_by_key(|change| change.verdict);
+    }
+    let most = if all { shown.len() } else { MOST_CHANGES };
+    let hidden = shown.len().saturating_sub(most);
+    shown.truncate(most);
+    let mut text = String::new();
+    if !shown.is_empty() {
+        text = changes(&shown);
+    }
+    if hidden > 0 {
+        let _ = writeln!(text, "and {hidden} more, which --all shows");
+    }
+    let counts: Vec<String> = Verdict::ALL
+        .into_iter()
+        .filter(|&verdict| comparison.count(verdict) > 0)
+        .map(|verdict| format!("{} {verdict}", comparison.count(verdict)))
+        .collect();
+    let _ = write!(
+        text,
+        "{} values compared: {}",
+        comparison.changes.len(),
+        counts.join(", ")
+    );
+    if let Some(change) = comparison.closest() {
+        let _ = write!(
+            text,
+            "\nclosest to the end of its tolerance: {} {}{}, at {:.0} % of it",
+            change.metric,
+            place(change),
+            change
+                .sample
+                .as_ref()
+                .map_or_else(String::new, |id| format!(" of sample {id}")),
+            change.used().unwrap_or_default() * 100.0
+        );
+    }
+    if shown.iter().any(|change| change.note == "one-token") {
+        text.push_str(ONE_TOKEN);
+    }
+    text
+}
+
+/// Level of a map, variant of another score.
+fn place(change: &Change) -> &str {
+    if change.level.is_empty() {
+        &change.convention
+    } else {
+        &change.level
+    }
+}
+
+fn changes(shown: &[&Change]) -> String {
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.6}"));
+    let signed =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.6}"));
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header([
+        "model",
+        "score",
+        "level or variant",
+        "sample",
+        "old",
+        "new",
+        "difference",
+        "tolerance",
+        "verdict",
+    ]);
+    for change in shown {
+        let mark = if change.note == "one-token" { "*" } else { "" };
+        let reason = if change.reason.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", change.reason)
+        };
+        table.add_row([
+            change.model.clone(),
+            format!("{}{mark}", change.metric),
+            place(change).to_owned(),
+            change.sample.clone().unwrap_or_else(|| "all".to_owned()),
+            number(change.old),
+            number(change.new),
+            signed(change.difference()),
+            number(change.tolerance),
+            format!("{}{reason}", change.verdict),
+        ]);
+    }
+    align_right(&mut table, 4..8);
+    table.to_string() + "\n"
 }

@@ -1,14 +1,13 @@
 //! What every layout offers, and what follows from it.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use i2am_files::sha256_hex;
-use i2am_imaging::{GrayImage, ImagingError, read_gray, read_labels, read_rgb};
+use i2am_imaging::{BoundingBox, GrayImage, ImagingError, read_gray, read_labels, read_rgb};
 use image::GenericImageView;
 
 use crate::pose::PoseError;
-use crate::{DatasetError, LABELS, Pairing, Part, Pose, Sample};
+use crate::{DatasetError, Gap, LABELS, Pairing, Part, Pose, Sample};
 
 /// Stored mask levels from here on count as set, in all published families (`StableVITON`: `>= 128`; Paint-by-Example:
 /// `1 - level / 255 < 0.5`).
@@ -40,6 +39,22 @@ pub trait Dataset: Send + Sync {
     /// Why a part may be lacking, or what to do about it; starts with `: ` unless empty.
     fn why_without(&self, _part: Part) -> &'static str {
         ""
+    }
+
+    /// Whether a part that every sample has is stored nowhere, but made from other parts when a sample is loaded.
+    fn is_derived(&self, _part: Part) -> bool {
+        false
+    }
+
+    /// The true box of the object in the image of sample `index`, in its pixels. None if the dataset knows of no objects, or of no
+    /// such sample.
+    fn object(&self, _index: usize) -> Option<BoundingBox> {
+        None
+    }
+
+    /// What is worth saying about the set as a whole before a run.
+    fn remark(&self) -> Option<String> {
+        None
     }
 
     /// Reads sample `index` with all parts whose files exist.
@@ -139,14 +154,14 @@ pub trait Dataset: Send + Sync {
         }
     }
 
-    /// Those of `parts` whose files do not all exist.
+    /// Those of `parts` whose files do not all exist; parts that are made of others have none.
     ///
     /// # Errors
     /// [`DatasetError::NoPart`].
     fn gaps(&self, parts: &[Part]) -> Result<Vec<Gap>, DatasetError> {
         let needed = self.ids().len();
         let mut gaps = Vec::new();
-        for &part in parts {
+        for &part in parts.iter().filter(|part| !self.is_derived(**part)) {
             let mut missing = Vec::new();
             for index in 0..needed {
                 let path = part_path(self, index, part)?;
@@ -190,37 +205,8 @@ pub trait Dataset: Send + Sync {
     }
 }
 
-/// Files of one part that do not exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// The part.
-    pub part: Part,
-    /// Files missing.
-    pub missing: usize,
-    /// Files needed, one for each sample.
-    pub needed: usize,
-    /// Where the first of the missing files should be, in the order of samples.
-    pub first: PathBuf,
-}
-
-impl fmt::Display for Gap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            part,
-            missing,
-            needed,
-            first,
-        } = self;
-        let first = first.display();
-        write!(
-            f,
-            "part `{part}`: {missing} of {needed} files missing, first {first}"
-        )
-    }
-}
-
 /// The path of a part, or why there is none.
-fn part_path<D: Dataset + ?Sized>(
+pub(crate) fn part_path<D: Dataset + ?Sized>(
     dataset: &D,
     index: usize,
     part: Part,

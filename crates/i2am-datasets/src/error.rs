@@ -96,6 +96,24 @@ pub enum DatasetError {
         found: [usize; 2],
     },
 
+    /// An image is not as large as its annotation says.
+    #[error(
+        "sample `{sample}`: {}: expected {} x {} pixels (height x width) as {} says, found {} x {}",
+        .path.display(), .expected[0], .expected[1], .annotations.display(), .found[0], .found[1]
+    )]
+    AnnotatedSize {
+        /// The sample.
+        sample: String,
+        /// Its image.
+        path: PathBuf,
+        /// The annotation file.
+        annotations: PathBuf,
+        /// Height and width as annotated.
+        expected: [usize; 2],
+        /// Height and width of the image.
+        found: [usize; 2],
+    },
+
     /// There is no sample with this number.
     #[error("expected a sample number below {count}, found {index}")]
     NoSample {
@@ -141,6 +159,39 @@ pub enum DatasetError {
         line: u64,
         /// What is wrong.
         reason: String,
+    },
+
+    /// An annotation file is not JSON, or lacks what is needed.
+    #[error("{}: {reason}", .path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        reason: String,
+    },
+
+    /// An image or an object of an annotation file cannot be used.
+    #[error("{}: {thing}: expected {expected}, found {found}", .path.display())]
+    Annotation {
+        /// The file.
+        path: PathBuf,
+        /// The image or object, by its id.
+        thing: String,
+        /// What was expected of it.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+
+    /// No object can cover such a share of its image.
+    #[error(
+        "min_area, max_area: expected shares from 0 to 1, the smaller first, found {low} to {high}"
+    )]
+    AreaRange {
+        /// The least share.
+        low: f64,
+        /// The largest share.
+        high: f64,
     },
 
     /// A manifest has a column that means nothing here, or one twice.

@@ -75,7 +75,7 @@ impl Pose {
 
     /// As a file of `OpenPose`: found joints with confidence 1.
     pub(crate) fn to_json(&self) -> String {
-        let found = |[x, y]: [f64; 2]| [x, y, if [x, y] == [0.0; 2] { 0.0 } else { 1.0 }];
+        let found = |[x, y]: [f64; 2]| [x, y, if x == 0.0 && y == 0.0 { 0.0 } else { 1.0 }];
         let numbers = self.points.map(found).as_flattened().to_vec();
         let file = File {
             version: 1.3,
@@ -131,7 +131,10 @@ mod tests {
             r#"{{"version": 1.2, "people": [{{"person_id": [-1], "pose_keypoints_2d": [{numbers}], "hand_left_keypoints_2d": []}}]}}"#
         );
         let pose = Pose::parse(text.as_bytes()).unwrap();
-        assert_eq!(pose.at(Joint::Neck), [1.0, 1.0]);
+        assert_eq!(
+            pose.at(Joint::Neck).map(f64::to_bits),
+            [1.0_f64.to_bits(); 2]
+        );
         for (text, words) in [
             (r#"{"people": []}"#, "expected a person"),
             (

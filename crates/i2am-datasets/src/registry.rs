@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::coco_detection::{self, CocoDetection, CocoDetectionConfig};
 use crate::manifest::{self, Manifest, ManifestConfig};
 use crate::synth::{self, SynthConfig};
 use crate::viton_hd::{self, VitonHd, VitonHdConfig};
@@ -21,6 +22,10 @@ pub struct DatasetKind {
 /// Every kind, sorted by name; this order is the order everywhere.
 pub static DATASETS: &[DatasetKind] = &[
     DatasetKind {
+        name: coco_detection::NAME,
+        summary: "COCO-style annotations: one object of each image is cut out and to be put back",
+    },
+    DatasetKind {
         name: manifest::NAME,
         summary: "a CSV file that names image, mask and reference of each sample: anybody's data",
     },
@@ -35,9 +40,11 @@ pub static DATASETS: &[DatasetKind] = &[
 ];
 
 /// The table `[dataset]` of a config without its key `kind`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DatasetConfig {
+    /// `coco-detection`
+    CocoDetection(CocoDetectionConfig),
     /// `manifest`
     Manifest(ManifestConfig),
     /// `synth`
@@ -54,6 +61,9 @@ impl DatasetConfig {
         table: D,
     ) -> Option<Result<Self, D::Error>> {
         Some(match kind {
+            coco_detection::NAME => {
+                CocoDetectionConfig::deserialize(table).map(Self::CocoDetection)
+            }
             manifest::NAME => ManifestConfig::deserialize(table).map(Self::Manifest),
             synth::NAME => SynthConfig::deserialize(table).map(Self::Synth),
             viton_hd::NAME => VitonHdConfig::deserialize(table).map(Self::VitonHd),
@@ -64,6 +74,7 @@ impl DatasetConfig {
     /// The kind's name.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::CocoDetection(_) => coco_detection::NAME,
             Self::Manifest(_) => manifest::NAME,
             Self::Synth(_) => synth::NAME,
             Self::VitonHd(_) => viton_hd::NAME,
@@ -73,6 +84,7 @@ impl DatasetConfig {
     /// Takes relative paths as relative to the folder `base`, that of the config file.
     pub fn resolve(&mut self, base: &Path) {
         match self {
+            Self::CocoDetection(config) => config.resolve(base),
             Self::Manifest(config) => config.resolve(base),
             Self::Synth(config) => config.resolve(base),
             Self::VitonHd(config) => config.resolve(base),
@@ -85,13 +97,14 @@ impl DatasetConfig {
     /// `progress` is told how many samples are drawn so far.
     ///
     /// # Errors
-    /// Those of [`Manifest::open`], [`SynthConfig::open`] and [`VitonHd::open`].
+    /// Those of [`CocoDetection::open`], [`Manifest::open`], [`SynthConfig::open`] and [`VitonHd::open`].
     pub fn open(
         &self,
         generated: &Path,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Box<dyn Dataset>, DatasetError> {
         Ok(match self {
+            Self::CocoDetection(config) => Box::new(CocoDetection::open(config)?),
             Self::Manifest(config) => Box::new(Manifest::open(config)?),
             Self::Synth(config) => Box::new(config.open(generated, progress)?),
             Self::VitonHd(config) => Box::new(VitonHd::open(config)?),
@@ -103,6 +116,7 @@ impl DatasetConfig {
 impl Serialize for DatasetConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
+            Self::CocoDetection(config) => config.serialize(serializer),
             Self::Manifest(config) => config.serialize(serializer),
             Self::Synth(config) => config.serialize(serializer),
             Self::VitonHd(config) => config.serialize(serializer),
@@ -122,6 +136,7 @@ mod tests {
     /// The least that a config of each kind must say.
     fn least(kind: &str) -> &'static str {
         match kind {
+            "coco-detection" => "annotations = 'instances.json'\nimages = 'data'",
             "manifest" => "file = 'list.csv'",
             "synth" => "seed = 1\ncount = 2\nheight = 128\nwidth = 96",
             _ => "root = 'data'",
@@ -163,6 +178,10 @@ mod tests {
             let mut config = parse(kind.name, &text).unwrap().unwrap();
             config.resolve(Path::new("/configs"));
             let path = match &config {
+                DatasetConfig::CocoDetection(config) => {
+                    assert!(config.annotations.starts_with("/configs"));
+                    config.images.clone()
+                }
                 DatasetConfig::Manifest(config) => config.file.clone(),
                 DatasetConfig::Synth(config) => config.root.clone().unwrap(),
                 DatasetConfig::VitonHd(config) => config.root.clone(),

@@ -2,7 +2,9 @@
 //!
 //! [`imacs()`] scores any map against any mask; [`score()`] goes there from an attention record. [`Ranking`] sums up over samples
 //! which head of which layer scores worst and when, and [`outside_share`] how much of its attention lies outside the mask.
+//! [`detection`] reads a box off a map and compares it with the true one.
 
+pub mod detection;
 mod imacs;
 mod ranking;
 mod score;

@@ -91,8 +91,22 @@ const JET: [&Corners; 3] = [
 /// Straight lines between the corners, cut down (not rounded) to a level, as matplotlib does. Cut levels depend on the
 /// last bit: the operations and their order are part of the table.
 fn jet(index: u8) -> [u8; 3] {
+    exact_jet(index).map(|level| (level * LAST) as u8)
+}
+
+fn exact_jet(index: u8) -> [f64; 3] {
     let position = LAST * (f64::from(index) * (1.0 / LAST));
-    JET.map(|corners| (interpolate(corners, position) * LAST) as u8)
+    JET.map(|corners| interpolate(corners, position))
+}
+
+/// The 256 colours of [`ColorMap::Jet`] before they are cut down to levels: red, green and blue in \[0, 1\].
+///
+/// Near the dark blue end several neighbours are equal.
+///
+/// # Source
+/// matplotlib 3.11.2 (fixture `colormap`, of which these are the colours before rounding).
+pub fn jet_colors() -> [[f64; 3]; 256] {
+    std::array::from_fn(|index| exact_jet(index as u8))
 }
 
 /// The height at `position`, from 0 to [`LAST`], of the line through `corners`.

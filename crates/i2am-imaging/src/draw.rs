@@ -27,8 +27,11 @@ pub fn pillow_ellipse(image: &mut GrayImage, corners: [f64; 4], level: u8) {
     }
     // In half pixels from the centre: `half_width` at `half_row` rows up and down.
     for (half_width, half_row) in quarter(a, b) {
-        let (from, to) = (left + (a - half_width) / 2, left + (a + half_width) / 2);
-        for row in [(b - half_row) / 2, (b + half_row) / 2] {
+        let (from, to) = (
+            left + (a - half_width) / 2,
+            left + i32::midpoint(a, half_width),
+        );
+        for row in [(b - half_row) / 2, i32::midpoint(b, half_row)] {
             horizontal(image, from, top + row, to, level);
         }
     }
@@ -204,7 +207,7 @@ fn corner(edge: &Edge, earlier: &[Edge], row: i32, x: f32) -> f32 {
     let meets = |other: &&Edge| {
         other.ends_in(row)
             && other.slope != 0.0
-            && x.round() == other.at(row).round()
+            && (x.round() as i64) == (other.at(row).round() as i64)
             && other.spans(neighbour)
     };
     let Some(other) = earlier.iter().find(meets) else {

@@ -1,4 +1,4 @@
-//! Decoding, encoding, the named resizes, colour maps and overlays.
+//! Decoding, encoding, the named resizes, colour maps, overlays and boxes.
 //!
 //! Two kinds of pictures: 8-bit images ([`RgbImage`], [`GrayImage`]) and [`Plane`], a map of `f32`. Sizes are always
 //! given as height, then width.
@@ -6,6 +6,7 @@
 //! No function is just `resize`: libraries disagree on what bicubic means (see [`resize`]), so that every function is
 //! named after the library whose numbers it gives.
 
+mod bounding_box;
 mod colormap;
 mod decode;
 mod draw;
@@ -19,7 +20,8 @@ mod plane;
 pub mod resize;
 mod text;
 
-pub use colormap::ColorMap;
+pub use bounding_box::{BoundingBox, draw_box};
+pub use colormap::{ColorMap, jet_colors};
 pub use decode::{read_gray, read_rgb, rgb_to_gray};
 pub use draw::{pillow_ellipse, pillow_polygon, pillow_rectangle, pillow_wide_line};
 pub use encode::{

@@ -1,10 +1,10 @@
-//! Dilation and erosion of masks with a square, as OpenCV does them.
+//! Dilation and erosion of masks with a square, as `OpenCV` does them.
 //!
-//! A square of even side has no middle: OpenCV's anchor is right and below of it, so that a square of 10 reaches 5 pixels to the left
+//! A square of even side has no middle: `OpenCV`'s anchor is right and below of it, so that a square of 10 reaches 5 pixels to the left
 //! and above, and 4 to the right and below. Pixels outside the picture count for nothing.
 //!
 //! # Source
-//! `cv2.dilate` and `cv2.erode` of OpenCV 5.0.0 with `numpy.ones((side, side))` (fixture `morphology`).
+//! `cv2.dilate` and `cv2.erode` of `OpenCV` 5.0.0 with `numpy.ones((side, side))` (fixture `morphology`).
 
 use image::GrayImage;
 

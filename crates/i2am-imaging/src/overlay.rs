@@ -77,7 +77,7 @@ mod tests {
         let marked = outlined(&base, &positions);
         let level = |x, y| marked.get_pixel(x, y).0[0];
         assert_eq!([level(4, 6), level(7, 7), level(5, 4)], [255; 3]);
-        assert_eq!([level(3, 6), level(8, 7), level(5, 3), level(3, 3)], [0; 3]);
+        assert_eq!([level(3, 6), level(8, 7), level(5, 3), level(3, 3)], [0; 4]);
         assert_eq!(
             [level(5, 5), level(2, 6), level(5, 2), level(0, 0)],
             [100; 4]

@@ -1,4 +1,4 @@
-//! Shapes against Pillow (fixture `draw`), dilation and erosion against OpenCV (fixture `morphology`).
+//! Shapes against Pillow (fixture `draw`), dilation and erosion against `OpenCV` (fixture `morphology`).
 
 use std::path::Path;
 

@@ -9,6 +9,7 @@ use crate::ledger::csv_lines;
 use crate::outcome::Outcome;
 use crate::reader::{Batch, current_batches};
 use crate::row::{DatasetName, Measurement, Row, Stage, number};
+use crate::sets::SetScore;
 
 const COLUMNS: [&str; 15] = [
     "model",
@@ -51,7 +52,7 @@ pub struct AggregateRow {
     pub convention: String,
     /// The different notes of the rows, sorted and joined by `; `.
     pub note: String,
-    /// Samples that have a value; for the score of a set, [`SetScore::n`](crate::SetScore::n).
+    /// Samples that have a value; for the score of a set, [`SetScore::n`].
     pub n: usize,
     /// Samples that the stage attempted for this model and that have none: empty, failed, or failed before it. 0 for the
     /// score of a set, which has no samples of its own.
@@ -59,7 +60,7 @@ pub struct AggregateRow {
     /// Mean of the `n` values, or the score of the set; `None` without any.
     pub mean: Option<f64>,
     /// Standard deviation of the `n` values, with `n - 1`, `None` for fewer than two; for the score of a set,
-    /// [`SetScore::sd`](crate::SetScore::sd).
+    /// [`SetScore::sd`].
     pub sd: Option<f64>,
 }
 
@@ -92,9 +93,16 @@ pub fn aggregate(samples_csv: &Path) -> Result<Vec<AggregateRow>, ResultsError> 
     Ok(groups.into_iter().map(row).collect())
 }
 
-/// Puts rows of several sources in the order of [`aggregate`].
-pub(crate) fn sort(rows: &mut [AggregateRow]) {
+/// The ledger `samples_csv` summed up, and the scores of sets of a run over `dataset`, in the order of [`aggregate`].
+pub(crate) fn aggregate_with_sets(
+    samples_csv: &Path,
+    sets: &[SetScore],
+    dataset: &DatasetName,
+) -> Result<Vec<AggregateRow>, ResultsError> {
+    let mut rows = aggregate(samples_csv)?;
+    rows.extend(sets.iter().map(|score| score.row(dataset)));
     rows.sort_by_cached_key(Group::of_summary);
+    Ok(rows)
 }
 
 pub(crate) fn write_aggregate(path: &Path, rows: &[AggregateRow]) -> Result<(), ResultsError> {

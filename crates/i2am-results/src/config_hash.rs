@@ -73,6 +73,25 @@ impl ConfigHashes {
         }
     }
 
+    /// The settings of `now`, whose hashes these are, that differ from those of `was`; none exactly when all hashes are equal.
+    pub(crate) fn differences_from(&self, earlier: &Self, [was, now]: [&Value; 2]) -> Vec<String> {
+        let mut found = Vec::new();
+        for stage in Stage::ALL {
+            let [old, new] = [earlier, self].map(|hashes| hashes.of_stage(stage));
+            if old.hash == new.hash {
+                continue;
+            }
+            let settings = new.differences(was, now);
+            if settings.is_empty() {
+                // The program has since come to count other settings.
+                let (old, new) = (&old.hash, &new.hash);
+                found.push(format!("settings of stage `{stage}`: {old}, now {new}"));
+            }
+            found.extend(settings);
+        }
+        found
+    }
+
     /// That of `stage`.
     pub fn of_stage(&self, stage: Stage) -> &ConfigHash {
         match stage {

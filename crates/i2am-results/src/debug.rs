@@ -68,20 +68,26 @@ pub fn read_debug(path: &Path) -> Result<Vec<DebugRow>, ResultsError> {
 ///
 /// # Errors
 /// A file that cannot be written.
+///
+/// # Panics
+/// Never: the fields are plain, and memory takes them.
 pub fn write_debug(path: &Path, rows: &[DebugRow]) -> Result<(), ResultsError> {
+    if let Some(folder) = path.parent() {
+        i2am_files::create_dir(folder)?;
+    }
+    Ok(i2am_files::write_atomic(path, to_csv(rows))?)
+}
+
+fn to_csv(rows: &[DebugRow]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
         writer
             .serialize(row)
             .expect("plain fields can be written to memory");
     }
-    let bytes = writer
+    writer
         .into_inner()
-        .expect("memory takes what is written to it");
-    if let Some(folder) = path.parent() {
-        i2am_files::create_dir(folder)?;
-    }
-    Ok(i2am_files::write_atomic(path, bytes)?)
+        .expect("memory takes what is written to it")
 }
 
 #[cfg(test)]

@@ -36,10 +36,10 @@ pub enum ResultsError {
         path: PathBuf,
     },
 
-    /// A manifest written by a version of this program that stores something else.
+    /// A manifest or baseline written by a version of this program that stores something else.
     #[error("{}: expected schema_version {expected}, found {found}", .path.display())]
     SchemaVersion {
-        /// The manifest.
+        /// The file.
         path: PathBuf,
         /// The version that this program reads and writes.
         expected: u32,
@@ -104,6 +104,19 @@ pub enum ResultsError {
         problem: String,
     },
 
+    /// A table that is computed from the ledger and cannot be read.
+    #[error("{}: line {line}: {problem}; run the stage `{stage}` again", .path.display())]
+    DamagedTable {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: u64,
+        /// What was expected and found.
+        problem: String,
+        /// The stage that writes it.
+        stage: &'static str,
+    },
+
     /// A score that is NaN or infinite; it must be recorded as empty or failed, with a reason.
     #[error("a result must be finite, found {value}")]
     NotFinite {
@@ -144,6 +157,59 @@ pub enum ResultsError {
         sample_id: String,
     },
 
+    /// A file that is no baseline, or was edited into something that cannot be compared with.
+    #[error("{}: not a baseline: {problem}", .path.display())]
+    BaselineFormat {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        problem: String,
+    },
+
+    /// A run that a baseline says nothing about.
+    #[error("the run cannot be compared with the baseline, since they differ in {}", listed(.differences))]
+    NotComparable {
+        /// What differs, one entry for each, as `model.0.sampler.steps: 50, now 20`.
+        differences: Vec<String>,
+    },
+
+    /// A folder that does not belong to the run that is put together.
+    #[error("{}: no part of the same run as {}, since they differ in {}", .path.display(), .first.display(), listed(.differences))]
+    NotOneRun {
+        /// The folder.
+        path: PathBuf,
+        /// The first folder, which says what the run is.
+        first: PathBuf,
+        /// As [`ResultsError::NotComparable`].
+        differences: Vec<String>,
+    },
+
+    /// Two parts of a run have the same sample with other results.
+    #[error(
+        "sample `{sample_id}` of model `{model}` is in {} and in {}, with another {what}",
+        .first.display(),
+        .second.display()
+    )]
+    Disagree {
+        /// The model.
+        model: String,
+        /// The sample.
+        sample_id: String,
+        /// One folder.
+        first: PathBuf,
+        /// The other folder.
+        second: PathBuf,
+        /// What differs.
+        what: String,
+    },
+
+    /// A folder to be put together with others is also where the result should go.
+    #[error("{}: both a part of the run and the folder to merge into", .path.display())]
+    MergeIntoPart {
+        /// The folder.
+        path: PathBuf,
+    },
+
     /// The parquet file could not be encoded.
     #[error("{}: cannot encode parquet: {problem}", .path.display())]
     Parquet {
@@ -152,4 +218,16 @@ pub enum ResultsError {
         /// What the encoder says.
         problem: String,
     },
+}
+
+/// Differences that a message names; the first few show what happened.
+const SHOWN: usize = 5;
+
+fn listed(differences: &[String]) -> String {
+    let shown = &differences[..differences.len().min(SHOWN)];
+    let more = match differences.len() - shown.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    shown.join("; ") + &more
 }

@@ -10,6 +10,7 @@
 //! | `sets.json` | [`SetScore`]s: what only a whole set of pictures has, such as FID |
 //! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples, and the scores of sets |
 //! | `debug/<model>.csv` | [`DebugRow`]s: heads of layers by their score |
+//! | `correlations.csv` | [`CorrelationRow`]s: how the scores go with the metrics |
 //! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
 //!
 //! # A killed run goes on where it stopped
@@ -23,6 +24,11 @@
 //! A sample that failed may be appended once more; its later rows count, and [`RunFolder::finish`] removes the earlier
 //! ones from the ledger.
 //!
+//! # Shards
+//!
+//! Parts of one run that were computed in several folders are put together by [`merge`]; the result is the folder of a run
+//! like any other.
+//!
 //! # Settings that change
 //!
 //! Each row carries the [`ConfigHash`] of its stage. Settings that would give other pictures are refused, because nothing
@@ -30,18 +36,25 @@
 //! folder is opened and before one is appended; so `samples.csv` never holds one stage under two settings, whenever it
 //! is read.
 //!
+//! # Baselines
+//!
+//! A [`Baseline`] keeps the scores of a run in a small file, and how far they may move; [`Baseline::compare`] tells what moved.
+//!
 //! # Missing is empty
 //!
 //! A value that could not be computed is an empty cell (null in parquet) with a status and a reason. [`Outcome`] cannot
 //! hold NaN, infinity or a missing value without a reason.
 
 mod aggregate;
+mod baseline;
 mod config_hash;
+mod correlations;
 mod debug;
 mod error;
 mod ledger;
 mod lock;
 mod manifest;
+mod merge;
 mod outcome;
 mod parquet;
 mod paths;
@@ -51,13 +64,19 @@ mod run_folder;
 mod sets;
 
 pub use aggregate::{AggregateRow, aggregate};
+pub use baseline::{
+    BASELINE_SCHEMA_VERSION, Baseline, Better, Bound, Change, Comparison, Score, Snapshot,
+    Tolerance, Verdict,
+};
 pub use config_hash::{ConfigHash, ConfigHashes};
+pub use correlations::{CorrelationRow, Unit, read_correlations};
 pub use debug::{DebugRow, read_debug, write_debug};
 pub use error::ResultsError;
 pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};
+pub use merge::{Merged, merge};
 pub use outcome::{Outcome, Status};
 pub use paths::RunPaths;
 pub use reader::read_rows;
 pub use row::{COLUMNS, DatasetName, Measurement, Row, SAMPLE, SampleResult, Stage};
-pub use run_folder::{Failure, RunFolder};
+pub use run_folder::{Failure, RunFolder, read_aggregate};
 pub use sets::SetScore;

@@ -241,18 +241,13 @@ impl Manifest {
     }
 
     fn check_same_inputs(&self, start: &ManifestStart, dir: &Path) -> Result<(), ResultsError> {
-        let names: BTreeSet<&String> = self.inputs.keys().chain(start.inputs.keys()).collect();
-        for name in names {
-            let [found, expected] = [&self.inputs, &start.inputs].map(|inputs| inputs.get(name));
-            if found != expected {
-                let text = |hash: Option<&String>| hash.map_or("none".to_owned(), Clone::clone);
-                return Err(ResultsError::InputChanged {
-                    path: dir.to_owned(),
-                    name: name.clone(),
-                    expected: text(expected),
-                    found: text(found),
-                });
-            }
+        if let Some((name, found, expected)) = changed(&self.inputs, &start.inputs).first() {
+            return Err(ResultsError::InputChanged {
+                path: dir.to_owned(),
+                name: (*name).to_owned(),
+                expected: (*expected).to_owned(),
+                found: (*found).to_owned(),
+            });
         }
         Ok(())
     }
@@ -263,6 +258,19 @@ fn changes(stage: Stage, was: &Value, now: &Value, hashes: &ConfigHashes) -> Str
     let changes = hashes.of_stage(stage).differences(was, now).into_iter();
     let shown = changes.take(SHOWN_CHANGES);
     shown.flat_map(|change| ["; ".to_owned(), change]).collect()
+}
+
+/// Names whose values differ, `none` standing for an absent one.
+pub(crate) fn changed<'a>(
+    old: &'a BTreeMap<String, String>,
+    new: &'a BTreeMap<String, String>,
+) -> Vec<(&'a str, &'a str, &'a str)> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let pair = |name: &'a String| {
+        let [was, now] = [old, new].map(|map| map.get(name).map_or("none", String::as_str));
+        (was != now).then_some((name.as_str(), was, now))
+    };
+    names.into_iter().filter_map(pair).collect()
 }
 
 /// Whether `path` is a manifest of any version, so that the folder around it is one of ours.

@@ -67,6 +67,26 @@ impl RunPaths {
         self.dir.join("aggregate.csv")
     }
 
+    /// `correlations.csv`, written by the stage `correlate`.
+    pub fn correlations(&self) -> PathBuf {
+        self.dir.join("correlations.csv")
+    }
+
+    /// The folder of tables.
+    pub fn tables(&self) -> PathBuf {
+        self.dir.join("tables")
+    }
+
+    /// The folder of plots.
+    pub fn plots(&self) -> PathBuf {
+        self.dir.join("plots")
+    }
+
+    /// `report.html`, the page.
+    pub fn page(&self) -> PathBuf {
+        self.dir.join("report.html")
+    }
+
     /// Heads of layers by their score: `debug/<model>.csv`.
     pub fn debug(&self, model: &str) -> PathBuf {
         self.dir.join("debug").join(file_name(model) + ".csv")

@@ -42,6 +42,9 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// In the order in which they run.
+    pub const ALL: [Self; 3] = [Self::Generate, Self::Score, Self::Measure];
+
     /// As written in the files.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,9 +55,7 @@ impl Stage {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Generate, Self::Score, Self::Measure]
-            .into_iter()
-            .find(|stage| stage.as_str() == text)
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
     }
 }
 
@@ -231,7 +232,7 @@ pub(crate) fn number(value: f64) -> Cow<'static, str> {
     format!("{value:?}").into()
 }
 
-fn parse_outcome(value: &str, status: &str, reason: &str) -> Result<Outcome, String> {
+pub(crate) fn parse_outcome(value: &str, status: &str, reason: &str) -> Result<Outcome, String> {
     match Status::parse(status).ok_or_else(|| format!("unknown status `{status}`"))? {
         Status::Ok => value
             .parse()

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use i2am_files::{Action, FileError};
 
-use crate::aggregate::{AggregateRow, aggregate, sort, write_aggregate};
+use crate::aggregate::{AggregateRow, aggregate_with_sets, write_aggregate};
+use crate::correlations::{CorrelationRow, write_correlations};
 use crate::error::ResultsError;
 use crate::ledger::Ledger;
 use crate::lock::RunLock;
@@ -154,6 +155,7 @@ impl RunFolder {
     ///   [`SAMPLE`](crate::SAMPLE); a line break in a name; an empty model, sample or metric.
     /// - [`ResultsError::File`]: the disk is full. The sample does not count then, and may be appended again.
     pub fn append(&mut self, result: &SampleResult) -> Result<(), ResultsError> {
+        remove(self.paths.correlations())?;
         self.ledger.append(result)?;
         let sample = (result.model.clone(), result.sample_id.clone());
         self.untouched.remove(&sample);
@@ -168,23 +170,36 @@ impl RunFolder {
     /// finite; a line break in a name; an empty model or metric. Nothing is changed then.
     pub fn put_set_scores(&mut self, scores: Vec<SetScore>) -> Result<(), ResultsError> {
         let sets = replaced(&self.sets, scores)?;
+        if sets != self.sets {
+            remove(self.paths.correlations())?;
+        }
         let hash = self.manifest.config_hashes.measure.hash();
         write_sets(&self.paths.sets(), hash, &sets)?;
         self.sets = sets;
         Ok(())
     }
 
+    /// Writes `correlations.csv` with `rows` in the order given. It stands until a result is added to the run.
+    ///
+    /// # Errors
+    /// [`ResultsError::InvalidScore`]: a number that is not finite, a line break in a name, an empty metric.
+    pub fn put_correlations(&mut self, rows: &[CorrelationRow]) -> Result<(), ResultsError> {
+        write_correlations(&self.paths.correlations(), rows)
+    }
+
     /// What `aggregate.csv` says at the end: the samples so far summed up, and the scores of whole sets, sorted as by
-    /// [`aggregate`].
+    /// [`aggregate`](crate::aggregate).
     ///
     /// # Errors
     /// As [`read_rows`](crate::read_rows).
     pub fn aggregate(&self) -> Result<Vec<AggregateRow>, ResultsError> {
-        let mut rows = aggregate(&self.paths.samples_csv())?;
-        let dataset = &self.manifest.dataset;
-        rows.extend(self.sets.iter().map(|score| score.row(dataset)));
-        sort(&mut rows);
-        Ok(rows)
+        let Self {
+            paths,
+            manifest,
+            sets,
+            ..
+        } = self;
+        aggregate_with_sets(&paths.samples_csv(), sets, &manifest.dataset)
     }
 
     /// Counts over all sessions of the run so far.
@@ -231,6 +246,22 @@ impl RunFolder {
         self.manifest.write(&self.paths.manifest())?;
         Ok(&self.manifest)
     }
+}
+
+/// What [`RunFolder::aggregate`] gives, of a run that nobody needs to have open: finished, killed or still going on. Nothing is
+/// written.
+///
+/// # Errors
+/// As [`Manifest::read`] and [`read_rows`](crate::read_rows); [`ResultsError::Damaged`] for scores of sets that cannot be read.
+pub fn read_aggregate(paths: &RunPaths) -> Result<Vec<AggregateRow>, ResultsError> {
+    let manifest = Manifest::read(paths.manifest())?;
+    // Scores of other settings belong to no row of this run.
+    let sets = read_sets(&paths.sets(), manifest.config_hashes.measure.hash())?;
+    aggregate_with_sets(
+        &paths.samples_csv(),
+        &sets.unwrap_or_default(),
+        &manifest.dataset,
+    )
 }
 
 /// Refuses a folder that holds something but no run.

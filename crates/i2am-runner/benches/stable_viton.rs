@@ -152,9 +152,9 @@ fn stripes() -> Sample {
         mask: mask.clone(),
         reference: picture(2),
         reference_mask: Some(mask),
-        ground_truth: None,
         agnostic: Some(picture(3)),
         densepose: Some(picture(5)),
+        ..Sample::default()
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 const EDGES: &[(&str, &[&str])] = &[
     ("i2am-testkit", &[]),
     ("i2am-files", &[]),
+    ("i2am-stats", &[]),
     ("i2am-imaging", &["i2am-files"]),
     ("i2am-weights", &["i2am-files"]),
     ("i2am-results", &["i2am-files"]),
@@ -32,6 +33,16 @@ const EDGES: &[(&str, &[&str])] = &[
             "i2am-weights",
         ],
     ),
+    // Attribution, because the page makes maps from records under the convention of the run.
+    (
+        "i2am-report",
+        &[
+            "i2am-attribution",
+            "i2am-files",
+            "i2am-imaging",
+            "i2am-results",
+        ],
+    ),
     // The two programs wire whatever they need.
     ("i2am-zoo", LIBRARIES),
     ("bench", LIBRARIES),
@@ -45,8 +56,10 @@ const LIBRARIES: &[&str] = &[
     "i2am-imaging",
     "i2am-metrics",
     "i2am-nets",
+    "i2am-report",
     "i2am-results",
     "i2am-runner",
+    "i2am-stats",
     "i2am-weights",
 ];
 

@@ -1,4 +1,5 @@
 use anyhow::Result;
+use serde_json::json;
 
 use crate::cli::RunArgs;
 use crate::exit::Outcome;
@@ -7,6 +8,9 @@ use crate::progress;
 
 /// Everything but compute.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
+    if let Some(outcome) = super::correlate::check_config(args)? {
+        return Ok(outcome);
+    }
     let plan = Plan::of(args)?;
     plan.check()?;
     let models: Vec<&str> = plan
@@ -19,15 +23,27 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         .iter()
         .map(|stage| format!("{stage:?}").to_lowercase())
         .collect();
-    progress::print(&format!(
-        "would run {} for {} samples of {} ({}) with {} on {} into {}",
-        stages.join(", "),
-        plan.samples,
-        plan.dataset.name(),
-        plan.dataset.root().display(),
-        models.join(", "),
-        plan.device,
-        plan.output().display()
-    ))?;
+    let samples = plan.indices().count();
+    let text = if args.json {
+        json!({
+            "stages": stages, "samples": samples, "dataset": plan.dataset.name(), "root": plan.dataset.root(),
+            "models": models, "device": plan.device, "output": plan.output(),
+        })
+        .to_string()
+    } else {
+        format!(
+            "would run {} for {samples} samples of {} ({}) with {} on {} into {}",
+            stages.join(", "),
+            plan.dataset.name(),
+            plan.dataset.root().display(),
+            models.join(", "),
+            plan.device,
+            plan.output().display()
+        )
+    };
+    progress::print(&text)?;
+    if let Some(remark) = plan.dataset.remark().filter(|_| !args.json) {
+        progress::print(&remark)?;
+    }
     Ok(Outcome::Ok)
 }

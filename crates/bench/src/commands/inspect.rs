@@ -36,6 +36,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<Outcome> {
     }
     let dtype = formats.keys().cloned().collect::<Vec<_>>().join("+");
     let name = family.map(|family| family.info().name);
+    let alike = family.map_or(&[][..], |family| family.lookalikes(&checkpoint));
     if args.json {
         let LoadReport {
             missing,
@@ -46,11 +47,14 @@ pub(super) fn run(args: &InspectArgs) -> Result<Outcome> {
         let layout = checkpoint.layout();
         let object = json!({
             "family": name, "layout": layout, "parameters": parameters, "dtype": dtype,
-            "missing": missing, "unused": unused, "wrong": wrong,
+            "missing": missing, "unused": unused, "wrong": wrong, "alike": alike,
         });
         progress::print(&object.to_string())?;
     } else {
-        progress::print(&describe(&checkpoint, name, parameters, &dtype, &report))?;
+        let family = [&[name.unwrap_or("none that is known")][..], alike]
+            .concat()
+            .join(", or of the same networks ");
+        progress::print(&describe(&checkpoint, &family, parameters, &dtype, &report))?;
     }
     Ok(if name.is_some() && report.is_complete() {
         Outcome::Ok
@@ -61,7 +65,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<Outcome> {
 
 fn describe(
     checkpoint: &Checkpoint,
-    family: Option<&str>,
+    family: &str,
     parameters: u64,
     dtype: &str,
     report: &LoadReport,
@@ -70,7 +74,7 @@ fn describe(
         "{}\n  family      {}\n  layout      {}\n  numbers     {dtype}\n  parameters  {parameters}\n  tensors     {} used, \
          {} missing, {} wrong, {} unused",
         checkpoint.path().display(),
-        family.unwrap_or("none that is known"),
+        family,
         checkpoint.layout(),
         report.loaded,
         report.missing.len(),

@@ -3,7 +3,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use i2am_attribution::ConventionName;
 use i2am_datasets::DATASETS;
+use i2am_imacs::detection::{BaselineName, ProcedureName};
 use i2am_metrics::METRICS;
+use i2am_stats::Method;
 
 use crate::exit::Outcome;
 use crate::progress;
@@ -70,7 +72,23 @@ pub(super) fn run() -> Result<Outcome> {
                 "layer:NAME/head:H/time:K",
                 "one head of one layer in one group of steps (debug/MODEL.csv)",
             ),
+            ("iou", "detection: overlap of a box with the true one"),
+            ("box_found", "detection: whether a map has a box, 1 or 0"),
         ],
+    );
+    section(
+        "detection: boxes from maps",
+        ProcedureName::ALL
+            .iter()
+            .map(|name| (name.as_str(), name.description()))
+            .collect(),
+    );
+    section(
+        "detection: baselines",
+        BaselineName::ALL
+            .iter()
+            .map(|name| (name.as_str(), name.description()))
+            .collect(),
     );
     for metric in METRICS {
         let info = metric.info();
@@ -83,6 +101,13 @@ pub(super) fn run() -> Result<Outcome> {
                 .collect(),
         );
     }
+    section(
+        "statistics",
+        Method::ALL
+            .iter()
+            .map(|method| (method.as_str(), method.summary()))
+            .collect(),
+    );
     section(
         "conventions",
         ConventionName::ALL

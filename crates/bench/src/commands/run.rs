@@ -1,5 +1,6 @@
 use anyhow::Result;
-use i2am_results::RunFolder;
+use i2am_results::{AggregateRow, Manifest, RunFolder};
+use serde_json::{Value, json};
 
 use crate::cli::{RunArgs, StageName};
 use crate::exit::Outcome;
@@ -8,8 +9,14 @@ use crate::{progress, stages, table};
 
 /// Runs the stages in order; what an earlier run of the same configuration did is not done again.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
+    if let Some(outcome) = super::correlate::run_config(args)? {
+        return Ok(outcome);
+    }
     let plan = Plan::of(args)?;
     plan.check()?;
+    if plan.indices().next().is_none() {
+        tracing::warn!("no sample of {} is in this run", plan.samples);
+    }
     let mut folder = RunFolder::open(plan.output(), plan.manifest()?, plan.fresh)?;
     let done = run_stages(&plan, &mut folder);
     if let Err(error) = done {
@@ -17,10 +24,18 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         return Err(error);
     }
     folder.finish(Vec::new())?;
-    progress::print(&table::summary(&folder.aggregate()?))?;
-    let worst = stages::debug::worst(&plan, &folder)?;
-    if !worst.is_empty() {
-        progress::print(&table::worst(&worst))?;
+    if plan.stages.contains(&StageName::Report) {
+        stages::report::run(&plan, folder.paths())?;
+    }
+    let rows = folder.aggregate()?;
+    if args.json {
+        progress::print(&as_json(&plan, folder.manifest(), &rows).to_string())?;
+    } else {
+        progress::print(&table::summary(&rows))?;
+        let worst = stages::debug::worst(&plan, &folder)?;
+        if !worst.is_empty() {
+            progress::print(&table::worst(&worst))?;
+        }
     }
     let counts = folder.counts();
     tracing::info!(
@@ -37,6 +52,27 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
     })
 }
 
+fn as_json(plan: &Plan, manifest: &Manifest, rows: &[AggregateRow]) -> Value {
+    let Manifest {
+        name,
+        status,
+        counts,
+        warnings,
+        ..
+    } = manifest;
+    let score = |row: &AggregateRow| {
+        json!({
+            "model": row.model, "stage": row.stage.as_str(), "metric": row.metric, "version": row.version,
+            "convention": row.convention, "direction": row.direction, "level": row.level, "note": row.note,
+            "n": row.n, "missing": row.missing, "mean": row.mean, "sd": row.sd,
+        })
+    };
+    let scores: Vec<Value> = rows.iter().map(score).collect();
+    json!({
+        "name": name, "output": plan.output(), "status": status, "counts": counts, "warnings": warnings, "scores": scores,
+    })
+}
+
 fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     for stage in &plan.stages {
         match stage {
@@ -50,6 +86,9 @@ fn run_stages(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
                 stages::debug::run(plan, folder)?;
             }
             StageName::Measure => stages::measure::run(plan, folder)?,
+            StageName::Correlate => stages::correlate::run(plan, folder)?,
+            // Tells how the run ended, so it comes after its end.
+            StageName::Report => {}
         }
     }
     Ok(())

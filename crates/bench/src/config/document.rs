@@ -71,6 +71,11 @@ impl<'a> Document<'a> {
         &self.source.path
     }
 
+    /// Whether the top has `key`.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.root.contains_key(key)
+    }
+
     fn set(&mut self, set: &'a str) -> Result<()> {
         let (key, value) = set
             .split_once('=')

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction};
+use i2am_datasets::Part;
 use i2am_imacs::{CellScore, RankedCell, Ranking, score_cells};
 use i2am_imaging::read_rgb;
 use i2am_results::{DebugRow, RunFolder, Stage, Status, read_debug, write_debug};
@@ -23,13 +24,13 @@ pub(crate) fn run(plan: &Plan, folder: &RunFolder) -> Result<()> {
         return Ok(());
     }
     let hash = folder.manifest().config_hashes.score.hash();
-    let ids = &plan.dataset.ids()[..plan.samples];
+    let ids = plan.dataset.ids();
     for entry in &plan.models {
         let generated = |index: &usize| {
             let done = folder.done(Stage::Generate, &entry.name, &ids[*index]);
             done == Some(Status::Ok)
         };
-        let samples: Vec<usize> = (0..ids.len()).filter(generated).collect();
+        let samples: Vec<usize> = plan.indices().filter(generated).collect();
         let path = folder.paths().debug(&entry.name);
         let current =
             |row: &DebugRow| row.config_hash == hash && row.n + row.missing == samples.len();
@@ -75,7 +76,7 @@ fn rank(plan: &Plan, folder: &RunFolder, model: &str, samples: &[usize]) -> [Ran
 }
 
 fn scores(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<Scores> {
-    let sample = plan.dataset.load(index)?;
+    let sample = plan.dataset.load_present(index, &[Part::ReferenceMask])?;
     let path = folder.paths().attention(model, &sample.id);
     let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
     let image =

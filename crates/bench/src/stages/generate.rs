@@ -1,7 +1,7 @@
 //! First stage: pictures and attention records.
 
 use anyhow::{Context as _, Result};
-use i2am_datasets::Dataset;
+use i2am_datasets::{Dataset, Part};
 use i2am_results::{RunFolder, SampleResult, Stage, Status};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{Pipeline, Request};
@@ -16,14 +16,15 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     let device = models::device(&plan.device)?;
     for entry in &plan.models {
         let capture = models::capture(plan, &entry.name);
-        let ids = &plan.dataset.ids()[..plan.samples];
+        let ids = plan.dataset.ids();
         let done = |id: &String| folder.done(Stage::Generate, &entry.name, id) == Some(Status::Ok);
-        let left: Vec<usize> = (0..ids.len()).filter(|&index| !done(&ids[index])).collect();
+        let wanted = plan.indices().count();
+        let left: Vec<usize> = plan.indices().filter(|&index| !done(&ids[index])).collect();
         if left.is_empty() {
             continue;
         }
-        let bar = progress::bar(&entry.name, ids.len() as u64)
-            .with_position((ids.len() - left.len()) as u64);
+        let bar =
+            progress::bar(&entry.name, wanted as u64).with_position((wanted - left.len()) as u64);
         let pipeline = entry
             .model
             .load(device)
@@ -35,6 +36,7 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             let model = Loaded {
                 name: &entry.name,
                 pipeline: pipeline.as_ref(),
+                needs: entry.model.needs(),
                 capture: &capture,
             };
             let result = model.sample(plan, folder, index, &mut |step| {
@@ -55,6 +57,7 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
 struct Loaded<'a> {
     name: &'a str,
     pipeline: &'a dyn Pipeline,
+    needs: &'a [Part],
     capture: &'a CaptureConfig,
 }
 
@@ -91,7 +94,14 @@ impl Loaded<'_> {
         index: usize,
         on_step: &mut dyn FnMut(usize),
     ) -> Result<()> {
-        let sample = dataset.load(index)?;
+        let mut parts = self.needs.to_vec();
+        // Attention to the garment is summed apart from the rest of the reference wherever the mask is known.
+        let mask = dataset.path(index, Part::ReferenceMask);
+        parts.extend(
+            mask.filter(|mask| mask.is_file())
+                .map(|_| Part::ReferenceMask),
+        );
+        let sample = dataset.load_parts(index, &parts)?;
         let noise = NoiseSource::Seeded {
             seed,
             dataset: dataset.name().to_owned(),

@@ -11,6 +11,7 @@ use i2am_metrics::{
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, SetScore, Stage, Status};
 use rayon::prelude::*;
 
+use crate::cli::Shard;
 use crate::config::Metrics;
 use crate::exit::usage;
 use crate::metrics::{default_cache, prepare, resources};
@@ -85,14 +86,15 @@ struct Loaded {
 
 impl Work<'_> {
     fn ids(&self) -> &[String] {
-        &self.plan.dataset.ids()[..self.plan.samples]
+        self.plan.dataset.ids()
     }
 
     /// Indices of the samples that have a picture.
     fn generated(&self, folder: &RunFolder) -> Vec<usize> {
         let done = |id: &String| folder.done(Stage::Generate, self.model, id) == Some(Status::Ok);
         let ids = self.ids();
-        (0..ids.len()).filter(|&index| done(&ids[index])).collect()
+        let wanted = self.plan.indices();
+        wanted.filter(|&index| done(&ids[index])).collect()
     }
 
     fn measure_samples(&self, folder: &mut RunFolder, metrics: &[Ready<'_>]) -> Result<()> {
@@ -140,7 +142,10 @@ impl Work<'_> {
     fn load(&self, folder: &RunFolder, index: usize) -> Result<Loaded> {
         let Sample {
             id, ground_truth, ..
-        } = self.plan.dataset.load(index)?;
+        } = self
+            .plan
+            .dataset
+            .load_present(index, &[Part::GroundTruth])?;
         let generated =
             read_rgb(folder.paths().image(self.model, &id)).context("the generated picture")?;
         let (width, height) = generated.dimensions();
@@ -168,6 +173,14 @@ impl Work<'_> {
         if metrics.is_empty() || indices.is_empty() {
             return Ok(());
         }
+        if let Some(Shard { index, count }) = self.plan.shard {
+            let reason =
+                format!("shard {index} of {count}: measured on the whole run, after `bench merge`");
+            let score = |(metric, _): &Ready<'_>| {
+                self.set_score(*metric, indices.len(), Outcome::empty(&reason))
+            };
+            return Ok(folder.put_set_scores(metrics.iter().map(score).collect())?);
+        }
         let images = indices
             .iter()
             .map(|&index| folder.paths().image(self.model, &self.ids()[index]))
@@ -194,17 +207,26 @@ impl Work<'_> {
                 }
             };
             scores.push(SetScore {
-                model: self.model.to_owned(),
-                metric: metric.info().name.to_owned(),
-                version: metric.info().version,
-                convention: metric.variant(),
                 note: notes.join("; "),
-                n: indices.len(),
-                outcome,
                 sd,
+                ..self.set_score(*metric, indices.len(), outcome)
             });
         }
         Ok(folder.put_set_scores(scores)?)
+    }
+
+    /// A score over `n` pictures that needs no remark.
+    fn set_score(&self, metric: &dyn Configured, n: usize, outcome: Outcome) -> SetScore {
+        SetScore {
+            model: self.model.to_owned(),
+            metric: metric.info().name.to_owned(),
+            version: metric.info().version,
+            convention: metric.variant(),
+            note: String::new(),
+            n,
+            outcome,
+            sd: None,
+        }
     }
 
     /// The real picture of every sample: its ground truth, else the picture that was inpainted.

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use i2am_datasets::Part;
+use anyhow::{Context as _, Result, bail};
 use i2am_runner::RunnerError;
 use i2am_runner::capture::{CaptureConfig, InterveneConfig};
 use i2am_runner::families::{FAMILIES, Model, family};
@@ -25,6 +24,12 @@ pub(crate) struct ModelEntry {
 }
 
 impl ModelEntry {
+    /// Its name and family, for messages.
+    fn describe(&self) -> String {
+        let family = self.settings["family"].as_str().unwrap_or_default();
+        format!("model `{}` ({family})", self.name)
+    }
+
     /// The SHA-256 of every file of its checkpoint, by file name.
     pub(crate) fn hashes(&self) -> Result<Vec<(String, String)>> {
         let facts = self.model.check(None)?;
@@ -131,9 +136,13 @@ fn read_model<'a>(document: &Document<'a>, table: Table<'a>, base: &Path) -> Res
     })
 }
 
-/// Checks every model and adds the parts of a sample that they read.
-pub(crate) fn check_models(plan: &Plan, needs: &mut Vec<Part>) -> Result<()> {
+/// Checks every model, and that the data set has what each reads of every sample.
+///
+/// # Errors
+/// The first model that cannot work; else all files that are missing, by model and part.
+pub(crate) fn check_models(plan: &Plan) -> Result<()> {
     device(&plan.device)?;
+    let mut lacking = Vec::new();
     for entry in &plan.models {
         let capture = capture(plan, &entry.name);
         let facts = entry
@@ -147,9 +156,18 @@ pub(crate) fn check_models(plan: &Plan, needs: &mut Vec<Part>) -> Result<()> {
             entry.name,
             facts.steps
         );
-        needs.extend(entry.model.needs());
+        let needs = entry.model.needs();
+        let gaps = plan.dataset.gaps(needs).with_context(|| entry.describe())?;
+        lacking.extend(
+            gaps.into_iter()
+                .map(|gap| format!("{} needs {gap}", entry.describe())),
+        );
     }
-    Ok(())
+    match &lacking[..] {
+        [] => Ok(()),
+        [one] => bail!("{one}"),
+        several => bail!("the data set lacks files:\n  {}", several.join("\n  ")),
+    }
 }
 
 /// A setting that cannot work is the user's to mend; a checkpoint that does not fit is a failure.

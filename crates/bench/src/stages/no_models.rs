@@ -1,7 +1,6 @@
 //! Without libtorch a model is what an earlier run said of it: what it generated can be scored.
 
 use anyhow::Result;
-use i2am_datasets::Part;
 use i2am_results::{Manifest, RunPaths};
 use serde_json::Value;
 
@@ -77,7 +76,7 @@ impl Intervene {
 }
 
 /// There is nothing to check without a checkpoint's reader.
-pub(crate) fn check_models(_plan: &Plan, _needs: &mut Vec<Part>) -> Result<()> {
+pub(crate) fn check_models(_plan: &Plan) -> Result<()> {
     Err(usage(
         "this build has no libtorch, so it cannot generate; add `--stages score`",
     ))

@@ -8,6 +8,7 @@ use i2am_imaging::{
 };
 use i2am_results::RunPaths;
 
+use super::detection::{BoxPicture, Detected};
 use super::specific::SpecificMap;
 use crate::plan::Plan;
 
@@ -18,7 +19,13 @@ const MAPS: CellSize = CellSize::Height(128);
 const HOLE: [u8; 3] = [128; 3];
 
 /// A map laid over its picture.
-type Overlay = (Direction, Level, RgbImage);
+struct Overlay {
+    direction: Direction,
+    level: Level,
+    one_token: bool,
+    picture: RgbImage,
+}
+
 type LevelFilter = fn(&Level) -> bool;
 
 /// The pictures of one sample.
@@ -28,6 +35,8 @@ pub(super) struct Pictures<'a> {
     pub(super) model: &'a str,
     pub(super) sample: &'a Sample,
     pub(super) image: &'a RgbImage,
+    /// Boxes read off the maps, where that is the task.
+    pub(super) detected: Option<&'a Detected>,
 }
 
 impl Pictures<'_> {
@@ -56,6 +65,7 @@ impl Pictures<'_> {
         } else {
             Vec::new()
         };
+        let boxes = self.boxes(&overlays);
         let folder = self.paths.maps(self.model, &self.sample.id);
         // Levels that only an earlier convention had would stay among the new ones.
         if folder.is_dir() {
@@ -67,18 +77,42 @@ impl Pictures<'_> {
             }
         }
         if settings.overlays {
-            for (direction, level, picture) in &overlays {
+            for Overlay {
+                direction,
+                level,
+                picture,
+                ..
+            } in &overlays
+            {
                 let name = level.to_string().replace(':', "-");
                 write_png_rgb(folder.join(format!("{direction}.{name}.png")), picture)?;
+            }
+            for BoxPicture { file, picture, .. } in &boxes {
+                write_png_rgb(folder.join(format!("{file}.png")), picture)?;
             }
         }
         if settings.grid {
             write_png_rgb(
                 self.paths.grid(self.model, &self.sample.id),
-                &sheet(self.model, self.sample, self.image, &overlays),
+                &sheet(self.model, self.sample, self.image, &overlays, boxes),
             )?;
         }
         Ok(())
+    }
+
+    /// The boxes drawn over the overlay of the map that each was read off.
+    fn boxes(&self, overlays: &[Overlay]) -> Vec<BoxPicture> {
+        let Some(detected) = self.detected else {
+            return Vec::new();
+        };
+        detected.pictures(self.image, |name| {
+            let of_level = |overlay: &&Overlay| {
+                overlay.direction == Direction::ReferenceToGenerated
+                    && overlay.level.to_string() == name
+            };
+            let overlay = overlays.iter().find(of_level);
+            overlay.map(|overlay| &overlay.picture)
+        })
     }
 
     fn overlays(&self, record: &AttentionRecord, reference: &RgbImage) -> Vec<Overlay> {
@@ -90,9 +124,13 @@ impl Pictures<'_> {
                 Direction::GeneratedToReference => reference,
             };
             for level in levels(record, &plan.config.convention, direction) {
-                if let Some(map) = attribution(plan, record, direction, &level, base) {
-                    let picture = overlay(base, &map, settings.colors, settings.strength);
-                    overlays.push((direction, level, picture));
+                if let Some((map, one_token)) = attribution(plan, record, direction, &level, base) {
+                    overlays.push(Overlay {
+                        direction,
+                        level,
+                        one_token,
+                        picture: overlay(base, &map, settings.colors, settings.strength),
+                    });
                 }
             }
         }
@@ -100,27 +138,28 @@ impl Pictures<'_> {
     }
 }
 
-/// The map as it is scored, without a mask; none where there is no map.
+/// The map as it is scored, without a mask, and whether it is of one token; none where there is no map.
 fn attribution(
     plan: &Plan,
     record: &AttentionRecord,
     direction: Direction,
     level: &Level,
     base: &RgbImage,
-) -> Option<Plane> {
+) -> Option<(Plane, bool)> {
     let convention = &plan.config.convention;
     let map = attribution_map(record, convention, direction, level).ok()?;
-    Some(normalise(
-        &map.plane,
-        convention,
-        direction,
-        base.height() as usize,
-        base.width() as usize,
-        None,
-    ))
+    let [height, width] = [base.height(), base.width()].map(|length| length as usize);
+    let attribution = normalise(&map.plane, convention, direction, height, width, None);
+    Some((attribution, map.one_token))
 }
 
-fn sheet(model: &str, sample: &Sample, image: &RgbImage, overlays: &[Overlay]) -> RgbImage {
+fn sheet(
+    model: &str,
+    sample: &Sample,
+    image: &RgbImage,
+    overlays: &[Overlay],
+    boxes: Vec<BoxPicture>,
+) -> RgbImage {
     let mut grid = PictureGrid::new();
     let mut inputs = vec![
         Cell::new("to inpaint", with_hole(sample)),
@@ -133,12 +172,20 @@ fn sheet(model: &str, sample: &Sample, image: &RgbImage, overlays: &[Overlay]) -
             .clone()
             .map(|truth| Cell::new("ground truth", truth)),
     );
-    let unified = |(direction, level, picture): &Overlay| {
-        (*level == Level::Unified)
-            .then(|| Cell::new(format!("{direction} unified"), picture.clone()))
+    let unified = |map: &Overlay| {
+        (map.level == Level::Unified).then(|| {
+            let caption = format!("{} unified{}", map.direction, mark(map.one_token));
+            Cell::new(caption, map.picture.clone())
+        })
     };
     inputs.extend(overlays.iter().filter_map(unified));
     grid.row(format!("{model}, sample {}", sample.id), INPUTS, inputs);
+    if !boxes.is_empty() {
+        let cells = boxes
+            .into_iter()
+            .map(|drawn| Cell::new(drawn.caption, drawn.picture));
+        grid.row(Detected::LEGEND, MAPS, cells);
+    }
     for direction in Direction::ALL {
         let titles: [(&str, LevelFilter); 3] = [
             ("time groups, noisiest first", |level| {
@@ -150,19 +197,24 @@ fn sheet(model: &str, sample: &Sample, image: &RgbImage, overlays: &[Overlay]) -
             }),
         ];
         for (title, wanted) in titles {
-            let cell =
-                |(_, level, picture): &Overlay| Cell::new(level.to_string(), picture.clone());
-            let cells: Vec<Cell> = overlays
+            let shown = overlays
                 .iter()
-                .filter(|(d, level, _)| *d == direction && wanted(level))
-                .map(cell)
-                .collect();
+                .filter(|map| map.direction == direction && wanted(&map.level));
+            let one_token = shown.clone().any(|map| map.one_token);
+            let cell = |map: &Overlay| Cell::new(map.level.to_string(), map.picture.clone());
+            let cells: Vec<Cell> = shown.map(cell).collect();
             if !cells.is_empty() {
-                grid.row(format!("{direction}: {title}"), MAPS, cells);
+                let title = format!("{direction}: {title}{}", mark(one_token));
+                grid.row(title, MAPS, cells);
             }
         }
     }
     grid.render()
+}
+
+/// What belongs to every map of a layer that sees the reference as one pooled token.
+fn mark(one_token: bool) -> &'static str {
+    if one_token { " (one-token)" } else { "" }
 }
 
 /// The picture with its hole in grey.

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction, Level, levels};
+use i2am_datasets::Part;
 use i2am_imacs::{ImacsError, NoScore, score};
 use i2am_imaging::{Plane, read_rgb};
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 
 use super::masks::Masks;
 use super::pictures::Pictures;
-use super::specific;
+use super::{detection, specific};
 use crate::plan::Plan;
 use crate::progress;
 
@@ -17,17 +18,21 @@ use crate::progress;
 pub(super) const VERSION: u32 = 2;
 /// Why there is no score over the reference.
 pub(super) const NO_REFERENCE_MASK: &str = "the data set has no reference mask";
+/// The row that says which part of the picture is to be repainted, 0 to 1: a likely cause of high IMACS and of good metrics alike.
+const MASK_AREA: &str = "mask_area";
+const MASK_AREA_VERSION: u32 = 1;
 /// Samples scored side by side before their rows are written.
 pub(super) const BATCH: usize = 16;
 
 /// Scores every generated sample that is not scored yet.
 pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
-    let ids = &plan.dataset.ids()[..plan.samples];
+    let ids = plan.dataset.ids();
     for entry in &plan.models {
         let generated =
             |id: &String| folder.done(Stage::Generate, &entry.name, id) == Some(Status::Ok);
         let scored = |id: &String| folder.done(Stage::Score, &entry.name, id) == Some(Status::Ok);
-        let left: Vec<usize> = (0..ids.len())
+        let left: Vec<usize> = plan
+            .indices()
             .filter(|&i| generated(&ids[i]) && !scored(&ids[i]))
             .collect();
         let bar = progress::bar(&format!("{}: scores", entry.name), left.len() as u64);
@@ -67,7 +72,8 @@ fn sample(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> SampleR
 }
 
 fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<Vec<Measurement>> {
-    let sample = plan.dataset.load(index)?;
+    let shown = [Part::ReferenceMask, Part::GroundTruth];
+    let sample = plan.dataset.load_present(index, &shown)?;
     let path = folder.paths().attention(model, &sample.id);
     let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
     let image =
@@ -77,7 +83,14 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
     let mut rows = Vec::new();
     for direction in Direction::ALL {
         let mask = masks.of_direction(direction);
+        if let (Direction::ReferenceToGenerated, Some(mask)) = (direction, mask) {
+            rows.push(mask_area(mask));
+        }
         rows.extend(score_direction(plan, &record, direction, mask));
+    }
+    let mut detected = detection::detect(plan, &record, &sample, index, size)?;
+    if let Some(detected) = &mut detected {
+        rows.append(&mut detected.rows);
     }
     let specific = specific::maps(plan, &record, &masks);
     rows.extend(specific::rows(plan, &specific, &masks));
@@ -87,6 +100,7 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
         model,
         sample: &sample,
         image: &image,
+        detected: detected.as_ref(),
     };
     pictures.write(&record, &specific)?;
     Ok(rows)
@@ -97,6 +111,18 @@ pub(super) fn metric_of(direction: Direction) -> &'static str {
     match direction {
         Direction::ReferenceToGenerated => "imacs_g",
         Direction::GeneratedToReference => "imacs_r",
+    }
+}
+
+fn mask_area(mask: &Plane) -> Measurement {
+    Measurement {
+        direction: String::new(),
+        level: String::new(),
+        metric: MASK_AREA.to_owned(),
+        version: MASK_AREA_VERSION,
+        outcome: Outcome::ok(mask.mean()).unwrap_or_else(Outcome::failed),
+        convention: String::new(),
+        note: String::new(),
     }
 }
 

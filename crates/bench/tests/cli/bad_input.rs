@@ -1,6 +1,6 @@
 //! Bad input: one clear line, the right exit code, nothing lost.
 
-use crate::common::{SYNTH, run, write_config};
+use crate::common::{SYNTH, root, run, write_config};
 use i2am_imaging::{GrayImage, write_png_gray};
 
 /// Runs `args` on a fresh configuration over the synthetic set and expects `code` and every one of `words`.
@@ -139,6 +139,104 @@ fn missing_file_in_a_viton_hd_folder_is_found_before_the_run() {
     assert!(!folder.path().join("out").exists(), "nothing was started");
 }
 
+/// The committed configuration with a second model of another family on the same small networks.
+fn with_dci_vton(folder: &std::path::Path, dataset: &str, data: &str) {
+    write_config(folder, dataset);
+    let path = folder.join("run.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let checkpoint = root().join("datasets/zoo/paint-by-example");
+    let model = format!(
+        "[[model]]\nname = \"dci\"\nfamily = \"dci-vton\"\ncheckpoint = \"{}\"\ndata = \"{data}\"\nsize = [128, 128]\n\
+         [model.sampler]\nkind = \"plms\"\nsteps = 2\n\n[attribution]",
+        checkpoint.display()
+    );
+    let text = text.replace("[attribution]", &model);
+    i2am_files::write_atomic(path, text).unwrap();
+}
+
+/// A folder good for one model may lack something for another: everything that is missing is told at once, by model.
+#[test]
+fn missing_parts_are_told_by_model_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    with_dci_vton(folder.path(), "kind = \"viton-hd\"\nroot = \"set\"", "v1");
+    let args = ["synth", "--out", "set", "--count", "2", "--seed", "5"];
+    let (code, text) = run(folder.path(), &args);
+    assert_eq!(code, 0, "{text}");
+    let test = folder.path().join("set/test");
+    let check = |code: i32, words: &[&str]| {
+        expect(
+            folder.path(),
+            &["check", "--config", "run.toml"],
+            code,
+            words,
+        );
+    };
+    check(0, &["pbe, dci"]);
+    std::fs::remove_dir_all(test.join("image-parse-agnostic-v3.2")).unwrap();
+    let one = "model `dci` (dci-vton) needs part `agnostic_parse`: 2 of 2 files missing, first set/test/image-parse-agnostic-v3.2/00000_00.png";
+    check(1, &[one]);
+    std::fs::remove_file(test.join("cloth-warp/00001_00.jpg")).unwrap();
+    std::fs::remove_file(test.join("cloth/00001_00.jpg")).unwrap();
+    check(
+        1,
+        &[
+            one,
+            "model `pbe` (paint-by-example) needs part `reference`: 1 of 2 files missing, first set/test/cloth/00001_00.jpg",
+            "model `dci` (dci-vton) needs part `reference`: 1 of 2",
+            "model `dci` (dci-vton) needs part `warped`: 1 of 2 files missing, first set/test/cloth-warp/00001_00.jpg",
+        ],
+    );
+    assert!(!folder.path().join("out").exists(), "nothing was started");
+}
+
+/// What no model of the run reads need not be there.
+#[test]
+fn a_folder_needs_only_what_the_models_read() {
+    let folder = tempfile::tempdir().unwrap();
+    with_dci_vton(folder.path(), "kind = \"viton-hd\"\nroot = \"set\"", "v2");
+    let args = ["synth", "--out", "set", "--count", "1", "--seed", "5"];
+    assert_eq!(run(folder.path(), &args).0, 0);
+    let test = folder.path().join("set/test");
+    for unread in [
+        "image-parse-agnostic-v3.2",
+        "image-densepose",
+        "agnostic-v3.2",
+        "unpaired-cloth-warp",
+    ] {
+        std::fs::remove_dir_all(test.join(unread)).unwrap();
+    }
+    // Read by no model of the run, so that damage does no harm.
+    i2am_files::write_atomic(test.join("image-densepose/00000_00.jpg"), "no picture").unwrap();
+    expect(
+        folder.path(),
+        &["--config", "run.toml"],
+        0,
+        &["dci", "imacs_g"],
+    );
+    let picture = folder.path().join("out/images/dci/00000_00.png");
+    let picture = i2am_imaging::read_rgb(picture).unwrap();
+    assert_eq!(picture.dimensions(), (96, 128));
+    assert!(
+        folder
+            .path()
+            .join("out/attention/dci/00000_00.safetensors")
+            .is_file()
+    );
+}
+
+#[test]
+fn unpaired_runs_read_the_unpaired_garments() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = "kind = \"viton-hd\"\nroot = \"set\"\npairing = \"unpaired\"";
+    with_dci_vton(folder.path(), dataset, "v1");
+    let args = ["synth", "--out", "set", "--count", "2", "--seed", "5"];
+    assert_eq!(run(folder.path(), &args).0, 0);
+    std::fs::remove_dir_all(folder.path().join("set/test/cloth-warp")).unwrap();
+    expect(folder.path(), &["--config", "run.toml"], 0, &["dci"]);
+    let picture = folder.path().join("out/images/dci/00000_00_00001_00.png");
+    assert!(picture.is_file());
+}
+
 #[test]
 fn unwritable_output_is_found_before_the_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -182,7 +280,7 @@ fn empty_mask_has_an_empty_score_with_a_reason() {
         .lines()
         .filter(|row| row.contains(",unified,imacs_g,"))
         .collect();
-    assert!(unified[0].contains(",imacs_g,1,,empty,"), "{}", unified[0]);
+    assert!(unified[0].contains(",imacs_g,2,,empty,"), "{}", unified[0]);
     assert!(unified[1].contains(",ok,"), "{}", unified[1]);
     assert!(!rows.contains("NaN"));
 }
@@ -203,6 +301,6 @@ fn mask_of_another_size_fails_its_sample_and_no_other() {
     let rows = std::fs::read_to_string(folder.path().join("out/samples.csv")).unwrap();
     assert!(
         rows.lines()
-            .any(|row| row.contains(",00001,") && row.contains(",unified,imacs_g,1,"))
+            .any(|row| row.contains(",00001,") && row.contains(",unified,imacs_g,2,"))
     );
 }

@@ -9,6 +9,8 @@ fn list_names_everything_a_configuration_can_name() {
     let (code, text) = run(&root(), &["list"]);
     assert_eq!(code, 0);
     for name in [
+        #[cfg(feature = "torch")]
+        "dci-vton",
         "viton-hd",
         "manifest",
         "synth",
@@ -16,6 +18,11 @@ fn list_names_everything_a_configuration_can_name() {
         "released-code",
         "paper",
         "imacs_g",
+        "iou",
+        "best-fit",
+        "ground-truth",
+        "coco-detection",
+        "spearman",
     ] {
         assert!(text.contains(name), "{name}");
     }
@@ -85,7 +92,7 @@ fn inspect_tells_family_and_tensors() {
     assert_eq!(object["family"], "paint-by-example");
     assert_eq!(object["layout"], "diffusers");
     assert_eq!(object["dtype"], "f16");
-    for faults in ["missing", "unused", "wrong"] {
+    for faults in ["missing", "unused", "wrong", "alike"] {
         assert_eq!(object[faults], serde_json::json!([]), "{faults}");
     }
 }

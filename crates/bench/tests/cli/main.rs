@@ -5,8 +5,18 @@
 mod bad_input;
 mod commands;
 mod common;
+#[cfg(feature = "torch")]
+mod compare;
+mod correlate;
+#[cfg(feature = "torch")]
+mod detection;
+#[cfg(feature = "torch")]
+mod levels;
 mod measure;
+mod report;
 #[cfg(feature = "torch")]
 mod resume;
+#[cfg(feature = "torch")]
+mod shards;
 #[cfg(feature = "torch")]
 mod stable_viton;

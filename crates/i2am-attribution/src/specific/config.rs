@@ -183,8 +183,14 @@ impl PlacesConfig {
             let positions = Positions::in_area(grid, *area);
             (format!("box:{}", joined(area)), positions)
         };
-        let mut places: Vec<_> = self.points.iter().map(point).collect();
-        places.extend(self.boxes.iter().map(area));
+        let mut places: Vec<(String, Positions)> = Vec::new();
+        let asked = self.points.iter().map(point);
+        for place in asked.chain(self.boxes.iter().map(area)) {
+            // What is written twice is one map.
+            if places.iter().all(|(name, _)| *name != place.0) {
+                places.push(place);
+            }
+        }
         let masked = mask.map(|mask| Positions::in_mask(grid, mask));
         match (self.mask, masked) {
             (MaskedPositions::Off, _) | (_, None) => {}

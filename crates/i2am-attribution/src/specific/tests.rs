@@ -133,7 +133,7 @@ fn what_is_asked_for_is_listed_by_layer_and_side() {
     let config = SpecificConfig {
         layers: vec!["*.0".to_owned(), "up_blocks.*".to_owned()],
         generated: PlacesConfig {
-            points: vec![[0.5, 0.25]],
+            points: vec![[0.5, 0.25], [0.5, 0.25]],
             boxes: vec![[0.0, 0.0, 1.0, 0.5]],
             mask: MaskedPositions::Each,
         },

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use i2am_results::{AggregateRow, Outcome, RunFolder, SetScore, Stage, Status};
+use i2am_results::{AggregateRow, Outcome, RunFolder, SetScore, Stage, Status, read_aggregate};
 
 use crate::common::{done, ok, open, start, start_with};
 
@@ -217,4 +217,18 @@ fn what_sets_json_cannot_hold_is_refused() {
     i2am_files::write_atomic(&path, &text).unwrap();
     let run = open(dir.path()).unwrap();
     assert_eq!(run.done(Stage::Measure, "pbe", "a"), None::<Status>);
+}
+
+#[test]
+fn a_reader_sees_what_the_run_that_goes_on_sees() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = open(dir.path()).unwrap();
+    run.append(&ok("a")).unwrap();
+    run.put_set_scores(vec![fid("pbe", "clean", 1.5)]).unwrap();
+    let paths = run.paths().clone();
+    let rows = run.aggregate().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(read_aggregate(&paths).unwrap(), rows);
+    drop(run);
+    assert_eq!(read_aggregate(&paths).unwrap(), rows);
 }

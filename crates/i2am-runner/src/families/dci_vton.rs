@@ -61,11 +61,6 @@ const NEEDS_V2: &[Part] = &[
 /// Tensors of a loss network that published files carry and nothing reads at inference: what tells them from Paint-by-Example's.
 const LOSS_NETWORK: &str = "vgg.";
 
-/// Whether a file of this family was named so by its own training.
-pub(super) fn carries_loss_network(checkpoint: &Checkpoint) -> bool {
-    checkpoint.has_in_file(LOSS_NETWORK)
-}
-
 impl Family for DciVton {
     fn info(&self) -> &'static FamilyInfo {
         &INFO
@@ -85,7 +80,7 @@ impl Family for DciVton {
     /// Paint-by-Example's.
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String> {
         inpainting::recognise(checkpoint)?;
-        if carries_loss_network(checkpoint) {
+        if checkpoint.has_in_file(LOSS_NETWORK) {
             Ok(())
         } else {
             Err(format!(

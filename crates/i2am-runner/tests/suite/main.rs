@@ -6,6 +6,7 @@ mod bad_input;
 mod capture_maps;
 mod common;
 mod dci_vton;
+mod dci_vton_data;
 mod intervene;
 mod loading;
 mod noise;

@@ -137,9 +137,9 @@ pub(crate) fn sample() -> Sample {
         mask: mask(8),
         reference: picture(101),
         reference_mask: Some(mask(4)),
-        ground_truth: None,
         agnostic: Some(picture(50)),
         densepose: Some(picture(77)),
+        ..Sample::default()
     }
 }
 

@@ -238,6 +238,22 @@ fn names_the_package_that_brings_pip() {
 }
 
 #[test]
+fn installs_no_browser_where_one_is() {
+    let machine = Machine::new();
+    for name in ["chromium", "chromedriver"] {
+        machine.fake_command(name, "exit 0");
+    }
+    machine.fake_command("apt-get", "echo apt-get was called >&2; exit 1");
+    let outcome = machine.setup(&["--browser"]);
+    outcome.succeeds();
+    assert!(
+        !outcome.stderr().contains("apt-get"),
+        "{}",
+        outcome.stderr()
+    );
+}
+
+#[test]
 fn refuses_unknown_arguments() {
     let machine = Machine::new();
     machine

@@ -57,11 +57,7 @@ impl Drawn {
             reference_mask: Some(drawn.garment_mask.clone()),
             agnostic: Some(drawn.agnostic),
             densepose: Some(drawn.densepose),
-            parse: None,
-            agnostic_parse: None,
-            pose: None,
-            warped: None,
-            warped_mask: None,
+            ..Sample::default()
         };
         Self {
             sample,

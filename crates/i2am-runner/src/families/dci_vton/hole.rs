@@ -88,7 +88,7 @@ impl<'a> Body<'a> {
         if hips == 0.0 {
             return Err("both hips are at one place, or neither was found");
         }
-        let middle = [0, 1].map(|axis| (right[axis] + left[axis]) / 2.0);
+        let middle = [0, 1].map(|axis| f64::midpoint(right[axis], left[axis]));
         let spread = |hip: [f64; 2]| {
             [0, 1].map(|axis| middle[axis] + (hip[axis] - middle[axis]) / hips * shoulders)
         };
@@ -104,7 +104,7 @@ impl<'a> Body<'a> {
     }
 
     fn found(&self, joint: Joint) -> bool {
-        self.at(joint) != [0.0; 2]
+        self.at(joint).iter().any(|&place| place != 0.0)
     }
 
     /// An ellipse around `centre`, half axes in units.

@@ -131,6 +131,11 @@ impl Inpainter {
         conditions: Conditions,
         request: Request<'_>,
     ) -> Result<Painted, RunnerError> {
+        let Request {
+            noise,
+            capture,
+            on_step,
+        } = request;
         let encoder = &self.networks.image_encoder;
         let token = encoder.forward(&self.to_network(&conditions.reference));
         let (context, conditional) = if is_guided(self.guidance) {
@@ -143,8 +148,7 @@ impl Inpainter {
             inpainting: Some(conditions.hole),
             reference: None,
         };
-        let recorder = request
-            .capture
+        let recorder = capture
             .map(|capture| Recorder::new(capture, conditional, wants, masks, self.steps()))
             .transpose()?;
         let mask = self.to_network(&conditions.latent_mask);
@@ -153,9 +157,9 @@ impl Inpainter {
             guidance: is_guided(self.guidance).then_some(self.guidance),
             fixed: Tensor::cat(&[conditions.surroundings, mask], 1),
             context: Context::pooled(context),
-            noise: request.noise,
+            noise,
             recorder,
-            on_step: request.on_step,
+            on_step,
         };
         let latent = self.sampler.sample(conditions.start, &mut denoiser)?;
         let recorder = denoiser.recorder.take();

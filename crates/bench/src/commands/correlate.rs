@@ -1,0 +1,353 @@
+//! Correlations of the columns of any table.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use i2am_stats::{Better, Correlation, Target};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cli::{CorrelateArgs, RunArgs};
+use crate::config::{Document, SCHEMA_VERSION, Source, Statistics};
+use crate::correlations::{self, Column, better};
+use crate::exit::{Outcome, usage};
+use crate::progress;
+use crate::{stages, suggest, table};
+
+/// Everything that is asked of a table.
+struct Question {
+    file: PathBuf,
+    x: Vec<String>,
+    y: Vec<String>,
+    lower: Vec<String>,
+    higher: Vec<String>,
+    statistics: Statistics,
+    footnotes: Vec<String>,
+}
+
+/// One correlation and how it is shown.
+pub(crate) struct Line {
+    pub(crate) x: String,
+    pub(crate) y: String,
+    pub(crate) covariates: Vec<String>,
+    pub(crate) better: Option<Better>,
+    pub(crate) found: Correlation,
+    pub(crate) p_holm: Option<f64>,
+}
+
+/// Correlates the columns that the command line names.
+pub(super) fn run(args: &CorrelateArgs) -> Result<Outcome> {
+    stages::use_threads(args.threads)?;
+    let question = if let Some(config) = &args.config {
+        let source = Source::read(config, &args.sets)?;
+        Question::of_config(&mut Document::parse_source(&source)?)?
+    } else {
+        Question::of_flags(args)?
+    };
+    question.answer(args.json)
+}
+
+/// The same for a configuration with a table, as `bench --config` takes it; `None` for any other.
+pub(super) fn run_config(args: &RunArgs) -> Result<Option<Outcome>> {
+    let Some(question) = asked(args)? else {
+        return Ok(None);
+    };
+    stages::use_threads(args.threads)?;
+    question.answer(false).map(Some)
+}
+
+/// Reads everything that such a configuration needs and computes nothing.
+pub(super) fn check_config(args: &RunArgs) -> Result<Option<Outcome>> {
+    let Some(question) = asked(args)? else {
+        return Ok(None);
+    };
+    let (names, columns) = question.columns()?;
+    progress::print(&format!(
+        "would correlate {} with {} over {} rows of {}",
+        names[..question.x.len()].join(", "),
+        names[question.x.len()..][..question.y.len()].join(", "),
+        columns.first().map_or(0, Vec::len),
+        question.file.display()
+    ))?;
+    Ok(Some(Outcome::Ok))
+}
+
+/// What the configuration asks of a table, if it has one.
+fn asked(args: &RunArgs) -> Result<Option<Question>> {
+    let source = Source::read(&args.config, &args.sets)?;
+    let mut document = Document::parse_source(&source)?;
+    if document.has("table") {
+        Question::of_config(&mut document).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// A configuration that correlates a table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Top {
+    schema_version: u32,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    table: TableConfig,
+    #[serde(rename = "statistics")]
+    _statistics: Option<serde::de::IgnoredAny>,
+}
+
+/// `[table]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableConfig {
+    file: PathBuf,
+    x: Vec<String>,
+    y: Vec<String>,
+    #[serde(default)]
+    lower: Vec<String>,
+    #[serde(default)]
+    higher: Vec<String>,
+    #[serde(default)]
+    footnotes: Vec<String>,
+}
+
+impl Question {
+    fn of_flags(args: &CorrelateArgs) -> Result<Self> {
+        let defaults = Statistics::default();
+        let methods = args.methods.iter().map(|method| method.as_str().to_owned());
+        let statistics = Statistics {
+            methods: if args.methods.is_empty() {
+                defaults.methods
+            } else {
+                methods.collect()
+            },
+            resamples: args.resamples,
+            permutations: args.permutations,
+            level: args.level,
+            seed: args.seed,
+            covariates: args.covariates.clone(),
+            levels: Vec::new(),
+        };
+        statistics
+            .settings()
+            .map_err(|problem| usage(format!("--{problem}")))?;
+        let Some(file) = args.table.clone() else {
+            unreachable!("clap asks for --table without --config")
+        };
+        Ok(Self {
+            file,
+            x: args.x.clone(),
+            y: args.y.clone(),
+            lower: args.lower.clone(),
+            higher: args.higher.clone(),
+            statistics,
+            footnotes: Vec::new(),
+        })
+    }
+
+    fn of_config(document: &mut Document<'_>) -> Result<Self> {
+        let Top {
+            schema_version,
+            table,
+            ..
+        } = document.parse_whole()?;
+        if schema_version != SCHEMA_VERSION {
+            return Err(document.refuse(&format!(
+                "schema_version: expected {SCHEMA_VERSION}, found {schema_version}"
+            )));
+        }
+        let given = document.take_top("statistics");
+        let has_covariates = given.as_ref().is_some_and(|table| {
+            table
+                .get_ref()
+                .as_table()
+                .is_some_and(|table| table.contains_key("covariates"))
+        });
+        let mut statistics = Statistics::read(document, given)?;
+        if !has_covariates {
+            // The default is a column of a run, which other tables need not have.
+            statistics.covariates.clear();
+        }
+        let base = document.path().parent().unwrap_or(Path::new(""));
+        Ok(Self {
+            file: base.join(table.file),
+            x: table.x,
+            y: table.y,
+            lower: table.lower,
+            higher: table.higher,
+            statistics,
+            footnotes: table.footnotes,
+        })
+    }
+
+    fn answer(&self, as_json: bool) -> Result<Outcome> {
+        let lines = self.lines()?;
+        let text = if as_json {
+            json!({ "correlations": lines.iter().map(Line::json).collect::<Vec<_>>() }).to_string()
+        } else {
+            table::correlated(&lines, self.statistics.level, &self.footnotes)
+        };
+        progress::print(&text)?;
+        Ok(Outcome::Ok)
+    }
+
+    /// The columns of x, of y and the covariates, with their names.
+    fn columns(&self) -> Result<(Vec<String>, Vec<Column>)> {
+        let table = TableFile::read(&self.file)?;
+        let sides = self.x.iter().chain(&self.y);
+        let names: Vec<String> = sides.chain(&self.statistics.covariates).cloned().collect();
+        let columns = names.iter().map(|name| table.column(name));
+        let columns = columns.collect::<Result<_>>()?;
+        Ok((names, columns))
+    }
+
+    fn lines(&self) -> Result<Vec<Line>> {
+        let (names, columns) = self.columns()?;
+        let covariates = &self.statistics.covariates;
+        let (x, y) = (self.x.len(), self.y.len());
+        let targets: Vec<Target> = (0..x)
+            .flat_map(|x_index| {
+                (0..y).map(move |y| Target {
+                    x: x_index,
+                    y: x + y,
+                })
+            })
+            .collect();
+        let settings = self.statistics.settings().map_err(usage)?;
+        let given: Vec<usize> = (x + y..names.len()).collect();
+        let plain = correlations::correlations(&columns, &targets, &[], &settings)?;
+        let held = if given.is_empty() {
+            None
+        } else {
+            Some(correlations::correlations(
+                &columns, &targets, &given, &settings,
+            )?)
+        };
+        let mut lines = Vec::new();
+        for (found, covariates) in [(Some(plain), &[][..]), (held, covariates)] {
+            for (target, found) in targets.iter().zip(found.into_iter().flatten()) {
+                let y = &names[target.y];
+                lines.extend(found.into_iter().map(|found| Line {
+                    x: names[target.x].clone(),
+                    y: y.clone(),
+                    covariates: covariates.to_vec(),
+                    better: self.better(y),
+                    found,
+                    p_holm: None,
+                }));
+            }
+        }
+        let tests = lines.iter().map(|line| {
+            let p = line.found.p.ok().filter(|_| line.found.value.is_ok());
+            (
+                (line.covariates.clone(), line.found.method),
+                p.map(|p| p.value),
+            )
+        });
+        let corrected = correlations::corrected(tests.collect());
+        for (line, p) in lines.iter_mut().zip(corrected) {
+            line.p_holm = p;
+        }
+        Ok(lines)
+    }
+
+    fn better(&self, y: &str) -> Option<Better> {
+        match () {
+            () if self.lower.iter().any(|name| name == y) => Some(Better::Lower),
+            () if self.higher.iter().any(|name| name == y) => Some(Better::Higher),
+            () => better(y),
+        }
+    }
+}
+
+impl Line {
+    pub(crate) fn oriented(&self) -> Option<f64> {
+        Some(self.better?.orient(self.found.value.ok()?))
+    }
+
+    fn json(&self) -> Value {
+        let Correlation {
+            method,
+            value,
+            p,
+            interval,
+            n,
+        } = &self.found;
+        let p = p.ok().filter(|_| value.is_ok());
+        let mut object = json!({
+            "x": self.x,
+            "y": self.y,
+            "method": method.as_str(),
+            "value": value.ok(),
+            "p": p.map(|p| p.value),
+            "low": interval.ok().map(|interval| interval.low),
+            "high": interval.ok().map(|interval| interval.high),
+            "n": n,
+            "oriented": self.oriented(),
+            "p_by": p.map(|p| p.by.as_str()),
+            "p_holm": self.p_holm,
+            "covariates": self.covariates,
+            "note": correlations::note(&self.found),
+        });
+        if let Err(reason) = value {
+            object["reason"] = json!(reason.to_string());
+        }
+        object
+    }
+}
+
+/// A CSV in memory, as text.
+struct TableFile {
+    path: PathBuf,
+    header: Vec<String>,
+    /// With the line each stands on.
+    records: Vec<(u64, csv::StringRecord)>,
+}
+
+impl TableFile {
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = i2am_files::read(path)?;
+        let failed = |error: csv::Error| usage(format!("{}: {error}", path.display()));
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(&bytes[..]);
+        let header = reader
+            .headers()
+            .map_err(failed)?
+            .iter()
+            .map(str::to_owned)
+            .collect();
+        let mut records = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(failed)?;
+            let line = record.position().map_or(0, csv::Position::line);
+            records.push((line, record));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            header,
+            records,
+        })
+    }
+
+    /// The numbers of the column `name`; an empty cell is a gap.
+    fn column(&self, name: &str) -> Result<Column> {
+        let path = self.path.display();
+        let Some(index) = self.header.iter().position(|column| column == name) else {
+            let help = suggest::help(name, self.header.iter().map(String::as_str));
+            return Err(usage(format!("{path}: no column `{name}`: {help}")));
+        };
+        let cell = |(line, record): &(u64, csv::StringRecord)| {
+            let text = &record[index];
+            if text.is_empty() {
+                return Ok(None);
+            }
+            let value = text.parse().ok().filter(|value: &f64| value.is_finite());
+            value.map(Some).ok_or_else(|| {
+                usage(format!(
+                    "{path}: line {line}: column `{name}`: expected a finite number or an empty cell, found `{text}`"
+                ))
+            })
+        };
+        self.records.iter().map(cell).collect()
+    }
+}

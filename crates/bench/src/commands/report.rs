@@ -1,0 +1,67 @@
+use std::path::Path;
+
+use anyhow::Result;
+use i2am_report::{PageConfig, ReportConfig, RunInput, TableConfig};
+use i2am_results::{Manifest, RunPaths};
+
+use crate::cli::ReportArgs;
+use crate::exit::{Outcome, usage};
+use crate::stages::report::{DatasetPictures, tell};
+
+/// Reports on runs that are there.
+pub(super) fn run(args: &ReportArgs) -> Result<Outcome> {
+    let out = match (&args.out, &args.results[..]) {
+        (Some(out), _) => out,
+        (None, [only]) => only,
+        (None, _) => {
+            return Err(usage(
+                "--results: several runs need a folder of their own for the report: add --out DIR",
+            ));
+        }
+    };
+    let config = ReportConfig {
+        tables: TableConfig {
+            intervals: args.intervals,
+        },
+        page: PageConfig {
+            samples: args.samples,
+            max_megabytes: args.max_megabytes,
+            ..PageConfig::default()
+        },
+    };
+    config
+        .page
+        .check()
+        .map_err(|error| usage(error.to_string()))?;
+    let pictures: Vec<Option<DatasetPictures<'_>>> = args
+        .results
+        .iter()
+        .map(|dir| pictures_of(dir))
+        .collect::<Result<_>>()?;
+    let runs: Vec<RunInput<'_>> = args
+        .results
+        .iter()
+        .zip(&pictures)
+        .map(|(dir, pictures)| RunInput {
+            dir,
+            pictures: pictures.as_ref().map(|pictures| pictures as _),
+        })
+        .collect();
+    tell(&i2am_report::write(&runs, out, &config)?);
+    Ok(Outcome::Ok)
+}
+
+/// The pictures that the run in `dir` was given; a warning where they are gone.
+fn pictures_of(dir: &Path) -> Result<Option<DatasetPictures<'static>>> {
+    let manifest = Manifest::read(RunPaths::new(dir).manifest())?;
+    match DatasetPictures::of_manifest(&manifest) {
+        Ok(pictures) => Ok(Some(pictures)),
+        Err(error) => {
+            tracing::warn!(
+                "{}: only generated pictures are shown: {error:#}",
+                dir.display()
+            );
+            Ok(None)
+        }
+    }
+}

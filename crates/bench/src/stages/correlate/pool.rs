@@ -1,0 +1,83 @@
+//! The correlations within the models brought together.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use i2am_results::{CorrelationRow, Outcome, Unit};
+use i2am_stats::{Method, StatsError, Study, random_effects};
+
+use crate::correlations::better;
+
+/// One row for each score, metric, method and set of covariates of `rows`, correlations over the samples of `models` models.
+pub(super) fn rows(
+    rows: &[CorrelationRow],
+    models: usize,
+    level: f64,
+) -> Result<Vec<CorrelationRow>> {
+    let mut groups: BTreeMap<[&str; 7], Vec<&CorrelationRow>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.rival.is_empty()) {
+        let key = [
+            &row.covariate,
+            &row.score,
+            &row.direction,
+            &row.level,
+            &row.metric,
+            &row.variant,
+            &row.method,
+        ];
+        groups.entry(key.map(String::as_str)).or_default().push(row);
+    }
+    let mut pooled = Vec::new();
+    for group in groups.into_values() {
+        let study = |row: &&CorrelationRow| {
+            let correlation = row.outcome.value()?;
+            Some(Study {
+                correlation,
+                n: row.n,
+            })
+        };
+        let studies: Vec<Study> = group.iter().filter_map(study).collect();
+        let Some(method) = Method::find(&group[0].method) else {
+            continue;
+        };
+        let held = group[0]
+            .covariate
+            .split('+')
+            .filter(|name| !name.is_empty())
+            .count();
+        let found = match random_effects(method, &studies, held, level) {
+            Ok(found) => Ok(found),
+            Err(StatsError::Undefined(reason)) => Err(reason),
+            Err(error) => return Err(error.into()),
+        };
+        let mut notes: Vec<String> = found
+            .iter()
+            .map(|found| {
+                let (studies, tau2, i2) = (found.studies, found.tau2, 100.0 * found.i2);
+                format!(
+                    "random effects over {studies} of {models} models, tau² {tau2:.4}, I² {i2:.0} %"
+                )
+            })
+            .collect();
+        let one_token = group.iter().any(|row| row.note.contains("one-token"));
+        notes.extend(one_token.then(|| "one-token".to_owned()));
+        let value = found.ok().map(|found| found.correlation);
+        pooled.push(CorrelationRow {
+            unit: Unit::Pooled,
+            model: String::new(),
+            outcome: match found {
+                Ok(found) => Outcome::ok(found.correlation).unwrap_or_else(Outcome::failed),
+                Err(reason) => Outcome::empty(reason),
+            },
+            oriented: value.and_then(|value| Some(better(&group[0].metric)?.orient(value))),
+            interval: found.ok().map(|found| [found.low, found.high]),
+            p: found.ok().map(|found| found.p),
+            p_by: found.map_or("", |_| "normal").to_owned(),
+            p_holm: None,
+            n: studies.iter().map(|study| study.n).sum(),
+            note: notes.join("; "),
+            ..group[0].clone()
+        });
+    }
+    Ok(pooled)
+}

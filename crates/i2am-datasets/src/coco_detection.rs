@@ -1,0 +1,229 @@
+//! Objects in pictures, from annotations as COCO has them: a picture, the box of one object in it, and the crop of that box.
+//!
+//! For each image of the annotation file, in the order of image ids, the **first** object in file order whose box covers enough and
+//! not too much of the image; an image without one is left out. The box is the hole, its crop the reference, and the image itself
+//! the ground truth, so that a model has to put the object back. Crowds, categories and occlusion do not matter.
+//!
+//! Masks and references are made when a sample is loaded and stored nowhere.
+//!
+//! # Source
+//! `qkrwnstj306/I2AM_PBE_Object_Detection`: `make_dataset.py` @ 27df587, which writes image, mask and crop into folders, image and
+//! crop as JPEG once more.
+
+mod annotations;
+
+use std::path::{Path, PathBuf};
+
+use i2am_files::sha256_hex;
+use i2am_imaging::{BoundingBox, GrayImage, read_rgb};
+use image::Luma;
+use image::imageops::crop_imm;
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::part_path;
+use crate::{Dataset, DatasetError, Pairing, Part, Sample};
+use annotations::{Annotated, Crop};
+
+/// The kind's name in configs.
+pub const NAME: &str = "coco-detection";
+
+/// The table `[dataset]` of a config.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CocoDetectionConfig {
+    /// The annotation file, such as `instances_val2017.json`.
+    pub annotations: PathBuf,
+    /// The folder that the annotations' file names are relative to.
+    pub images: PathBuf,
+    /// Least share of the image that an object's box covers, 0 to 1.
+    #[serde(default = "least_area")]
+    pub min_area: f64,
+    /// Largest share of the image that an object's box covers, 0 to 1.
+    #[serde(default = "largest_area")]
+    pub max_area: f64,
+    /// Keep only the first samples, in the order of image ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+fn least_area() -> f64 {
+    0.1
+}
+
+fn largest_area() -> f64 {
+    0.3
+}
+
+impl CocoDetectionConfig {
+    /// Takes relative paths as relative to the folder `base`, that of the config file.
+    pub fn resolve(&mut self, base: &Path) {
+        self.annotations = base.join(&self.annotations);
+        self.images = base.join(&self.images);
+    }
+}
+
+/// The objects, chosen.
+#[derive(Clone, Debug)]
+pub struct CocoDetection {
+    config: CocoDetectionConfig,
+    split: String,
+    ids: Vec<String>,
+    samples: Vec<Annotated>,
+    /// Images in the annotation file.
+    images: usize,
+}
+
+impl CocoDetection {
+    /// Reads the annotations and chooses the objects; pictures are read later.
+    ///
+    /// A sample's id is the image's in twelve digits, as in COCO's own file names.
+    ///
+    /// # Errors
+    /// [`DatasetError::File`] if the file cannot be read; [`DatasetError::Json`], [`DatasetError::Annotation`],
+    /// [`DatasetError::AreaRange`], [`DatasetError::Empty`] as they say.
+    pub fn open(config: &CocoDetectionConfig) -> Result<Self, DatasetError> {
+        let (low, high) = (config.min_area, config.max_area);
+        if !(0.0 <= low && low <= high && high <= 1.0) {
+            return Err(DatasetError::AreaRange { low, high });
+        }
+        let path = &config.annotations;
+        let file = annotations::read(path)?;
+        let images = file.images.len();
+        let mut samples = annotations::choose(path, file, [low, high])?;
+        let chosen = samples.len();
+        samples.truncate(config.limit.unwrap_or(usize::MAX));
+        if samples.is_empty() {
+            let hint = match chosen {
+                0 => {
+                    ": no image has an object whose box covers a share from min_area to max_area of it"
+                }
+                _ => ": its limit is 0",
+            };
+            return Err(DatasetError::Empty {
+                path: path.clone(),
+                hint,
+            });
+        }
+        let split = path.file_stem().unwrap_or_default();
+        Ok(Self {
+            config: config.clone(),
+            split: split.to_string_lossy().into_owned(),
+            ids: samples.iter().map(|s| format!("{:012}", s.image)).collect(),
+            samples,
+            images,
+        })
+    }
+}
+
+impl Dataset for CocoDetection {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    /// The annotation file's name without its ending.
+    fn split(&self) -> &str {
+        &self.split
+    }
+
+    fn pairing(&self) -> Option<Pairing> {
+        None
+    }
+
+    fn root(&self) -> &Path {
+        &self.config.images
+    }
+
+    fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    fn path(&self, index: usize, part: Part) -> Option<PathBuf> {
+        let sample = self.samples.get(index)?;
+        let stored = matches!(part, Part::Image | Part::GroundTruth);
+        stored.then(|| self.config.images.join(&sample.file))
+    }
+
+    fn is_derived(&self, part: Part) -> bool {
+        matches!(part, Part::Mask | Part::Reference)
+    }
+
+    fn why_without(&self, _part: Part) -> &'static str {
+        ": annotations give an image, a mask and a reference only"
+    }
+
+    fn object(&self, index: usize) -> Option<BoundingBox> {
+        self.samples.get(index).map(|sample| sample.bounds)
+    }
+
+    fn remark(&self) -> Option<String> {
+        let (low, high) = (100.0 * self.config.min_area, 100.0 * self.config.max_area);
+        Some(format!(
+            "{} of {} images with an object of {low} to {high} % of their area",
+            self.samples.len(),
+            self.images
+        ))
+    }
+
+    fn load_parts(&self, index: usize, parts: &[Part]) -> Result<Sample, DatasetError> {
+        let Some(sample) = self.samples.get(index) else {
+            let count = self.samples.len();
+            return Err(DatasetError::NoSample { index, count });
+        };
+        let made = |part: &Part| Part::REQUIRED.contains(part) || *part == Part::GroundTruth;
+        if let Some(&lacking) = parts.iter().find(|part| !made(part)) {
+            part_path(self, index, lacking)?;
+        }
+        let id = &self.ids[index];
+        let path = part_path(self, index, Part::Image)?;
+        let image = read_rgb(&path).map_err(|cause| DatasetError::Picture {
+            sample: id.clone(),
+            part: Part::Image,
+            cause: Box::new(cause),
+        })?;
+        let found = [image.height() as usize, image.width() as usize];
+        if found != sample.size {
+            return Err(DatasetError::AnnotatedSize {
+                sample: id.clone(),
+                path,
+                annotations: self.config.annotations.clone(),
+                expected: sample.size,
+                found,
+            });
+        }
+        let Crop {
+            left,
+            top,
+            width,
+            height,
+        } = sample.crop;
+        let mask = GrayImage::from_fn(image.width(), image.height(), |x, y| {
+            let inside = (left..left + width).contains(&x) && (top..top + height).contains(&y);
+            Luma([if inside { 255 } else { 0 }])
+        });
+        Ok(Sample {
+            id: id.clone(),
+            mask,
+            reference: crop_imm(&image, left, top, width, height).to_image(),
+            ground_truth: parts.contains(&Part::GroundTruth).then(|| image.clone()),
+            image,
+            ..Sample::default()
+        })
+    }
+
+    /// As for every dataset, with image size, box and cut of each sample, since those are in no file of its own.
+    fn index_sha256(&self) -> String {
+        let line = |(id, sample): (&String, &Annotated)| {
+            let path = self.config.images.join(&sample.file);
+            let bytes = std::fs::metadata(path).map_or("-".to_owned(), |m| m.len().to_string());
+            let (file, size, bounds, crop) =
+                (&sample.file, sample.size, sample.bounds, sample.crop);
+            format!("{id}\t{file}\t{bytes}\t{size:?}\t{bounds:?}\t{crop:?}\n")
+        };
+        let head = format!("{NAME}\t{}\t-\n", self.split);
+        let lines = self.ids.iter().zip(&self.samples).map(line);
+        sha256_hex([head].into_iter().chain(lines).collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests;

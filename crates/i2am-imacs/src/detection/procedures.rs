@@ -1,0 +1,5 @@
+//! One file per procedure.
+
+pub(super) mod best_fit;
+pub(super) mod older;
+pub(super) mod rect;

@@ -1,0 +1,130 @@
+//! Tables, plots and the page of one or several runs.
+//!
+//! [`write()`] reads run folders, finished or not, and writes
+//!
+//! | file | content |
+//! |---|---|
+//! | `tables/*.md`, `.tex`, `.csv` | [`Table`]s: results, correlations, detection; rounded for people, raw in the CSV |
+//! | `plots/*.svg` | [`Plot`]s |
+//! | `report.html` | all of it on one page, with the maps to look at; needs no network and no other file |
+//!
+//! Nothing is computed that a run has not recorded but means, their intervals and the lines through points.
+
+use std::path::{Path, PathBuf};
+
+use i2am_results::RunPaths;
+
+mod error;
+mod fit;
+mod interval;
+mod names;
+mod page;
+mod plot;
+mod plots;
+mod run;
+mod table;
+mod tables;
+
+pub use error::ReportError;
+pub use names::{Better, NAMES, Naming, naming_of};
+pub use page::{PageConfig, PictureSource, Pictures};
+pub use plots::{Plot, PlotGroup};
+pub use table::{Cell, Column, ONE_TOKEN, Rank, Table};
+pub use tables::TableConfig;
+
+/// A run to report on.
+#[derive(Clone, Copy)]
+pub struct RunInput<'a> {
+    /// Its folder.
+    pub dir: &'a Path,
+    /// Where the pictures of its data set are; without them the page shows generated ones only.
+    pub pictures: Option<&'a dyn PictureSource>,
+}
+
+/// What a report says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReportConfig {
+    /// What tables say.
+    pub tables: TableConfig,
+    /// What the page shows.
+    pub page: PageConfig,
+}
+
+/// What [`write()`] wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The tables, in the order of a reader.
+    pub tables: Vec<Table>,
+    /// Number of plots.
+    pub plots: usize,
+    /// The page.
+    pub page: PathBuf,
+    /// Size of the page in bytes.
+    pub page_bytes: usize,
+    /// What the page could not hold, in words.
+    pub left_out: Vec<String>,
+}
+
+/// Writes tables, plots and page about `runs` into the folder `out`; what an earlier report wrote there is replaced.
+///
+/// # Errors
+/// [`ReportError`]: a run folder, picture or record that cannot be read, a file that cannot be written, or another `report.html`
+/// than one of ours in its place.
+pub fn write(
+    runs: &[RunInput<'_>],
+    out: &Path,
+    config: &ReportConfig,
+) -> Result<Report, ReportError> {
+    config.page.check()?;
+    let read = |input: &RunInput<'_>| run::Run::read(RunPaths::new(input.dir));
+    let mut read_runs: Vec<run::Run> = runs.iter().map(read).collect::<Result<_, _>>()?;
+    run::tell_apart(&mut read_runs);
+    let tables = tables::all(&read_runs, config.tables);
+    let plots = plots::all(&read_runs)?;
+    let sources: Vec<_> = read_runs
+        .iter()
+        .zip(runs)
+        .map(|(run, input)| (run, input.pictures))
+        .collect();
+    let page = page::render(&sources, &tables, &plots, &config.page)?;
+
+    let paths = RunPaths::new(out);
+    remove_earlier(&paths)?;
+    for table in &tables {
+        table.write(&paths.tables())?;
+    }
+    for plot in &plots {
+        let path = paths.plots().join(format!("{}.svg", plot.name));
+        i2am_files::write_atomic(path, &plot.svg)?;
+    }
+    i2am_files::write_atomic(paths.page(), &page.html)?;
+    Ok(Report {
+        tables,
+        plots: plots.len(),
+        page: paths.page(),
+        page_bytes: page.html.len(),
+        left_out: page.left_out,
+    })
+}
+
+/// Removes the tables and plots of an earlier report, which may show what this one has nothing for. A folder that no report was
+/// written to keeps everything.
+fn remove_earlier(paths: &RunPaths) -> Result<(), ReportError> {
+    let page = paths.page();
+    if !page.exists() {
+        return Ok(());
+    }
+    if !page::is_ours(&i2am_files::read(&page)?) {
+        return Err(ReportError::Occupied { path: page });
+    }
+    for folder in [paths.tables(), paths.plots()] {
+        match std::fs::remove_dir_all(&folder) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                let action = i2am_files::Action::Write;
+                return Err(i2am_files::FileError::new(action, folder, cause).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

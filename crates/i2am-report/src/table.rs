@@ -1,0 +1,169 @@
+//! A table, and the three forms it is written in.
+
+mod csv_form;
+mod latex;
+mod markdown;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::ReportError;
+
+/// A table. Text is Unicode; what a form cannot show it spells its own way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Table {
+    /// Name of its files, without ending.
+    pub name: String,
+    /// What it shows, a sentence.
+    pub caption: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its rows, one cell for each column.
+    pub rows: Vec<Vec<Cell>>,
+    /// Sentences below it.
+    pub notes: Vec<String>,
+    /// The same with raw values, for programs: heading, then rows.
+    #[serde(skip)]
+    pub raw: Vec<Vec<String>>,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Its heading.
+    pub heading: String,
+    /// Which definition of that, where there are several; smaller, below the heading.
+    pub variant: String,
+    /// Whether it holds numbers, which are set to the right.
+    pub numeric: bool,
+}
+
+impl Column {
+    pub(crate) fn text(heading: impl Into<String>) -> Self {
+        Self {
+            heading: heading.into(),
+            variant: String::new(),
+            numeric: false,
+        }
+    }
+
+    pub(crate) fn number(heading: impl Into<String>) -> Self {
+        Self {
+            heading: heading.into(),
+            variant: String::new(),
+            numeric: true,
+        }
+    }
+}
+
+/// How a cell stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rank {
+    /// It does not.
+    #[default]
+    Plain,
+    /// Bold: the best of its column.
+    Best,
+    /// Underlined: the second best.
+    Second,
+}
+
+/// A cell.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Cell {
+    /// What it says; empty where there is nothing to say.
+    pub text: String,
+    /// How that stands out.
+    pub rank: Rank,
+    /// Something smaller behind it: an interval, or how many samples it rests on.
+    pub detail: String,
+    /// Whether a footnote about one-token maps belongs to it.
+    pub one_token: bool,
+}
+
+impl Cell {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// The footnote of every map from a layer that sees the reference as one pooled token.
+pub const ONE_TOKEN: &str = "The reference is one pooled token: attention weights are 1 at every position, so the query and key \
+weights that make this map cannot influence the picture.";
+
+impl Table {
+    /// As Markdown.
+    pub fn markdown(&self) -> String {
+        markdown::render(self)
+    }
+
+    /// As LaTeX: a `table` that needs the package `booktabs` and nothing else.
+    pub fn latex(&self) -> String {
+        latex::render(self)
+    }
+
+    /// As CSV, with raw values.
+    pub fn csv(&self) -> String {
+        csv_form::render(self)
+    }
+
+    /// Whether a cell carries the mark of [`ONE_TOKEN`].
+    pub(crate) fn has_one_token(&self) -> bool {
+        self.rows.iter().flatten().any(|cell| cell.one_token)
+    }
+
+    /// Writes the three forms into `folder`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+        let forms = [
+            ("md", self.markdown()),
+            ("tex", self.latex()),
+            ("csv", self.csv()),
+        ];
+        let mut written = Vec::new();
+        for (ending, text) in forms {
+            let path = folder.join(format!("{}.{ending}", self.name));
+            i2am_files::write_atomic(&path, text)?;
+            written.push(path);
+        }
+        Ok(written)
+    }
+}
+
+/// Marks the best and the second best of `values`, each shown as the text beside it. What looks the same ranks the same, and one
+/// value alone is not the best of anything.
+pub(crate) fn ranks(
+    values: &[Option<(f64, String)>],
+    prefers: impl Fn(f64, f64) -> bool,
+) -> Vec<Rank> {
+    let mut present: Vec<&(f64, String)> = values.iter().flatten().collect();
+    if present.len() < 2 {
+        return vec![Rank::Plain; values.len()];
+    }
+    present.sort_by(|(a, _), (b, _)| {
+        let (a_first, b_first) = (prefers(*a, *b), prefers(*b, *a));
+        b_first.cmp(&a_first)
+    });
+    let mut texts: Vec<&str> = present.iter().map(|(_, text)| text.as_str()).collect();
+    texts.dedup();
+    // All the same: nothing to point out.
+    if texts.len() < 2 {
+        return vec![Rank::Plain; values.len()];
+    }
+    let rank = |value: &Option<(f64, String)>| match value {
+        Some((_, text)) if text == texts[0] => Rank::Best,
+        Some((_, text)) if text == texts[1] => Rank::Second,
+        _ => Rank::Plain,
+    };
+    values.iter().map(rank).collect()
+}
+
+#[cfg(test)]
+mod tests;

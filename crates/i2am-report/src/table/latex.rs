@@ -1,0 +1,137 @@
+//! Tables as LaTeX, for papers.
+
+use super::{Cell, Column, ONE_TOKEN, Rank, Table};
+
+pub(super) fn render(table: &Table) -> String {
+    let columns: String = table
+        .columns
+        .iter()
+        .map(|column| if column.numeric { 'r' } else { 'l' })
+        .collect();
+    let mut lines = vec![
+        "% Needs \\usepackage{booktabs}.".to_owned(),
+        "\\begin{table}".to_owned(),
+        "  \\centering".to_owned(),
+        format!("  \\caption{{{}}}", escaped(&table.caption)),
+        format!("  \\label{{tab:{}}}", table.name),
+        "  \\smallskip\\small\\setlength{\\tabcolsep}{4pt}".to_owned(),
+        format!("  \\begin{{tabular}}{{@{{}}{columns}@{{}}}}"),
+        "    \\toprule".to_owned(),
+    ];
+    lines.push(line(table.columns.iter().map(heading)));
+    lines.push("    \\midrule".to_owned());
+    lines.extend(table.rows.iter().map(|row| line(row.iter().map(cell))));
+    lines.push("    \\bottomrule".to_owned());
+    lines.push("  \\end{tabular}".to_owned());
+    let one_token = table.has_one_token().then(|| format!("$^*$ {ONE_TOKEN}"));
+    let notes: Vec<String> = one_token
+        .into_iter()
+        .chain(table.notes.iter().map(|note| escaped(note)))
+        .collect();
+    if !notes.is_empty() {
+        lines.push("  \\par\\smallskip".to_owned());
+        lines.push("  \\begin{minipage}{\\linewidth}\\footnotesize".to_owned());
+        lines.push(format!("    {}", notes.join("\\\\\n    ")));
+        lines.push("  \\end{minipage}".to_owned());
+    }
+    lines.push("\\end{table}".to_owned());
+    lines.join("\n") + "\n"
+}
+
+fn line(cells: impl Iterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.collect();
+    format!("    {} \\\\", cells.join(" & "))
+}
+
+/// A variant goes below its heading, so that columns are no wider than their numbers need.
+fn heading(column: &Column) -> String {
+    let heading = escaped(&column.heading);
+    match &column.variant[..] {
+        "" => heading,
+        variant => format!(
+            "\\shortstack[r]{{{heading}\\\\{{\\footnotesize {}}}}}",
+            escaped(variant)
+        ),
+    }
+}
+
+fn cell(cell: &Cell) -> String {
+    let text = escaped(&cell.text);
+    let mut text = match cell.rank {
+        Rank::Plain => text,
+        Rank::Best => format!("\\textbf{{{}}}", bold_minus(&text)),
+        Rank::Second => format!("\\underline{{{text}}}"),
+    };
+    if cell.one_token {
+        text.push_str("$^*$");
+    }
+    if !cell.detail.is_empty() {
+        text = format!("{text} {{\\footnotesize {}}}", escaped(&cell.detail));
+    }
+    text
+}
+
+/// A minus sign is set in mathematics, which `\textbf` does not make bold.
+fn bold_minus(text: &str) -> String {
+    text.replace("$-$", "{\\boldmath$-$}")
+}
+
+/// `text` with everything escaped that LaTeX would take for a command, and symbols in the spelling of plain LaTeX.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        // The only subscripts there are.
+        if let Some(index) = ["IMACS_g", "IMACS_r"]
+            .iter()
+            .find(|name| rest.starts_with(**name))
+        {
+            let letter = &index[index.len() - 1..];
+            escaped.extend(["IMACS$_", letter, "$"]);
+            rest = &rest[index.len()..];
+            continue;
+        }
+        match symbol(c) {
+            Some(spelled) => escaped.push_str(spelled),
+            None => escaped.push(c),
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    escaped
+}
+
+fn symbol(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\\' => "\\textbackslash{}",
+        '&' => "\\&",
+        '%' => "\\%",
+        '$' => "\\$",
+        '#' => "\\#",
+        '_' => "\\_",
+        '{' => "\\{",
+        '}' => "\\}",
+        '~' => "\\textasciitilde{}",
+        '^' => "\\textasciicircum{}",
+        '<' => "$<$",
+        '>' => "$>$",
+        '|' => "$|$",
+        '−' => "$-$",
+        '×' => "$\\times$",
+        '±' => "$\\pm$",
+        '≤' => "$\\leq$",
+        '≥' => "$\\geq$",
+        '↑' => "$\\uparrow$",
+        '↓' => "$\\downarrow$",
+        '⁰' => "$^0$",
+        '¹' => "$^1$",
+        '²' => "$^2$",
+        '³' => "$^3$",
+        '⁴' => "$^4$",
+        '⁻' => "$^-$",
+        'ρ' => "$\\rho$",
+        'τ' => "$\\tau$",
+        '–' => "--",
+        '…' => "\\ldots{}",
+        _ => return None,
+    })
+}

@@ -1,0 +1,112 @@
+//! Tables of a run, and of two side by side.
+
+use i2am_report::{ReportConfig, RunInput, Table, TableConfig, write};
+
+use crate::support::{MODELS, make_detection_run, make_run};
+
+fn tables_of(names: &[&str], intervals: bool) -> Vec<Table> {
+    let parent = tempfile::tempdir().unwrap();
+    let dirs: Vec<_> = names
+        .iter()
+        .map(|name| make_run(parent.path(), name))
+        .collect();
+    let runs: Vec<_> = dirs
+        .iter()
+        .map(|dir| RunInput {
+            dir,
+            pictures: None,
+        })
+        .collect();
+    let config = ReportConfig {
+        tables: TableConfig { intervals },
+        ..ReportConfig::default()
+    };
+    write(&runs, &parent.path().join("out"), &config)
+        .unwrap()
+        .tables
+}
+
+fn named<'a>(tables: &'a [Table], name: &str) -> &'a Table {
+    tables.iter().find(|table| table.name == name).unwrap()
+}
+
+#[test]
+fn results_of_one_run() {
+    let tables = tables_of(&["demo"], false);
+    insta::assert_snapshot!("results_md", named(&tables, "results").markdown());
+    insta::assert_snapshot!("results_tex", named(&tables, "results").latex());
+}
+
+#[test]
+fn results_with_intervals_of_two_runs() {
+    let tables = tables_of(&["first", "second"], true);
+    insta::assert_snapshot!("results_of_two_md", named(&tables, "results").markdown());
+}
+
+#[test]
+fn correlations_over_models_within_models_and_compared() {
+    let tables = tables_of(&["demo"], false);
+    for name in [
+        "correlations",
+        "correlations_within",
+        "correlations_compared",
+    ] {
+        insta::assert_snapshot!(name, named(&tables, name).markdown());
+    }
+}
+
+#[test]
+fn detections_by_procedure_with_baselines() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = make_detection_run(parent.path(), "demo");
+    let runs = [RunInput {
+        dir: &dir,
+        pictures: None,
+    }];
+    let tables = write(&runs, &dir, &ReportConfig::default()).unwrap().tables;
+    insta::assert_snapshot!("detection", named(&tables, "detection").markdown());
+    // Boxes have a table of their own.
+    let results = named(&tables, "results").markdown();
+    assert!(
+        !results.contains("IoU") && !results.contains("box_found"),
+        "{results}"
+    );
+}
+
+#[test]
+fn files_hold_raw_values() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = make_run(parent.path(), "demo");
+    let runs = [RunInput {
+        dir: &dir,
+        pictures: None,
+    }];
+    write(&runs, &dir, &ReportConfig::default()).unwrap();
+    let text = std::fs::read_to_string(dir.join("tables/results.csv")).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|found| found == name).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), MODELS.len());
+    // Not times 1000, and not rounded.
+    assert_eq!(&rows[0][column("kid_clean")], "0.0977");
+    assert_eq!(&rows[0][column("imacs_r_spatial")], "");
+    assert_eq!(&rows[0][column("imacs_g_spatial_note")], "one-token");
+    assert_eq!(&rows[0][column("psnr_rgb_n")], "3");
+    // A deviation over subsets gives no interval over samples.
+    assert_eq!(&rows[0][column("kid_clean_low")], "");
+    assert_ne!(&rows[0][column("lpips_alex_low")], "");
+    for name in [
+        "results",
+        "correlations",
+        "correlations_within",
+        "correlations_compared",
+    ] {
+        for ending in ["md", "tex", "csv"] {
+            assert!(
+                dir.join(format!("tables/{name}.{ending}")).is_file(),
+                "{name}.{ending}"
+            );
+        }
+    }
+}
