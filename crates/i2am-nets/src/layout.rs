@@ -18,7 +18,7 @@ use i2am_weights::{DType, WeightFile};
 use tch::{Kind, Tensor};
 
 pub use json::ConfigFile;
-pub use ldm::to_ldm;
+pub use ldm::{BASE_KEY, config_key, to_ldm};
 pub use shapes::Shapes;
 use view::View;
 
@@ -123,7 +123,7 @@ impl Checkpoint {
         self.files.iter().map(WeightFile::path)
     }
 
-    /// The `config.json` of `network`, if the layout has one.
+    /// The `config.json` of `network`: a diffusers folder has it, a single file may have it in its metadata.
     pub fn config(&self, network: &str) -> Option<&ConfigFile> {
         self.configs.get(network)
     }

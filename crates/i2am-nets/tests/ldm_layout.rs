@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
-use i2am_nets::layout::{Checkpoint, Layout, to_ldm};
+use i2am_nets::layout::{BASE_KEY, Checkpoint, Layout, config_key, to_ldm};
 use i2am_nets::unet::{ControlModel, Heads, UNet, UNetConfig, WarpBlocks};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{
@@ -396,6 +396,14 @@ fn ldm_tensors() -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
 }
 
 fn write(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) {
+    write_noted(path, tensors, HashMap::new());
+}
+
+fn write_noted(
+    path: &Path,
+    tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    notes: HashMap<String, String>,
+) {
     let bytes: BTreeMap<&String, Vec<u8>> = tensors
         .iter()
         .map(|(name, (_, values))| {
@@ -414,7 +422,7 @@ fn write(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) {
             TensorView::new(Dtype::F32, shape.clone(), &bytes[name]).unwrap(),
         )
     };
-    safetensors::serialize_to_file(tensors.iter().map(view), None::<HashMap<_, _>>, path).unwrap();
+    safetensors::serialize_to_file(tensors.iter().map(view), Some(notes), path).unwrap();
 }
 
 #[test]
@@ -463,6 +471,57 @@ fn sizes_are_inferred_and_every_tensor_finds_its_place() {
     assert_eq!(report.unused, ["safety_model.input_blocks.0.0.bias"]);
     let names: BTreeSet<&str> = checkpoint.names().collect();
     assert_eq!(names.len(), report.loaded + ["vae.scale_factor"].len());
+}
+
+/// A snapshot without the frozen networks, which lie in a file beside it, and both with what shapes do not tell.
+#[test]
+fn a_base_fills_gaps_and_configurations_are_read_from_metadata() {
+    let folder = tempfile::tempdir().unwrap();
+    let (frozen, trained): (BTreeMap<_, _>, BTreeMap<_, _>) = ldm_tensors()
+        .into_iter()
+        .partition(|(name, _)| name.starts_with("first_stage_model."));
+    let vae = VaeConfig {
+        norm_num_groups: 4,
+        scaling_factor: 0.5,
+        ..vae()
+    };
+    let note = |key: &str, text: String| (key.to_owned(), text);
+    let base = folder.path().join("frozen.safetensors");
+    let vae_note = note(&config_key("vae"), serde_json::to_string(&vae).unwrap());
+    write_noted(&base, &frozen, [vae_note].into());
+    let snapshot = folder.path().join("snapshot.safetensors");
+    let base_note = note(BASE_KEY, "frozen.safetensors".to_owned());
+    write_noted(&snapshot, &trained, [base_note].into());
+
+    let checkpoint = Checkpoint::open(&snapshot).unwrap();
+    let files: Vec<&Path> = checkpoint.files().collect();
+    assert_eq!(files, [snapshot.as_path(), base.as_path()]);
+    assert_eq!(VaeConfig::of(&checkpoint).unwrap(), vae);
+    assert_eq!(UNetConfig::of(&checkpoint).unwrap(), unet());
+    let expected = ExpectedSource::new();
+    build(&expected);
+    let report = checkpoint.compare(&expected.shapes());
+    assert!(report.is_complete() && report.unused.is_empty());
+    let decoded = checkpoint.tensor("vae.post_quant_conv.bias").unwrap();
+    let values: Vec<f32> = Vec::try_from(decoded).unwrap();
+    assert_eq!(values, frozen["first_stage_model.post_quant_conv.bias"].1);
+
+    for elsewhere in [
+        "../frozen.safetensors",
+        "/frozen.safetensors",
+        "snapshot.safetensors",
+        "",
+    ] {
+        let base_note = note(BASE_KEY, elsewhere.to_owned());
+        write_noted(&snapshot, &trained, [base_note].into());
+        let refused = Checkpoint::open(&snapshot).unwrap_err().to_string();
+        assert!(
+            refused.ends_with(&format!(
+                "expected the name of another file in the same folder, found `{elsewhere}`"
+            )),
+            "{refused}"
+        );
+    }
 }
 
 /// The way back: the same weights under diffusers names give the tensors that were written out by hand.

@@ -59,6 +59,8 @@ pub(crate) struct Contents {
     pub(crate) format: FileFormat,
     pub(crate) tensors: BTreeMap<String, Tensor>,
     pub(crate) storages: Vec<Storage>,
+    /// Free texts by key.
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 /// Collects the tensors of a file written by torch.
@@ -125,6 +127,7 @@ impl<'a> Collector<'a> {
             format,
             tensors: self.tensors,
             storages: self.storages,
+            metadata: BTreeMap::new(),
         }
     }
 }

@@ -89,6 +89,11 @@ impl WeightFile {
         self.contents.format
     }
 
+    /// The free text that a safetensors file has under `key`; what torch saves has none.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.contents.metadata.get(key).map(String::as_str)
+    }
+
     /// The number of tensors, at least one.
     #[expect(
         clippy::len_without_is_empty,

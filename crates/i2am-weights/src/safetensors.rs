@@ -33,7 +33,7 @@ struct Described {
 pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
     let (header, data_start) = header(source)?;
     let data_length = source.bytes.len() - data_start;
-    let mut in_order: Vec<(String, Described)> = header.0.into_iter().collect();
+    let mut in_order: Vec<(String, Described)> = header.tensors.into_iter().collect();
     in_order.sort_by_key(|(_, tensor)| tensor.data_offsets);
     let mut tensors = BTreeMap::new();
     let mut end = 0;
@@ -67,6 +67,7 @@ pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
         format: FileFormat::Safetensors,
         tensors,
         storages,
+        metadata: header.metadata,
     })
 }
 
@@ -139,9 +140,12 @@ fn check(source: Source<'_>, name: &str, described: Described) -> Result<TensorI
     }
 }
 
-/// Tensors by name; the free-text metadata is passed over.
+/// Tensors by name, and the free texts beside them.
 #[derive(Debug)]
-struct Header(BTreeMap<String, Described>);
+struct Header {
+    tensors: BTreeMap<String, Described>,
+    metadata: BTreeMap<String, String>,
+}
 
 impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -161,9 +165,10 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
         let mut tensors = BTreeMap::new();
+        let mut metadata = BTreeMap::new();
         while let Some(name) = map.next_key::<String>()? {
             if name == "__metadata__" {
-                map.next_value::<BTreeMap<String, String>>()?;
+                metadata = map.next_value()?;
                 continue;
             }
             let tensor = map
@@ -174,6 +179,6 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             }
             tensors.insert(name, tensor);
         }
-        Ok(Header(tensors))
+        Ok(Header { tensors, metadata })
     }
 }

@@ -1,29 +1,33 @@
+//! Configurations: what every training has, and which family's it is.
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use i2am_nets::image_encoder::ImageEncoderConfig;
-use i2am_nets::unet::UNetConfig;
-use i2am_nets::vae::VaeConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::paint_by_example::PaintByExampleZoo;
+use crate::stable_viton::StableVitonZoo;
+
 /// One training: everything that decides what comes out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ZooConfig {
-    /// Version of this file's keys.
-    pub(crate) schema_version: u32,
-    /// Name of the checkpoint.
-    pub(crate) name: String,
-    /// Folder of the training state, log and pictures; relative to this file.
-    pub(crate) work: PathBuf,
-    /// Folder of the finished checkpoint; relative to this file.
-    pub(crate) output: PathBuf,
-    /// Seed of weights, batches and noise.
-    pub(crate) seed: u64,
-    pub(crate) data: DataConfig,
-    pub(crate) vae: VaeStage,
-    pub(crate) reference: ReferenceStage,
-    pub(crate) diffusion: DiffusionStage,
+#[derive(Debug, Clone)]
+pub(crate) enum ZooConfig {
+    PaintByExample(Box<PaintByExampleZoo>),
+    StableViton(Box<StableVitonZoo>),
+}
+
+/// What can be trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Family {
+    PaintByExample,
+    StableViton,
+}
+
+/// The keys that say how to read the others.
+#[derive(Debug, Deserialize)]
+struct Header {
+    schema_version: u32,
+    family: Family,
 }
 
 /// The synthetic pictures to train on.
@@ -40,6 +44,21 @@ pub(crate) struct DataConfig {
     pub(crate) width: usize,
 }
 
+impl DataConfig {
+    /// # Errors
+    /// Sides that are no multiples of `factor`.
+    pub(crate) fn check(&self, factor: i64, path: &Path) -> Result<()> {
+        let Self { height, width, .. } = self;
+        let factor = factor as usize;
+        ensure!(
+            height.is_multiple_of(factor) && width.is_multiple_of(factor),
+            "{}: data: expected multiples of {factor} for height and width, found {height} and {width}",
+            path.display()
+        );
+        Ok(())
+    }
+}
+
 /// Length and step size of one stage.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +71,13 @@ pub(crate) struct Schedule {
     pub(crate) learning_rate: f64,
     /// Steps of linear warm-up.
     pub(crate) warm_up: u64,
+    /// Steps between evaluation pictures.
+    #[serde(default = "usual_evaluations")]
+    pub(crate) evaluate_every: u64,
+}
+
+fn usual_evaluations() -> u64 {
+    500
 }
 
 impl Schedule {
@@ -65,73 +91,90 @@ impl Schedule {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct VaeStage {
-    pub(crate) net: VaeConfig,
-    pub(crate) schedule: Schedule,
-    /// Weight of the divergence from a standard normal latent.
-    pub(crate) kl_weight: f64,
-    /// Height and width in pixels of the random crops it is trained on.
-    pub(crate) crop: i64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ReferenceStage {
-    pub(crate) schedule: Schedule,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DiffusionStage {
-    pub(crate) unet: UNetConfig,
-    pub(crate) image_encoder: ImageEncoderConfig,
-    pub(crate) schedule: Schedule,
-    /// Share of samples that see the unconditional token instead of their reference.
-    pub(crate) drop_reference: f64,
-    /// Decay per step of the averaged weights that are saved.
-    pub(crate) average_decay: f64,
-    /// The loss at timestep t is weighted by `1 + min((1 - alpha) / alpha, this)`: colours are decided where the noise is
-    /// strongest, and the plain loss hardly sees them there.
-    pub(crate) high_noise_weight: f64,
-}
-
 impl ZooConfig {
-    /// Reads a configuration; folders in it become relative to its own.
+    /// Reads a configuration; paths in it become relative to its own folder.
     ///
     /// # Errors
     /// A file that cannot be read or parsed, or sizes that do not fit each other.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        let mut config: Self =
-            toml::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))?;
+        let broken = || format!("cannot parse {}", path.display());
+        let header: Header = toml::from_str(&text).with_context(broken)?;
         ensure!(
-            config.schema_version == 1,
-            "{}: schema_version: expected 1",
-            path.display()
-        );
-        let factor = (config.vae.net.factor() * config.diffusion.unet.size_multiple()) as usize;
-        let DataConfig { height, width, .. } = config.data;
-        ensure!(
-            height % factor == 0 && width % factor == 0,
-            "{}: data: expected multiples of {factor} for height and width, found {height} and {width}",
-            path.display()
-        );
-        let (unet, encoder) = (&config.diffusion.unet, &mut config.diffusion.image_encoder);
-        ensure!(
-            unet.cross_attention_dim == encoder.projection_dim,
-            "{}: unet.cross_attention_dim is {}, image_encoder.projection_dim is {}",
+            header.schema_version == 1,
+            "{}: schema_version: expected 1, found {}",
             path.display(),
-            unet.cross_attention_dim,
-            encoder.projection_dim
+            header.schema_version
         );
-        // As many as the diffusers library makes for a tower of this depth.
-        encoder.mapper_layers = (encoder.num_hidden_layers + 1) / 5;
-        let base = path.parent().unwrap_or(Path::new("."));
-        config.work = base.join(&config.work);
-        config.output = base.join(&config.output);
-        Ok(config)
+        Ok(match header.family {
+            Family::PaintByExample => {
+                let mut config: PaintByExampleZoo = toml::from_str(&text).with_context(broken)?;
+                config.prepare(path)?;
+                Self::PaintByExample(Box::new(config))
+            }
+            Family::StableViton => {
+                let mut config: StableVitonZoo = toml::from_str(&text).with_context(broken)?;
+                config.prepare(path)?;
+                Self::StableViton(Box::new(config))
+            }
+        })
+    }
+
+    /// The same training with its state in `folder`, if one is given.
+    pub(crate) fn working_in(mut self, folder: Option<PathBuf>) -> Self {
+        if let Some(folder) = folder {
+            match &mut self {
+                Self::PaintByExample(config) => config.work = folder,
+                Self::StableViton(config) => config.work = folder,
+            }
+        }
+        self
+    }
+}
+
+/// Makes `paths` relative to the folder of the configuration `file`.
+pub(crate) fn resolve<'a>(file: &Path, paths: impl IntoIterator<Item = &'a mut PathBuf>) {
+    let base = file.parent().unwrap_or(Path::new("."));
+    for path in paths {
+        *path = base.join(&*path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Schedule, ZooConfig};
+
+    /// The committed configurations, each found by its own name.
+    #[test]
+    fn committed_configurations_are_read() -> anyhow::Result<()> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/zoo");
+        let mut names = Vec::new();
+        for path in i2am_files::sorted_entries(&folder)? {
+            let name = match ZooConfig::read(&path)? {
+                ZooConfig::PaintByExample(config) => config.name,
+                ZooConfig::StableViton(config) => config.name,
+            };
+            assert_eq!(path.file_stem(), Some(name.as_ref()));
+            names.push(name);
+        }
+        assert!(names.contains(&"paint-by-example".to_owned()));
+        assert!(names.contains(&"stable-viton".to_owned()));
+        Ok(())
+    }
+
+    #[test]
+    fn the_rate_warms_up_and_ends_at_zero() {
+        let schedule = Schedule {
+            steps: 110,
+            batch: 1,
+            learning_rate: 2.0,
+            warm_up: 10,
+            evaluate_every: 10,
+        };
+        let is = |step, expected: f64| (schedule.rate(step) - expected).abs() < 1e-12;
+        assert!(is(0, 0.2) && is(4, 1.0) && is(10, 2.0) && is(60, 1.0) && is(110, 0.0));
     }
 }

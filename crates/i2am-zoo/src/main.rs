@@ -1,18 +1,20 @@
 //! Trains the small demonstration checkpoints with the project's own networks.
 
-mod card;
 mod config;
-mod data;
-mod diffusion;
-mod export;
+mod curve;
+mod init;
+mod log;
+mod noising;
 mod optimizer;
+mod paint_by_example;
 mod pictures;
+mod posteriors;
 mod progress;
-mod reference;
+mod stable_viton;
 mod state;
 mod tensors;
 mod train;
-mod vae;
+mod trainer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +32,8 @@ use tch::Device;
     after_help = "Examples:
   i2am-zoo --config configs/zoo/paint-by-example.toml
   i2am-zoo --config configs/zoo/paint-by-example.toml --device cuda:0
-  i2am-zoo --config configs/zoo/paint-by-example.toml --export-only"
+  i2am-zoo --config configs/zoo/stable-viton.toml --minutes 60
+  i2am-zoo --config configs/zoo/stable-viton.toml --export-only"
 )]
 struct Args {
     /// What to train: sizes, lengths, seeds, folders.
@@ -42,6 +45,9 @@ struct Args {
     /// Stop after so many minutes and save; the next start goes on from there.
     #[arg(long)]
     minutes: Option<f64>,
+    /// Folder of the training state, log and pictures, instead of the configuration's.
+    #[arg(long)]
+    work: Option<PathBuf>,
     /// Save the checkpoint of the training state there is, without training on.
     #[arg(long)]
     export_only: bool,
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
         export_only: args.export_only,
     };
     match config::ZooConfig::read(&args.config)
+        .map(|config| config.working_in(args.work))
         .and_then(|config| train::run(&config, args.device, limits))
     {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,9 @@
-//! Training state on disk: variables, averages and moments in one safetensors file.
+//! Tensors on disk: training states, checkpoints and what can be computed once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Device, Kind, Tensor};
 
@@ -42,35 +42,49 @@ pub(crate) fn write(
     Ok(())
 }
 
+/// Reads f32 and f16 tensors, in their own precision on the CPU, and the metadata.
+pub(crate) fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>)> {
+    let bytes = i2am_files::read(path)?;
+    let broken = || path.display().to_string();
+    let (_, header) = SafeTensors::read_metadata(&bytes).with_context(broken)?;
+    let file = SafeTensors::deserialize(&bytes).with_context(broken)?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        let kind = match view.dtype() {
+            Dtype::F32 => Kind::Float,
+            Dtype::F16 => Kind::Half,
+            other => bail!(
+                "{}: tensor `{name}`: expected f32 or f16, found {other:?}",
+                path.display()
+            ),
+        };
+        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+        tensors.insert(name, Tensor::from_data_size(view.data(), &shape, kind));
+    }
+    let metadata = header.metadata().clone().unwrap_or_default();
+    Ok((tensors, metadata.into_iter().collect()))
+}
+
 /// Reads f32 tensors of `path` into the tensors of the same names, and returns the metadata.
 pub(crate) fn read_into(
     path: &Path,
     targets: &BTreeMap<String, Tensor>,
 ) -> Result<BTreeMap<String, String>> {
-    let bytes = i2am_files::read(path)?;
-    let (_, header) =
-        SafeTensors::read_metadata(&bytes).with_context(|| path.display().to_string())?;
-    let file = SafeTensors::deserialize(&bytes).with_context(|| path.display().to_string())?;
+    let (found, metadata) = read(path)?;
     let _guard = tch::no_grad_guard();
     for (name, target) in targets {
-        let found = file
-            .tensor(name)
-            .with_context(|| format!("{}: tensor `{name}`", path.display()))?;
-        let shape: Vec<i64> = found.shape().iter().map(|&n| n as i64).collect();
+        let found = found
+            .get(name)
+            .with_context(|| format!("{}: no tensor `{name}`", path.display()))?;
         ensure!(
-            shape == target.size() && found.dtype() == Dtype::F32,
-            "{}: tensor `{name}`: expected f32 {:?}, found {:?} {shape:?}; remove the folder to start anew",
+            found.size() == target.size() && found.kind() == Kind::Float,
+            "{}: tensor `{name}`: expected f32 {:?}, found {:?} {:?}; remove the folder to start anew",
             path.display(),
             target.size(),
-            found.dtype()
+            found.kind(),
+            found.size()
         );
-        let value = Tensor::from_data_size(found.data(), &shape, Kind::Float);
-        target.detach().copy_(&value);
+        target.detach().copy_(found);
     }
-    Ok(header
-        .metadata()
-        .clone()
-        .unwrap_or_default()
-        .into_iter()
-        .collect())
+    Ok(metadata)
 }

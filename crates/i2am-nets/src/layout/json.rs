@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::NetError;
 
-/// One `config.json` of a diffusers folder.
+/// One `config.json` of a diffusers folder, or what stands for it in the metadata of a single file.
 #[derive(Debug)]
 pub struct ConfigFile {
     path: PathBuf,
@@ -21,7 +21,15 @@ impl ConfigFile {
             source,
         };
         let text = std::fs::read_to_string(path).map_err(read)?;
-        let value = serde_json::from_str(&text).map_err(|error| NetError::Config {
+        Self::of_text(path, &text)
+    }
+
+    /// The content `text`, which was found in `path`.
+    ///
+    /// # Errors
+    /// [`NetError::Config`] if it is not JSON.
+    pub fn of_text(path: &Path, text: &str) -> Result<Self, NetError> {
+        let value = serde_json::from_str(text).map_err(|error| NetError::Config {
             path: path.to_owned(),
             reason: format!("not JSON: {error}"),
         })?;

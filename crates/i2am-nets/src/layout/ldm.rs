@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use i2am_weights::WeightFile;
 
 use super::view::View;
-use super::{Checkpoint, Entry, Layout};
+use super::{Checkpoint, ConfigFile, Entry, Layout};
 use crate::NetError;
 
 mod export;
@@ -13,41 +13,83 @@ mod names;
 pub use export::to_ldm;
 use names::{Levels, is_ballast, rename};
 
+/// Metadata key of a safetensors file: the name of a file beside it that has the tensors which this one lacks.
+///
+/// Several snapshots of one training differ in the trained networks only; the frozen ones need to be stored once.
+pub const BASE_KEY: &str = "base";
+
+/// Metadata key of a safetensors file: what would be the `config.json` of `network` in a diffusers folder. It tells what no shape
+/// tells: attention heads, groups of normalisations, the scale of latents. Published files have none and are all alike in these.
+pub fn config_key(network: &str) -> String {
+    format!("{network}/config.json")
+}
+
+const NETWORKS: [&str; 3] = ["unet", "vae", "image_encoder"];
+
 /// A name without the folder that training puts all weights in.
 pub(super) fn bare(name: &str) -> &str {
     name.strip_prefix("state_dict.").unwrap_or(name)
 }
 
-/// Opens one file with LDM names; tensors may stand below `state_dict.`.
+/// Opens one file with LDM names, and its base if it has one; tensors may stand below `state_dict.`.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
     let file = WeightFile::open(path)?;
-    let levels = Levels::of(file.names().map(|name| bare(name).to_owned()));
-    let mut entries = BTreeMap::new();
-    let mut strangers = Vec::new();
-    for name in file.names() {
-        let short = bare(name);
-        let renamed = rename(short, &levels);
-        if renamed.is_empty() && !is_ballast(short) {
-            strangers.push(name.to_owned());
-        }
-        for (full, view) in renamed {
-            entries.insert(
-                full,
-                Entry {
-                    file: 0,
-                    name: name.to_owned(),
-                    view,
-                },
-            );
-        }
-    }
-    let configs = BTreeMap::new();
-    Ok(Checkpoint {
+    let base = match file.metadata(BASE_KEY) {
+        Some(name) => Some(WeightFile::open(beside(path, name)?)?),
+        None => None,
+    };
+    let files: Vec<WeightFile> = [file].into_iter().chain(base).collect();
+    let names = files.iter().flat_map(WeightFile::names);
+    let levels = Levels::of(names.map(|name| bare(name).to_owned()));
+    let mut checkpoint = Checkpoint {
         path: path.to_owned(),
         layout: Layout::Ldm,
-        files: vec![file],
-        entries,
-        strangers,
-        configs,
-    })
+        files: Vec::new(),
+        entries: BTreeMap::new(),
+        strangers: Vec::new(),
+        configs: BTreeMap::new(),
+    };
+    for (index, file) in files.iter().enumerate() {
+        for name in file.names() {
+            let short = bare(name);
+            let renamed = rename(short, &levels);
+            if renamed.is_empty() && !is_ballast(short) {
+                checkpoint.strangers.push(name.to_owned());
+            }
+            for (full, view) in renamed {
+                // The base comes last and only fills gaps.
+                checkpoint.entries.entry(full).or_insert_with(|| Entry {
+                    file: index,
+                    name: name.to_owned(),
+                    view,
+                });
+            }
+        }
+        for network in NETWORKS {
+            let Some(text) = file.metadata(&config_key(network)) else {
+                continue;
+            };
+            if checkpoint.configs.contains_key(network) {
+                continue;
+            }
+            let config = ConfigFile::of_text(file.path(), text)?;
+            checkpoint.configs.insert(network.to_owned(), config);
+        }
+    }
+    checkpoint.files = files;
+    Ok(checkpoint)
+}
+
+/// The file `name` beside `path`. A weight file can come from anywhere: it may not name a file elsewhere.
+fn beside(path: &Path, name: &str) -> Result<PathBuf, NetError> {
+    let is_plain = Path::new(name).file_name() == Some(name.as_ref());
+    if !is_plain || path.file_name() == Some(name.as_ref()) {
+        return Err(NetError::Layout {
+            path: path.to_owned(),
+            reason: format!(
+                "metadata `{BASE_KEY}`: expected the name of another file in the same folder, found `{name}`"
+            ),
+        });
+    }
+    Ok(path.with_file_name(name))
 }

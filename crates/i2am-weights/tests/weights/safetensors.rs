@@ -20,6 +20,28 @@ fn a_sound_header_loads() {
     assert_eq!(read_all(&file(header, 16)), Ok(16));
 }
 
+/// What the writer noted beside the tensors; a file without notes has none.
+#[test]
+fn free_texts_are_kept_by_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str, header: &str| {
+        let path = folder.path().join(name);
+        i2am_files::write_atomic(&path, file(header, 1)).unwrap();
+        i2am_weights::WeightFile::open(&path).unwrap()
+    };
+    let tensor = r#""w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}"#;
+    let noted = open(
+        "noted",
+        &format!(r#"{{"__metadata__":{{"base":"other","format":"pt"}},{tensor}}}"#),
+    );
+    assert_eq!(noted.metadata("base"), Some("other"));
+    assert_eq!(noted.metadata("bases"), None);
+    assert_eq!(
+        open("bare", &format!("{{{tensor}}}")).metadata("base"),
+        None
+    );
+}
+
 #[test]
 fn sizes_that_disagree_name_the_tensor_and_both_sizes() {
     let header = r#"{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,20]}}"#;

@@ -10,18 +10,18 @@ use crate::config::DataConfig;
 use crate::{progress, tensors};
 
 /// Pictures, holes and references, `count` of each, as bytes.
-pub(crate) struct TrainingSet {
+pub(super) struct TrainingSet {
     /// `[count, 3, H, W]`.
-    pub(crate) persons: Tensor,
+    pub(super) persons: Tensor,
     /// `[count, 1, H, W]`, 255 where the picture is to be repainted.
-    pub(crate) holes: Tensor,
+    pub(super) holes: Tensor,
     /// `[count, 3, S, S]`, stretched to the encoder's input.
-    pub(crate) references: Tensor,
+    pub(super) references: Tensor,
 }
 
 impl TrainingSet {
     /// Draws the pictures of `config`, references at `reference_size` pixels a side.
-    pub(crate) fn draw(config: &DataConfig, reference_size: usize) -> Self {
+    pub(super) fn draw(config: &DataConfig, reference_size: usize) -> Self {
         let bar = progress::bar("drawing", config.count as u64);
         let one = |index: usize| {
             let sample = synth::render(config.seed, index as u64, config.height, config.width);
@@ -43,17 +43,17 @@ impl TrainingSet {
     }
 
     /// Number of samples.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.persons.size()[0] as usize
     }
 
     /// Pictures `[batch, 3, H, W]` in `[-1, 1]`.
-    pub(crate) fn person(&self, indices: &Tensor, device: Device) -> Tensor {
+    pub(super) fn person(&self, indices: &Tensor, device: Device) -> Tensor {
         tensors::signed(&self.persons.index_select(0, indices).to_device(device))
     }
 
     /// 1 to keep, 0 to repaint: `[batch, 1, H, W]`.
-    pub(crate) fn keep(&self, indices: &Tensor, device: Device) -> Tensor {
+    pub(super) fn keep(&self, indices: &Tensor, device: Device) -> Tensor {
         self.holes
             .index_select(0, indices)
             .to_device(device)
@@ -62,13 +62,13 @@ impl TrainingSet {
     }
 
     /// References `[batch, 3, S, S]` normalised as CLIP's.
-    pub(crate) fn reference(&self, indices: &Tensor, device: Device) -> Tensor {
+    pub(super) fn reference(&self, indices: &Tensor, device: Device) -> Tensor {
         let references = self.references.index_select(0, indices);
         pictures::clip_normalise(&references.to_device(device).to_kind(Kind::Float))
     }
 
     /// References `[batch, 3, S, S]` in `[-1, 1]`.
-    pub(crate) fn signed_reference(&self, indices: &Tensor, device: Device) -> Tensor {
+    pub(super) fn signed_reference(&self, indices: &Tensor, device: Device) -> Tensor {
         tensors::signed(&self.references.index_select(0, indices).to_device(device))
     }
 }

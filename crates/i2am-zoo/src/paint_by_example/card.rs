@@ -2,10 +2,14 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use crate::config::ZooConfig;
+use super::PaintByExampleZoo;
 
 /// The card beside a checkpoint: what it is, how it was made, what it is good for.
-pub(crate) fn text(config: &ZooConfig, variables: &BTreeMap<String, Tensor>, steps: u64) -> String {
+pub(super) fn text(
+    config: &PaintByExampleZoo,
+    variables: &BTreeMap<String, Tensor>,
+    steps: u64,
+) -> String {
     let count = |network: &str| -> usize {
         variables
             .iter()
@@ -13,7 +17,7 @@ pub(crate) fn text(config: &ZooConfig, variables: &BTreeMap<String, Tensor>, ste
             .map(|(_, tensor)| tensor.numel())
             .sum()
     };
-    let ZooConfig {
+    let PaintByExampleZoo {
         name,
         seed,
         data,

@@ -8,15 +8,15 @@ use i2am_nets::vae::VaeConfig;
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
-use crate::config::ZooConfig;
-use crate::{card, progress, state};
+use super::{PaintByExampleZoo, card};
+use crate::{progress, state};
 
 /// Version of the diffusers library whose files these are made like.
 const DIFFUSERS: &str = "0.35.1";
 
 /// Writes weights, configurations and card.
-pub(crate) fn save(
-    config: &ZooConfig,
+pub(super) fn save(
+    config: &PaintByExampleZoo,
     variables: &BTreeMap<String, Tensor>,
     scaling_factor: f64,
     steps: u64,
@@ -85,7 +85,7 @@ fn with(sizes: Value, extra: Value) -> Value {
     Value::Object(all)
 }
 
-fn unet_config(config: &ZooConfig) -> Result<Value> {
+fn unet_config(config: &PaintByExampleZoo) -> Result<Value> {
     let unet = &config.diffusion.unet;
     let up = |name: &String| {
         if name == "DownBlock2D" {
@@ -124,7 +124,7 @@ fn vae_config(vae: &VaeConfig) -> Result<Value> {
     Ok(with(serde_json::to_value(vae)?, extra))
 }
 
-fn encoder_config(config: &ZooConfig) -> Result<Value> {
+fn encoder_config(config: &PaintByExampleZoo) -> Result<Value> {
     let extra = json!({
         "architectures": ["PaintByExampleImageEncoder"],
         "model_type": "clip_vision_model",

@@ -5,16 +5,19 @@ use std::path::Path;
 use anyhow::Result;
 use i2am_nets::image_encoder::ImageEncoder;
 use i2am_nets::unet::UNet;
-use i2am_nets::vae::Vae;
+use i2am_nets::vae::{Posterior, Vae};
 use i2am_nets::{Context, FreshSource, NoProbe, Scope};
 use i2am_runner::RunnerError;
 use i2am_runner::samplers::{Call, Denoiser, SamplerConfig};
 use i2am_runner::schedule::Schedule as NoiseSchedule;
 use tch::{Device, Kind, Tensor};
 
-use crate::config::DiffusionStage;
-use crate::data::TrainingSet;
+use super::config::DiffusionStage;
+use super::data::TrainingSet;
+use crate::noising::Noised;
 use crate::pictures;
+use crate::posteriors::Posteriors;
+use crate::trainer::Task;
 
 /// Pictures encoded at a time.
 const ENCODE_BATCH: i64 = 32;
@@ -22,13 +25,13 @@ const ENCODE_BATCH: i64 = 32;
 const GUIDANCE: f64 = 2.0;
 
 /// The two networks that are trained together.
-pub(crate) struct Networks {
+pub(super) struct Networks {
     unet: UNet,
-    pub(crate) image_encoder: ImageEncoder,
+    pub(super) image_encoder: ImageEncoder,
 }
 
 impl Networks {
-    pub(crate) fn new(source: &FreshSource, config: &DiffusionStage) -> Self {
+    pub(super) fn new(source: &FreshSource, config: &DiffusionStage) -> Self {
         Self {
             unet: UNet::new(&Scope::root(source, "unet"), config.unet.clone()),
             image_encoder: ImageEncoder::new(
@@ -39,122 +42,84 @@ impl Networks {
     }
 }
 
-/// Posteriors of every training picture, whole and with its hole in grey, in half precision; and the latent's scale.
-pub(crate) struct Latents {
+/// Posteriors of every training picture, whole and with its hole in grey; and the latent's scale.
+pub(super) struct Latents {
     person: Posteriors,
     masked: Posteriors,
     /// Brings the latents to unit variance.
-    pub(crate) scaling_factor: f64,
-}
-
-struct Posteriors {
-    mean: Tensor,
-    deviation: Tensor,
-}
-
-impl Posteriors {
-    fn sample(&self, indices: &Tensor, scale: f64, device: Device) -> Tensor {
-        let pick = |x: &Tensor| {
-            x.index_select(0, indices)
-                .to_device(device)
-                .to_kind(Kind::Float)
-        };
-        let mean = pick(&self.mean);
-        let noise = mean.randn_like() * pick(&self.deviation);
-        (mean + noise) * scale
-    }
+    pub(super) scaling_factor: f64,
 }
 
 impl Latents {
-    pub(crate) fn encode(vae: &Vae, set: &TrainingSet, device: Device) -> Self {
+    pub(super) fn encode(vae: &Vae, set: &TrainingSet, device: Device) -> Self {
         let _guard = tch::no_grad_guard();
         let count = set.len() as i64;
-        let mut parts: [Vec<Tensor>; 4] = Default::default();
+        let mut parts: [Vec<Posterior>; 2] = Default::default();
         for start in (0..count).step_by(ENCODE_BATCH as usize) {
-            let indices = Tensor::arange_start(
-                start,
-                (start + ENCODE_BATCH).min(count),
-                (Kind::Int64, Device::Cpu),
-            );
+            let end = (start + ENCODE_BATCH).min(count);
+            let indices = Tensor::arange_start(start, end, (Kind::Int64, Device::Cpu));
             let person = set.person(&indices, device);
             let masked = &person * set.keep(&indices, device);
-            for (slot, pictures) in [(0, &person), (2, &masked)] {
-                let posterior = vae.encode(pictures);
-                let half = |x: Tensor| x.to_device(Device::Cpu).to_kind(Kind::Half).contiguous();
-                parts[slot].push(half(posterior.mean));
-                parts[slot + 1].push(half((posterior.log_variance * 0.5).exp()));
-            }
+            parts[0].push(vae.encode(&person));
+            parts[1].push(vae.encode(&masked));
         }
-        let [mean, deviation, masked_mean, masked_deviation] =
-            parts.map(|part| Tensor::cat(&part, 0));
-        let spread = mean.to_kind(Kind::Float).std(true).double_value(&[]);
+        let [person, masked] = parts.map(|part| Posteriors::gather(&part));
+        let spread = person.mean.to_kind(Kind::Float).std(true).double_value(&[]);
         Self {
-            person: Posteriors { mean, deviation },
-            masked: Posteriors {
-                mean: masked_mean,
-                deviation: masked_deviation,
-            },
+            person,
+            masked,
             scaling_factor: 1.0 / spread,
         }
     }
 }
 
 /// Everything the stage needs.
-pub(crate) struct Stage<'a> {
-    pub(crate) networks: &'a Networks,
-    pub(crate) latents: &'a Latents,
-    pub(crate) set: &'a TrainingSet,
-    pub(crate) config: &'a DiffusionStage,
+pub(super) struct Stage<'a> {
+    pub(super) networks: &'a Networks,
+    pub(super) autoencoder: &'a Vae,
+    pub(super) latents: &'a Latents,
+    pub(super) set: &'a TrainingSet,
+    pub(super) config: &'a DiffusionStage,
+    pub(super) device: Device,
 }
 
-impl Stage<'_> {
+impl Task for Stage<'_> {
     /// Squared error of the predicted noise, weighted towards high noise.
-    pub(crate) fn loss(&self, device: Device) -> Tensor {
+    fn loss(&self) -> Tensor {
+        let device = self.device;
         let batch = self.config.schedule.batch as i64;
         let indices = Tensor::randint(self.set.len() as i64, [batch], (Kind::Int64, Device::Cpu));
         let clean = self
             .latents
             .person
             .sample(&indices, self.latents.scaling_factor, device);
-        let fixed = self.fixed_channels(&indices, &clean, device);
+        let fixed = self.fixed_channels(&indices, &clean);
+        let noised = Noised::draw(&clean, device);
 
-        let t = Tensor::randint(1000, [batch], (Kind::Int64, Device::Cpu));
-        let alphas: Vec<f32> = NoiseSchedule::default()
-            .alphas()
-            .iter()
-            .map(|&a| a as f32)
-            .collect();
-        let alpha = Tensor::from_slice(&alphas)
-            .index_select(0, &t)
-            .to_device(device)
-            .reshape([batch, 1, 1, 1]);
-        let noise = clean.randn_like();
-        let noisy = &clean * alpha.sqrt() + &noise * (-&alpha + 1.0).sqrt();
-
-        let tokens = self
-            .networks
-            .image_encoder
-            .forward(&self.set.reference(&indices, device));
+        let encoder = &self.networks.image_encoder;
+        let tokens = encoder.forward(&self.set.reference(&indices, device));
         let drop =
             Tensor::rand([batch, 1, 1], (Kind::Float, device)).lt(self.config.drop_reference);
-        let nothing = self
-            .networks
-            .image_encoder
-            .unconditional()
-            .expand_as(&tokens);
+        let nothing = encoder.unconditional().expand_as(&tokens);
         let context = Context::pooled(nothing.where_self(&drop, &tokens));
 
-        let x = Tensor::cat(&[noisy, fixed], 1);
-        let eps = self
-            .networks
-            .unet
-            .forward(&x, &t.to_device(device), &context, &mut NoProbe);
-        let weight = ((-&alpha + 1.0) / &alpha).clamp_max(self.config.high_noise_weight) + 1.0;
-        ((eps - noise).square() * weight).mean(Kind::Float)
+        let x = Tensor::cat(&[&noised.noisy, &fixed], 1);
+        let unet = &self.networks.unet;
+        let eps = unet.forward(&x, &noised.timesteps, &context, &mut NoProbe);
+        let weight = noised.high_noise_weight(self.config.high_noise_weight);
+        ((eps - &noised.noise).square() * weight).mean(Kind::Float)
     }
 
+    /// Rows: picture with hole, reference, generated, truth.
+    fn evaluate(&self, _step: u64, stem: &Path) -> Result<()> {
+        self.pictures(&stem.with_extension("png"))
+    }
+}
+
+impl Stage<'_> {
     /// Encoded masked picture and mask: the five channels beside the noisy latent.
-    fn fixed_channels(&self, indices: &Tensor, latent: &Tensor, device: Device) -> Tensor {
+    fn fixed_channels(&self, indices: &Tensor, latent: &Tensor) -> Tensor {
+        let device = self.device;
         let masked = self
             .latents
             .masked
@@ -169,14 +134,14 @@ impl Stage<'_> {
         Tensor::cat(&[masked, keep], 1)
     }
 
-    /// Rows: picture with hole, generated, truth; each column with its own reference.
-    pub(crate) fn pictures(&self, vae: &Vae, device: Device, path: &Path) -> Result<()> {
+    fn pictures(&self, path: &Path) -> Result<()> {
+        let (vae, device) = (self.autoencoder, self.device);
         tch::manual_seed(1);
         let indices = Tensor::arange(8, (Kind::Int64, Device::Cpu));
         let person = self.set.person(&indices, device);
         let keep = self.set.keep(&indices, device);
         let like = self.latents.person.sample(&indices, 1.0, device);
-        let fixed = self.fixed_channels(&indices, &like, device);
+        let fixed = self.fixed_channels(&indices, &like);
         let tokens = self
             .networks
             .image_encoder

@@ -7,16 +7,17 @@ use anyhow::Result;
 use i2am_nets::vae::Vae;
 use tch::{Device, Kind, Tensor};
 
-use crate::config::VaeStage;
-use crate::data::TrainingSet;
+use super::config::VaeStage;
+use super::data::TrainingSet;
 use crate::pictures;
+use crate::trainer::Task;
 
 /// Log-variance of the latent before training.
 const FIRST_LOG_VARIANCE: f64 = -8.0;
 
 /// Lets training start with an almost noiseless latent. Under the unit noise of a random start the latent carries brightness
 /// only for thousands of steps.
-pub(crate) fn start_certain(variables: &BTreeMap<String, Tensor>) {
+pub(super) fn start_certain(variables: &BTreeMap<String, Tensor>) {
     let _guard = tch::no_grad_guard();
     let bias = variables["vae.quant_conv.bias"].detach();
     let half = bias.size()[0] / 2;
@@ -31,7 +32,7 @@ const EDGE_WEIGHT: f64 = 0.1;
 
 /// Absolute error, squared error of colour, absolute error of the differences between neighbours, and the divergence of the
 /// latent.
-pub(crate) fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Device) -> Tensor {
+fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Device) -> Tensor {
     let batch = config.schedule.batch as i64;
     let indices = Tensor::randint(set.len() as i64, [batch], (Kind::Int64, Device::Cpu));
     let person = set.person(&indices, device);
@@ -74,10 +75,24 @@ fn crop(x: &Tensor, side: i64) -> Tensor {
     window(&window(x, 2, size[2]), 3, size[3])
 }
 
-/// Pictures above, their reconstructions below.
-pub(crate) fn pictures(vae: &Vae, set: &TrainingSet, device: Device, path: &Path) -> Result<()> {
-    let indices = Tensor::arange(8, (Kind::Int64, Device::Cpu));
-    let person = set.person(&indices, device);
-    let decoded = vae.decode(&vae.encode(&person).mean);
-    pictures::write_rows(path, &[person, decoded])
+/// Everything the stage needs.
+pub(super) struct Stage<'a> {
+    pub(super) vae: &'a Vae,
+    pub(super) set: &'a TrainingSet,
+    pub(super) config: &'a VaeStage,
+    pub(super) device: Device,
+}
+
+impl Task for Stage<'_> {
+    fn loss(&self) -> Tensor {
+        loss(self.vae, self.set, self.config, self.device)
+    }
+
+    /// Pictures above, their reconstructions below.
+    fn evaluate(&self, _step: u64, stem: &Path) -> Result<()> {
+        let indices = Tensor::arange(8, (Kind::Int64, Device::Cpu));
+        let person = self.set.person(&indices, self.device);
+        let decoded = self.vae.decode(&self.vae.encode(&person).mean);
+        pictures::write_rows(&stem.with_extension("png"), &[person, decoded])
+    }
 }

@@ -1,0 +1,45 @@
+//! Forward diffusion of a training batch.
+
+use i2am_runner::schedule::{Schedule, TRAIN_STEPS};
+use tch::{Device, Kind, Tensor};
+
+/// Latents with noise in them.
+pub(crate) struct Noised {
+    /// `[batch]` integers on the device.
+    pub(crate) timesteps: Tensor,
+    /// `[batch, channels, h, w]`.
+    pub(crate) noisy: Tensor,
+    /// What was added, standard normal: the answer.
+    pub(crate) noise: Tensor,
+    /// Share of the clean latent's variance, `[batch, 1, 1, 1]`.
+    alpha: Tensor,
+}
+
+impl Noised {
+    /// Noises every latent of `clean` to a timestep of its own.
+    pub(crate) fn draw(clean: &Tensor, device: Device) -> Self {
+        let batch = clean.size()[0];
+        let t = Tensor::randint(TRAIN_STEPS, [batch], (Kind::Int64, Device::Cpu));
+        let alphas: Vec<f32> = Schedule::default()
+            .alphas()
+            .iter()
+            .map(|&a| a as f32)
+            .collect();
+        let alpha = Tensor::from_slice(&alphas)
+            .index_select(0, &t)
+            .to_device(device)
+            .reshape([batch, 1, 1, 1]);
+        let noise = clean.randn_like();
+        Self {
+            noisy: clean * alpha.sqrt() + &noise * (-&alpha + 1.0).sqrt(),
+            timesteps: t.to_device(device),
+            noise,
+            alpha,
+        }
+    }
+
+    /// `1 + min((1 - alpha) / alpha, most)`, `[batch, 1, 1, 1]`.
+    pub(crate) fn high_noise_weight(&self, most: f64) -> Tensor {
+        ((-&self.alpha + 1.0) / &self.alpha).clamp_max(most) + 1.0
+    }
+}

@@ -1,0 +1,115 @@
+//! Trains a small Paint-by-Example from nothing, in three stages: autoencoder, reference encoder, UNet.
+
+mod card;
+mod config;
+mod data;
+mod diffusion;
+mod export;
+mod reference;
+mod vae;
+
+use anyhow::Result;
+use i2am_nets::{FreshSource, Scope};
+use tch::Device;
+
+pub(crate) use config::PaintByExampleZoo;
+use data::TrainingSet;
+
+use crate::init::start_as_identity;
+use crate::train::Limits;
+use crate::trainer::{Place, Trainer};
+
+/// Decay of the averages in the first two stages.
+const FIRST_DECAY: f64 = 0.995;
+
+/// Trains what is not trained yet and saves the checkpoint.
+pub(crate) fn train(config: &PaintByExampleZoo, device: Device, limits: Limits) -> Result<()> {
+    i2am_files::create_dir(&config.work)?;
+    let deadline = limits.deadline();
+    let place = Place {
+        work: &config.work,
+        seed: config.seed,
+    };
+    tch::manual_seed(config.seed as i64);
+    let source = FreshSource::new(device);
+    let reference_size = config.diffusion.image_encoder.image_size as usize;
+    let set = TrainingSet::draw(&config.data, reference_size);
+
+    let autoencoder =
+        i2am_nets::vae::Vae::new(&Scope::root(&source, "vae"), config.vae.net.clone());
+    start_as_identity(
+        &source.variables(),
+        "vae",
+        &["conv2.weight", "to_out.0.weight"],
+    );
+    vae::start_certain(&source.variables());
+    let schedule = &config.vae.schedule;
+    let mut trainer = Trainer::open(place, "vae", source.variables(), schedule, FIRST_DECAY)?;
+    if !limits.export_only {
+        let stage = vae::Stage {
+            vae: &autoencoder,
+            set: &set,
+            config: &config.vae,
+            device,
+        };
+        if !trainer.run(deadline, &stage)? {
+            trainer.say_stopped();
+            return Ok(());
+        }
+    }
+    trainer.adopt_averages();
+    let vae_variables = source.variables();
+
+    let networks = diffusion::Networks::new(&source, &config.diffusion);
+    let mut variables = source.variables();
+    variables.retain(|name, _| !vae_variables.contains_key(name));
+    start_as_identity(&variables, "unet", &["conv2.weight", "proj_out.weight"]);
+    let head = reference::Head::new(
+        &Scope::root(&source, "reference_head"),
+        config.diffusion.image_encoder.projection_dim,
+    );
+    let mut describing = source.variables();
+    describing.retain(|name, _| {
+        name.starts_with("image_encoder.") || name.starts_with("reference_head.")
+    });
+    let schedule = &config.reference.schedule;
+    let mut trainer = Trainer::open(place, "reference", describing, schedule, FIRST_DECAY)?;
+    if !limits.export_only {
+        let stage = reference::Stage {
+            encoder: &networks.image_encoder,
+            head: &head,
+            set: &set,
+            config: &config.reference,
+            device,
+        };
+        if !trainer.run(deadline, &stage)? {
+            trainer.say_stopped();
+            return Ok(());
+        }
+    }
+    trainer.adopt_averages();
+
+    let (decay, schedule) = (config.diffusion.average_decay, &config.diffusion.schedule);
+    let mut trainer = Trainer::open(place, "diffusion", variables, schedule, decay)?;
+    let latents = diffusion::Latents::encode(&autoencoder, &set, device);
+    if !limits.export_only {
+        let stage = diffusion::Stage {
+            networks: &networks,
+            autoencoder: &autoencoder,
+            latents: &latents,
+            set: &set,
+            config: &config.diffusion,
+            device,
+        };
+        if !trainer.run(deadline, &stage)? {
+            trainer.say_stopped();
+        }
+    }
+    trainer.adopt_averages();
+    export::save(
+        config,
+        &source.variables(),
+        latents.scaling_factor,
+        trainer.step(),
+    )
+}

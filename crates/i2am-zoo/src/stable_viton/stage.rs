@@ -1,0 +1,253 @@
+//! The training stage: loss and evaluation.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use i2am_imaging::GrayImage;
+use i2am_nets::{AttentionProbe, Context, NoProbe};
+use i2am_runner::capture::CaptureConfig;
+use i2am_runner::families::{
+    Pipeline as _, Request, StableVitonInputs, StableVitonNetworks, StableVitonPipeline,
+};
+use i2am_runner::noise::NoiseSource;
+use i2am_runner::pictures as convert;
+use tch::{Device, Kind, Tensor};
+
+use super::attention::CentreVariation;
+use super::config::StableVitonZoo;
+use super::export::Exporter;
+use super::set::{Drawn, TryOnSet};
+use crate::noising::Noised;
+use crate::pictures;
+use crate::trainer::Task;
+
+/// Everything the stage needs.
+pub(super) struct Stage<'a> {
+    pub(super) pipeline: &'a StableVitonPipeline,
+    pub(super) set: &'a TryOnSet,
+    pub(super) evaluation: &'a [Drawn],
+    pub(super) config: &'a StableVitonZoo,
+    pub(super) exporter: &'a Exporter<'a>,
+    pub(super) device: Device,
+}
+
+/// A training batch as the networks take it.
+struct Batch {
+    /// `[batch, in_channels, h, w]`.
+    input: Tensor,
+    /// The garments' scaled latents.
+    hint: Tensor,
+    context: Context,
+    keep: Tensor,
+    worn: Tensor,
+    noised: Noised,
+}
+
+impl Stage<'_> {
+    fn networks(&self) -> &StableVitonNetworks {
+        self.pipeline.networks()
+    }
+
+    fn batch(&self) -> Batch {
+        let (set, device) = (self.set, self.device);
+        let StableVitonNetworks {
+            vae, image_encoder, ..
+        } = self.networks();
+        let batch = self.config.schedule.batch as i64;
+        let indices = Tensor::randint(set.len(), [batch], (Kind::Int64, Device::Cpu));
+        let scale = vae.config().scaling_factor;
+        let clean = set.person.sample(&indices, scale, device);
+        let agnostic = set.agnostic.sample(&indices, scale, device);
+        let densepose = set.densepose.sample(&indices, scale, device);
+        let hint = set.cloth.sample(&indices, scale, device);
+        let keep = set.keep(&indices, device);
+        let noised = Noised::draw(&clean, device);
+        let tokens = set.tokens(&indices, device);
+        let drop =
+            Tensor::rand([batch, 1, 1], (Kind::Float, device)).lt(self.config.loss.drop_reference);
+        let nothing = image_encoder.unconditional().expand_as(&tokens);
+        Batch {
+            input: Tensor::cat(&[&noised.noisy, &agnostic, &keep, &densepose], 1),
+            hint,
+            context: Context::pooled(nothing.where_self(&drop, &tokens)),
+            worn: set.worn(&indices, device),
+            keep,
+            noised,
+        }
+    }
+
+    fn predict(&self, batch: &Batch, probe: &mut dyn AttentionProbe) -> Tensor {
+        let StableVitonNetworks {
+            unet,
+            warp,
+            control_model,
+            ..
+        } = self.networks();
+        let (x, t) = (&batch.input, &batch.noised.timesteps);
+        let features = control_model.features(x, &batch.hint, t, &batch.context);
+        unet.forward_warped(x, t, &batch.context, warp, features, probe)
+    }
+
+    fn diffusion_loss(&self, batch: &Batch, eps: &Tensor) -> Tensor {
+        let config = &self.config.loss;
+        let hole = -&batch.keep + 1.0;
+        let place = hole * (1.0 - config.outside_weight) + config.outside_weight;
+        let time = batch.noised.high_noise_weight(config.high_noise_weight);
+        ((eps - &batch.noised.noise).square() * time * place).mean(Kind::Float)
+    }
+
+    /// One column of the evaluation picture, and how good it is.
+    fn evaluate_one(&self, drawn: &Drawn) -> Result<(Vec<Tensor>, Measured)> {
+        let size = (
+            self.config.data.height as i64,
+            self.config.data.width as i64,
+        );
+        let inputs = StableVitonInputs::of(&drawn.sample, size)?;
+        let noise = NoiseSource::Seeded {
+            seed: self.config.evaluation.seed,
+            dataset: "evaluation".to_owned(),
+            sample: drawn.sample.id.clone(),
+        };
+        let layer = format!(
+            "warp_flow_blks.{}.transformer_blocks.0.attn2",
+            self.config.evaluation.slot
+        );
+        let capture = CaptureConfig {
+            time_groups: 1,
+            specific: vec![layer.clone()],
+            ..CaptureConfig::default()
+        };
+        let request = Request {
+            noise: &noise,
+            capture: Some(&capture),
+            on_step: &mut |_| {},
+        };
+        let generated = self.pipeline.generate(&drawn.sample, request)?;
+        let record = generated.record.context("no attention was recorded")?;
+        let attention = record.layers.iter().find(|found| found.name == layer);
+        let attention = attention.with_context(|| format!("no layer `{layer}`"))?;
+        let rows = (attention.height * attention.width) as i64;
+        let weights = attention.specific.as_ref().context("no positions kept")?;
+        let weights: Vec<f32> = weights.iter().map(|weight| weight.to_f32()).collect();
+        let weights = Tensor::from_slice(&weights).reshape([rows, -1]);
+        let grid = [attention.height as i64, attention.width as i64];
+
+        let painted = convert::centred(&generated.image);
+        let hole = -&inputs.keep + 1.0;
+        let error = ((&painted - &inputs.person).square() * &hole).sum(Kind::Float)
+            / (hole.sum(Kind::Float) * 3.0);
+        let measured = Measured {
+            hole_error: error.double_value(&[]),
+            on_garment: on_garment(&weights, drawn, grid),
+        };
+        let fetched =
+            fetched(&weights, &inputs.cloth, grid).upsample_nearest2d([size.0, size.1], None, None);
+        let column = vec![
+            inputs.agnostic,
+            inputs.cloth,
+            fetched,
+            painted,
+            inputs.person,
+        ];
+        Ok((column, measured))
+    }
+}
+
+/// How good an evaluation sample is.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    /// Mean squared error in the hole, levels from -1 to 1.
+    hole_error: f64,
+    /// Share of attention that lies on the garment's pixels, over positions where it is worn.
+    on_garment: f64,
+}
+
+impl Task for Stage<'_> {
+    fn loss(&self) -> Tensor {
+        let batch = self.batch();
+        let Some(attention) = &self.config.attention else {
+            let eps = self.predict(&batch, &mut NoProbe);
+            return self.diffusion_loss(&batch, &eps);
+        };
+        let mut watch = CentreVariation::new(&attention.slots, &batch.worn);
+        let eps = self.predict(&batch, &mut watch);
+        self.diffusion_loss(&batch, &eps) + watch.loss() * attention.weight
+    }
+
+    /// Rows: picture with hole, garment, what attention fetches of it, generated, truth. The errors go into a table beside.
+    fn evaluate(&self, step: u64, stem: &Path) -> Result<()> {
+        let samples = self.evaluation.iter();
+        let done: Vec<(Vec<Tensor>, Measured)> = samples
+            .map(|drawn| self.evaluate_one(drawn))
+            .collect::<Result<_>>()?;
+        let row = |index: usize| {
+            let cells: Vec<&Tensor> = done.iter().map(|(column, _)| &column[index]).collect();
+            Tensor::cat(&cells, 0)
+        };
+        let rows: Vec<Tensor> = (0..done[0].0.len()).map(row).collect();
+        pictures::write_rows(&stem.with_extension("png"), &rows)?;
+        let mean = |value: fn(&Measured) -> f64| {
+            done.iter()
+                .map(|(_, measured)| value(measured))
+                .sum::<f64>()
+                / done.len() as f64
+        };
+        let table = stem.with_file_name("evaluation.csv");
+        record(&table, step, mean(|m| m.hole_error), mean(|m| m.on_garment))
+    }
+
+    fn snapshots(&self) -> &[u64] {
+        &self.config.snapshots
+    }
+
+    fn snapshot(&self, step: u64) -> Result<()> {
+        self.exporter.save(step)
+    }
+}
+
+/// Puts the line of `step` into the table, behind those of earlier steps.
+fn record(table: &Path, step: u64, hole_error: f64, on_garment: f64) -> Result<()> {
+    let header = "step,hole_error,on_garment";
+    let known = if table.is_file() {
+        std::fs::read_to_string(table)
+            .with_context(|| format!("cannot read {}", table.display()))?
+    } else {
+        String::new()
+    };
+    let is_earlier = |line: &&str| {
+        let number = line.split(',').next().and_then(|n| n.parse::<u64>().ok());
+        number.is_some_and(|number| number < step)
+    };
+    let mut lines = vec![header.to_owned()];
+    lines.extend(known.lines().filter(is_earlier).map(str::to_owned));
+    lines.push(format!("{step},{hole_error:.5},{on_garment:.5}"));
+    i2am_files::write_atomic(table, (lines.join("\n") + "\n").as_bytes())?;
+    Ok(())
+}
+
+/// For each position the reference's colours, weighted as it attends to them: `[1, 3, H, W]`.
+fn fetched(weights: &Tensor, cloth: &Tensor, [height, width]: [i64; 2]) -> Tensor {
+    let colours = cloth
+        .adaptive_avg_pool2d([height, width])
+        .flatten(2, 3)
+        .squeeze_dim(0)
+        .transpose(0, 1);
+    weights
+        .matmul(&colours)
+        .transpose(0, 1)
+        .reshape([1, 3, height, width])
+}
+
+/// Mean share of attention on the garment's cells, over the positions where it is worn.
+fn on_garment(weights: &Tensor, drawn: &Drawn, [height, width]: [i64; 2]) -> f64 {
+    let cells = |mask: &GrayImage| {
+        convert::unit(mask)
+            .adaptive_avg_pool2d([height, width])
+            .ge(0.5)
+            .to_kind(Kind::Float)
+            .reshape([-1])
+    };
+    let (garment, worn) = (cells(&drawn.garment), cells(&drawn.worn));
+    let on_garment = weights.mv(&garment).dot(&worn);
+    (on_garment / worn.sum(Kind::Float).clamp_min(1.0)).double_value(&[])
+}

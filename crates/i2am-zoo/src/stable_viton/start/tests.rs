@@ -1,0 +1,63 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use i2am_nets::layout::Checkpoint;
+use tch::{Device, Kind, Tensor};
+
+use super::{TakenOver, take_over};
+
+const OPTIONS: (Kind, Device) = (Kind::Float, Device::Cpu);
+
+fn checkpoint() -> Checkpoint {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/zoo/paint-by-example");
+    Checkpoint::open(&root).unwrap()
+}
+
+fn zeros(names: &[(&str, Vec<i64>)]) -> BTreeMap<String, Tensor> {
+    let zero =
+        |(name, shape): &(&str, Vec<i64>)| ((*name).to_owned(), Tensor::ones(shape, OPTIONS));
+    names.iter().map(zero).collect()
+}
+
+/// As the published model starts: 9 channels of 13, a control model from the encoder, warp blocks from nowhere.
+#[test]
+fn the_small_paint_by_example_is_taken_over() {
+    let conv = "conv_in.weight";
+    let variables = zeros(&[
+        (&format!("unet.{conv}"), vec![32, 13, 3, 3]),
+        ("unet.conv_in.bias", vec![32]),
+        (&format!("control_model.{conv}"), vec![32, 13, 3, 3]),
+        ("control_model.cond_first_block.bias", vec![32]),
+        ("unet.warp_zero_convs.0.bias", vec![96]),
+    ]);
+    let checkpoint = checkpoint();
+    let taken = take_over(&variables, &checkpoint).unwrap();
+    let expected = TakenOver {
+        whole: 2,
+        from_unet: 1,
+        left: 2,
+    };
+    assert_eq!(taken, expected);
+    let original = checkpoint.tensor("unet.conv_in.weight").unwrap();
+    for network in ["unet", "control_model"] {
+        let widened = &variables[&format!("{network}.{conv}")];
+        assert!(widened.narrow(1, 0, 9) == original.to_kind(Kind::Float));
+        assert!(widened.narrow(1, 9, 4).abs().max().double_value(&[]) < f64::MIN_POSITIVE);
+    }
+    let untouched = &variables["unet.warp_zero_convs.0.bias"];
+    assert!(*untouched == untouched.ones_like());
+}
+
+#[test]
+fn a_tensor_of_another_shape_is_refused() {
+    let variables = zeros(&[("unet.conv_out.weight", vec![4, 48, 3, 3])]);
+    let error = take_over(&variables, &checkpoint())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with(
+            "tensor `unet.conv_out.weight`: expected [4, 48, 3, 3], found [4, 32, 3, 3]"
+        ),
+        "{error}"
+    );
+}

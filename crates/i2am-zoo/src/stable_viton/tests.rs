@@ -1,0 +1,221 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use i2am_nets::layout::Checkpoint;
+use i2am_runner::families::{Model as _, Request, StableVitonConfig, Start, recognise};
+use i2am_runner::noise::NoiseSource;
+use i2am_runner::samplers::SamplerConfig;
+use tch::{Device, Kind, Tensor};
+
+use super::set::Drawn;
+use super::{StableVitonZoo, train};
+use crate::config::ZooConfig;
+use crate::state;
+use crate::train::Limits;
+
+const LIMITS: Limits = Limits {
+    minutes: None,
+    export_only: false,
+};
+
+/// A training of a few seconds around the small checkpoint's frozen networks, in `folder`.
+fn tiny(folder: &Path, change: impl Fn(&str) -> String) -> StableVitonZoo {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = format!(
+        r#"
+schema_version = 1
+family = "stable-viton"
+name = "tiny"
+work = "work"
+output = "out"
+seed = 3
+frozen = "{}"
+snapshots = [40]
+[data]
+seed = 1
+count = 6
+height = 64
+width = 48
+[evaluation]
+seed = 2
+count = 1
+steps = 2
+slot = 3
+[unet]
+in_channels = 13
+out_channels = 4
+block_out_channels = [8, 8, 16]
+layers_per_block = 1
+down_block_types = ["DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"]
+cross_attention_dim = 96
+attention_head_dim = 2
+norm_num_groups = 4
+norm_eps = 1e-5
+[schedule]
+steps = 120
+batch = 4
+learning_rate = 4e-3
+warm_up = 10
+evaluate_every = 100
+[loss]
+drop_reference = 0.1
+average_decay = 0.95
+high_noise_weight = 4.0
+outside_weight = 0.2
+"#,
+        root.join("datasets/zoo/paint-by-example").display()
+    );
+    let path = folder.join("tiny.toml");
+    i2am_files::write_atomic(&path, change(&text).as_bytes()).unwrap();
+    match ZooConfig::read(&path).unwrap() {
+        ZooConfig::StableViton(config) => *config,
+        ZooConfig::PaintByExample(_) => panic!("the family is stable-viton"),
+    }
+}
+
+/// The last of the losses logged in `folder`, and the first.
+fn losses(config: &StableVitonZoo) -> (f64, f64) {
+    let text = std::fs::read_to_string(config.work.join("try-on.csv")).unwrap();
+    let cells = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(1).unwrap());
+    let values: Vec<f64> = cells.map(|cell| cell.parse().unwrap()).collect();
+    (*values.last().unwrap(), values[0])
+}
+
+fn snapshot(config: &StableVitonZoo, step: u64) -> PathBuf {
+    config.output.join(format!("tiny-{step:06}.safetensors"))
+}
+
+#[test]
+fn a_short_training_learns_and_its_checkpoints_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = tiny(folder.path(), str::to_owned);
+    train(&config, Device::Cpu, LIMITS).unwrap();
+
+    let (last, first) = losses(&config);
+    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
+    for name in ["try-on.svg", "try-on-000100.png", "evaluation.csv"] {
+        assert!(config.work.join(name).is_file(), "no {name}");
+    }
+
+    for step in [40, 120] {
+        let checkpoint = Checkpoint::open(&snapshot(&config, step)).unwrap();
+        let family = recognise(&checkpoint).unwrap();
+        assert_eq!(family.info().name, "stable-viton");
+        let report = family.inspect(&checkpoint).unwrap();
+        assert!(report.is_complete(), "{report:?}");
+        assert_eq!(report.unused, Vec::<String>::new());
+    }
+    let settings = StableVitonConfig {
+        start: Start::Noise,
+        size: [64, 48],
+        sampler: SamplerConfig {
+            steps: 2,
+            ..SamplerConfig::default()
+        },
+        ..StableVitonConfig::new("tiny", snapshot(&config, 120))
+    };
+    let drawn = Drawn::of(9, 0, &config.data);
+    let noise = NoiseSource::Seeded {
+        seed: 1,
+        dataset: "drawn".to_owned(),
+        sample: "0".to_owned(),
+    };
+    let request = Request {
+        noise: &noise,
+        capture: None,
+        on_step: &mut |_| {},
+    };
+    let pipeline = settings.load(Device::Cpu).unwrap();
+    let generated = pipeline.generate(&drawn.sample, request).unwrap();
+    assert_eq!(generated.image.dimensions(), (48, 64));
+
+    // The frozen networks come out as they went in.
+    let original = Checkpoint::open(&config.frozen).unwrap();
+    let exported = Checkpoint::open(&snapshot(&config, 120)).unwrap();
+    for name in ["vae.encoder.conv_in.weight", "image_encoder.uncond_vector"] {
+        assert!(
+            original.tensor(name).unwrap() == exported.tensor(name).unwrap(),
+            "{name}"
+        );
+    }
+    refined(folder.path(), &snapshot(&config, 120));
+}
+
+/// Goes on from a snapshot under the loss on attention: after no more than a step almost nothing has changed.
+fn refined(folder: &Path, start: &Path) {
+    let config = tiny(&folder.join("refined"), |text| {
+        text.replace(
+            "seed = 3",
+            &format!("seed = 4\nstart = \"{}\"", start.display()),
+        )
+        .replace("steps = 120", "steps = 1")
+        .replace("snapshots = [40]", "snapshots = []")
+        .replace("learning_rate = 4e-3", "learning_rate = 1e-6")
+            + "[attention]\nweight = 0.1\nslots = [2, 3]\n"
+    });
+    train(&config, Device::Cpu, LIMITS).unwrap();
+    let read = |path: &Path| state::read(path).unwrap().0;
+    let (before, after) = (read(start), read(&snapshot(&config, 1)));
+    assert!(before.keys().eq(after.keys()));
+    let differences: BTreeMap<&String, f64> = before
+        .iter()
+        .map(|(name, tensor)| {
+            let difference = (tensor.to_kind(Kind::Float) - after[name].to_kind(Kind::Float)).abs();
+            (name, difference.max().double_value(&[]))
+        })
+        .collect();
+    let worst = differences.values().copied().fold(0.0, f64::max);
+    assert!(worst < 2e-3, "{differences:?}");
+}
+
+/// A stopped training goes on where it was, and what was encoded is not encoded again for it.
+#[test]
+fn the_encoded_set_is_kept_for_the_same_data_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = |text: &str| {
+        text.replace("steps = 120", "steps = 1")
+            .replace("snapshots = [40]", "snapshots = []")
+    };
+    let config = tiny(folder.path(), short);
+    train(&config, Device::Cpu, LIMITS).unwrap();
+    let cache = config.work.join("encoded.safetensors");
+    let (mut tensors, metadata) = state::read(&cache).unwrap();
+    let marked = Tensor::zeros_like(&tensors["tokens"]);
+    tensors.insert("tokens".to_owned(), marked);
+    state::write(&cache, &tensors, Kind::Half, metadata).unwrap();
+    let largest = || {
+        let (tensors, _) = state::read(&cache).unwrap();
+        tensors["tokens"].abs().max().double_value(&[])
+    };
+    train(&config, Device::Cpu, LIMITS).unwrap();
+    assert!(largest() < f64::MIN_POSITIVE);
+    let other = tiny(folder.path(), |text| {
+        short(text).replace("count = 6", "count = 5")
+    });
+    train(&other, Device::Cpu, LIMITS).unwrap();
+    assert!(largest() > 0.0);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |from: &str, to: &str| {
+        let config = tiny(folder.path(), |text| text.replace(from, to));
+        train(&config, Device::Cpu, LIMITS).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refusal("in_channels = 13", "in_channels = 9"),
+        "unet: expected 13 input and 4 output channels, found 9 and 4"
+    );
+    assert_eq!(
+        refusal("slot = 3", "slot = 4"),
+        "slot 4: the UNet has 4 warp blocks"
+    );
+    assert_eq!(
+        refusal("cross_attention_dim = 96", "cross_attention_dim = 64"),
+        "unet.cross_attention_dim: expected 96, the width of the frozen encoder's token, found 64"
+    );
+}
