@@ -83,17 +83,25 @@ fn imacs_of_an_empty_mask_is_refused() {
 #[cfg(feature = "torch")]
 #[test]
 fn inspect_tells_family_and_tensors() {
-    let (code, text) = run(
-        &root(),
-        &["inspect", "datasets/zoo/paint-by-example", "--json"],
-    );
-    assert_eq!(code, 0, "{text}");
-    let object: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
-    assert_eq!(object["family"], "paint-by-example");
-    assert_eq!(object["layout"], "diffusers");
-    assert_eq!(object["dtype"], "f16");
-    for faults in ["missing", "unused", "wrong", "alike"] {
-        assert_eq!(object[faults], serde_json::json!([]), "{faults}");
+    for (checkpoint, family, layout) in [
+        ("paint-by-example", "paint-by-example", "diffusers"),
+        // Its autoencoder and reference encoder lie in a file beside it.
+        (
+            "stable-viton/stable-viton-002000.safetensors",
+            "stable-viton",
+            "ldm",
+        ),
+    ] {
+        let path = format!("datasets/zoo/{checkpoint}");
+        let (code, text) = run(&root(), &["inspect", &path, "--json"]);
+        assert_eq!(code, 0, "{text}");
+        let object: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        assert_eq!(object["family"], family);
+        assert_eq!(object["layout"], layout);
+        assert_eq!(object["dtype"], "f16");
+        for faults in ["missing", "unused", "wrong", "alike"] {
+            assert_eq!(object[faults], serde_json::json!([]), "{path}: {faults}");
+        }
     }
 }
 
