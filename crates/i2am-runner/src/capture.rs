@@ -1,5 +1,6 @@
 //! Reduces attention while sampling: from the pass's own queries and keys to an [`AttentionRecord`].
 
+mod both;
 mod intervene;
 mod intervener;
 mod maps;
@@ -12,6 +13,7 @@ use i2am_nets::{AttentionProbe, Intervention, Observation};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
+pub use both::{Both, both_directions};
 pub use intervene::{ForbidRule, InterveneConfig, Positions, Region, ScaleRule};
 pub use maps::{Weights, generated_to_reference, reference_to_generated};
 
@@ -311,17 +313,35 @@ impl Layer {
         allowed: Option<&Tensor>,
     ) {
         self.steps += 1;
-        let r2g = reference_to_generated_of(query, key, &self.tokens, chunk_bytes, allowed);
+        let (r2g, g2r) = match (allowed, &self.g2r) {
+            (None, Some(_)) => {
+                let both = both_directions(
+                    query,
+                    key,
+                    &self.tokens,
+                    &self.positions,
+                    chunk_bytes,
+                    self.specific.as_mut(),
+                );
+                (both.r2g, Some(both.g2r))
+            }
+            (_, g2r) => {
+                let r2g = reference_to_generated_of(query, key, &self.tokens, chunk_bytes, allowed);
+                let g2r = g2r.is_some().then(|| {
+                    generated_to_reference_of(
+                        query,
+                        key,
+                        &self.positions,
+                        chunk_bytes,
+                        self.specific.as_mut(),
+                        allowed,
+                    )
+                });
+                (r2g, g2r)
+            }
+        };
         let _ = self.r2g.select(0, group).g_add_(&r2g);
-        if let Some(sum) = &self.g2r {
-            let g2r = generated_to_reference_of(
-                query,
-                key,
-                &self.positions,
-                chunk_bytes,
-                self.specific.as_mut(),
-                allowed,
-            );
+        if let (Some(sum), Some(g2r)) = (&self.g2r, g2r) {
             let _ = sum.select(0, group).g_add_(&g2r);
         }
     }

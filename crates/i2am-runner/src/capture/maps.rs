@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 #[derive(Debug)]
 pub struct Weights {
     /// `[2, n]` of zeros and ones; row 0 is inside.
-    rows: Tensor,
+    pub(super) rows: Tensor,
     counts: [u64; 2],
 }
 
@@ -143,7 +143,7 @@ fn summed(weights: &Tensor, shares: &Tensor) -> Tensor {
 }
 
 /// Runs of `count` things, each of `per_thing` f32 values, that stay within `bytes`.
-fn chunks(count: i64, per_thing: i64, bytes: usize) -> impl Iterator<Item = (i64, i64)> {
+pub(super) fn chunks(count: i64, per_thing: i64, bytes: usize) -> impl Iterator<Item = (i64, i64)> {
     let fit = (bytes as i64 / (4 * per_thing.max(1))).max(1);
     (0..count)
         .step_by(fit as usize)

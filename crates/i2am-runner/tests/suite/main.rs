@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod bad_input;
+mod capture_both;
 mod capture_maps;
 mod common;
 mod dci_vton;
