@@ -12,7 +12,7 @@ pub(crate) fn write(
     path: &Path,
     tensors: &BTreeMap<String, Tensor>,
     kind: Kind,
-    metadata: BTreeMap<String, String>,
+    metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
     let dtype = if kind == Kind::Half {
         Dtype::F16
@@ -37,9 +37,25 @@ pub(crate) fn write(
             Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?))
         })
         .collect::<Result<Vec<_>>>()?;
-    let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))?;
+    let bytes = with_metadata(&safetensors::serialize(views, None)?, metadata)?;
     i2am_files::write_atomic(path, &bytes)?;
     Ok(())
+}
+
+/// The safetensors file `bytes` with `metadata` in its header, sorted: the library's own order differs from run to run.
+fn with_metadata(bytes: &[u8], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+    let (length, rest) = bytes
+        .split_first_chunk()
+        .context("a safetensors file begins with a length")?;
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let tensors: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header)?;
+    let mut entries = serde_json::Map::from_iter(tensors);
+    entries.insert("__metadata__".to_owned(), serde_json::to_value(metadata)?);
+    let mut header = serde_json::to_vec(&entries)?;
+    // Data begin at a multiple of 8.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let length = (header.len() as u64).to_le_bytes();
+    Ok([length.as_slice(), &header, data].concat())
 }
 
 /// Reads f32 and f16 tensors, in their own precision on the CPU, and the metadata.
@@ -87,4 +103,37 @@ pub(crate) fn read_into(
         target.detach().copy_(found);
     }
     Ok(metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tch::{Kind, Tensor};
+
+    use super::{read, write};
+
+    #[test]
+    fn the_same_content_gives_the_same_bytes() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("state.safetensors");
+        let tensors = BTreeMap::from([
+            ("b".to_owned(), Tensor::from_slice(&[1.5_f32, -2.0])),
+            ("a".to_owned(), Tensor::from_slice(&[0.25_f32])),
+        ]);
+        let notes: BTreeMap<String, String> = (0..8)
+            .map(|i| (format!("key {i}"), format!("\"{i}\"")))
+            .collect();
+        let mut files = Vec::new();
+        for _ in 0..4 {
+            write(&path, &tensors, Kind::Float, &notes)?;
+            files.push(i2am_files::read(&path)?);
+        }
+        assert!(files.iter().all(|file| *file == files[0]));
+        let (found, metadata) = read(&path)?;
+        assert_eq!(metadata, notes);
+        assert!(found.keys().eq(tensors.keys()));
+        assert!(found.iter().all(|(name, tensor)| *tensor == tensors[name]));
+        Ok(())
+    }
 }

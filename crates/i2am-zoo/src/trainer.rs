@@ -129,7 +129,7 @@ impl Trainer {
             &self.state_path(),
             &self.everything(),
             Kind::Float,
-            metadata,
+            &metadata,
         )
     }
 

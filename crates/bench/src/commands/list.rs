@@ -10,6 +10,40 @@ use i2am_stats::Method;
 use crate::exit::Outcome;
 use crate::progress;
 
+/// Columns of the tables of results that no metric below names.
+const SCORES: [(&str, &str); 5] = [
+    (
+        "imacs_g",
+        "agreement of reference-to-generated maps with the hole",
+    ),
+    (
+        "imacs_r",
+        "agreement of generated-to-reference maps with the garment",
+    ),
+    (
+        "attention_outside",
+        "share of a specific map's attention outside the mask",
+    ),
+    ("iou", "detection: overlap of a box with the true one"),
+    ("box_found", "detection: whether a map has a box, 1 or 0"),
+];
+
+const LEVELS: [(&str, &str); 7] = [
+    ("unified", "all steps, heads and chosen layers"),
+    ("time:K", "one group of steps"),
+    ("head:H", "one head of all chosen layers"),
+    ("layer:NAME", "one layer"),
+    ("resolution:HxW", "the chosen layers of one size"),
+    (
+        "specific:NAME/PLACE",
+        "one position, box or masked region in one layer ([attribution.specific])",
+    ),
+    (
+        "layer:NAME/head:H/time:K",
+        "one head of one layer in one group of steps (debug/MODEL.csv)",
+    ),
+];
+
 /// Everything that a configuration can name.
 pub(super) fn run() -> Result<Outcome> {
     let mut text = String::new();
@@ -39,43 +73,8 @@ pub(super) fn run() -> Result<Outcome> {
             .map(|kind| (kind.name, kind.summary))
             .collect(),
     );
-    section(
-        "scores",
-        vec![
-            (
-                "imacs_g",
-                "agreement of reference-to-generated maps with the hole",
-            ),
-            (
-                "imacs_r",
-                "agreement of generated-to-reference maps with the garment",
-            ),
-            (
-                "attention_outside",
-                "share of a specific map's attention outside the mask",
-            ),
-        ],
-    );
-    section(
-        "levels",
-        vec![
-            ("unified", "all steps, heads and chosen layers"),
-            ("time:K", "one group of steps"),
-            ("head:H", "one head of all chosen layers"),
-            ("layer:NAME", "one layer"),
-            ("resolution:HxW", "the chosen layers of one size"),
-            (
-                "specific:NAME/PLACE",
-                "one position, box or masked region in one layer ([attribution.specific])",
-            ),
-            (
-                "layer:NAME/head:H/time:K",
-                "one head of one layer in one group of steps (debug/MODEL.csv)",
-            ),
-            ("iou", "detection: overlap of a box with the true one"),
-            ("box_found", "detection: whether a map has a box, 1 or 0"),
-        ],
-    );
+    section("scores", SCORES.to_vec());
+    section("levels", LEVELS.to_vec());
     section(
         "detection: boxes from maps",
         ProcedureName::ALL

@@ -39,7 +39,7 @@ pub(super) fn save(
             })
             .collect();
         let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-        state::write(&root.join(network).join(file), &own, Kind::Half, metadata)?;
+        state::write(&root.join(network).join(file), &own, Kind::Half, &metadata)?;
     }
     let vae = VaeConfig {
         scaling_factor,

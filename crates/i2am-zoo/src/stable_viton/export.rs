@@ -39,7 +39,7 @@ impl Exporter<'_> {
         metadata.insert(BASE_KEY.to_owned(), FROZEN.to_owned());
         let stored = ldm(self.variables)?;
         let path = self.path(step);
-        state::write(&path, &stored, Kind::Half, metadata)?;
+        state::write(&path, &stored, Kind::Half, &metadata)?;
         let card = self.config.output.join(format!("{}.md", self.config.name));
         i2am_files::write_atomic(&card, card::text(self, step).as_bytes())?;
         progress::say(&format!("saved {}", path.display()));
@@ -56,7 +56,7 @@ impl Exporter<'_> {
             ("image_encoder", json(&self.sizes.image_encoder)?),
         ]);
         let path = self.config.output.join(FROZEN);
-        state::write(&path, &ldm(&tensors)?, Kind::Half, metadata)
+        state::write(&path, &ldm(&tensors)?, Kind::Half, &metadata)
     }
 
     /// How many warp blocks the UNet has.

@@ -91,7 +91,7 @@ impl TryOnSet {
         }
         let tensors = Self::encode(data, networks, device)?;
         let metadata = BTreeMap::from([("key".to_owned(), key)]);
-        state::write(cache, &tensors, Kind::Half, metadata)?;
+        state::write(cache, &tensors, Kind::Half, &metadata)?;
         Self::of_tensors(tensors)
     }
 

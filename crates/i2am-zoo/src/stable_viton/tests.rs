@@ -185,7 +185,7 @@ fn the_encoded_set_is_kept_for_the_same_data_only() {
     let (mut tensors, metadata) = state::read(&cache).unwrap();
     let marked = Tensor::zeros_like(&tensors["tokens"]);
     tensors.insert("tokens".to_owned(), marked);
-    state::write(&cache, &tensors, Kind::Half, metadata).unwrap();
+    state::write(&cache, &tensors, Kind::Half, &metadata).unwrap();
     let largest = || {
         let (tensors, _) = state::read(&cache).unwrap();
         tensors["tokens"].abs().max().double_value(&[])
