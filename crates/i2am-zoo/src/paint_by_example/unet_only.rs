@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use i2am_nets::image_encoder::ImageEncoderConfig;
-use i2am_nets::layout::Checkpoint;
+use i2am_nets::layout::{Checkpoint, Layout};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{CheckpointSource, FreshSource, Precision, Scope};
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,13 @@ pub(super) fn train(config: &UNetZoo, device: Device, limits: Limits) -> Result<
     i2am_files::create_dir(&config.work)?;
     let deadline = limits.deadline();
     let frozen = Checkpoint::open(&config.frozen)?;
+    // Its files are copied at the end; that must not be found out then.
+    ensure!(
+        frozen.layout() == Layout::Diffusers,
+        "{}: expected a diffusers folder, found the layout {}",
+        config.frozen.display(),
+        frozen.layout()
+    );
     let vae = VaeConfig::of(&frozen)?;
     let image_encoder = ImageEncoderConfig::of(&frozen)?;
     config.check(&vae, &image_encoder)?;

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use i2am_nets::layout::Checkpoint;
 use i2am_runner::families::recognise;
 use tch::Device;
@@ -84,7 +85,7 @@ fn a_short_training_learns_and_leaves_the_frozen_networks_alone() -> anyhow::Res
     let snapshot = config.output.with_file_name("tiny-000040.safetensors");
     for path in [&snapshot, &config.output] {
         let checkpoint = Checkpoint::open(path)?;
-        let family = recognise(&checkpoint)?;
+        let family = recognise(&checkpoint).context("no family knows it")?;
         assert_eq!(family.info().name, "paint-by-example");
         let report = family.inspect(&checkpoint)?;
         assert!(report.is_complete(), "{report:?}");
@@ -101,9 +102,8 @@ fn a_short_training_learns_and_leaves_the_frozen_networks_alone() -> anyhow::Res
             "{name}"
         );
     }
-    let [early, late] = [&snapshot, &config.output]
-        .map(|path| Checkpoint::open(path)?.tensor("unet.conv_in.weight"));
-    assert!(early? != late?);
+    let first = |path: &Path| Checkpoint::open(path)?.tensor("unet.conv_in.weight");
+    assert!(first(&snapshot)? != first(&config.output)?);
 
     // Around its own output: the bytes are the same again.
     let again = UNetZoo {
