@@ -2,6 +2,7 @@
 
 mod config;
 mod curve;
+mod frozen;
 mod init;
 mod log;
 mod noising;

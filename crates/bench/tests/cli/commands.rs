@@ -85,6 +85,12 @@ fn imacs_of_an_empty_mask_is_refused() {
 fn inspect_tells_family_and_tensors() {
     for (checkpoint, family, layout) in [
         ("paint-by-example", "paint-by-example", "diffusers"),
+        // Its autoencoder and reference encoder lie in a folder beside it, with another UNet.
+        (
+            "paint-by-example-001000.safetensors",
+            "paint-by-example",
+            "ldm",
+        ),
         // Its autoencoder and reference encoder lie in a file beside it.
         (
             "stable-viton/stable-viton-002000.safetensors",

@@ -267,11 +267,68 @@ fn a_base_fills_gaps_and_configurations_are_read_from_metadata() {
         let refused = Checkpoint::open(&snapshot).unwrap_err().to_string();
         assert!(
             refused.ends_with(&format!(
-                "expected the name of another file in the same folder, found `{elsewhere}`"
+                "expected the name of another file or folder in the same folder, found `{elsewhere}`"
             )),
             "{refused}"
         );
     }
+}
+
+/// A snapshot of the UNet alone, beside a diffusers folder with the autoencoder and a UNet of another training.
+#[test]
+fn a_folder_as_base_adds_the_networks_that_lack() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("whole");
+    let expected = ExpectedSource::new();
+    build(&expected);
+    let shapes = expected.shapes();
+    let below = |network: &str| -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+        let own = shapes.iter().filter_map(|(name, shape)| {
+            let sizes = shape.iter().map(|&n| n as usize).collect();
+            let rest = name.strip_prefix(network)?.to_owned();
+            Some((rest, (sizes, formula_weights(name, shape))))
+        });
+        own.collect()
+    };
+    let other: BTreeMap<_, _> = [("conv_out.extra".to_owned(), (vec![1], vec![7.0]))].into();
+    let vae = VaeConfig {
+        norm_num_groups: 4,
+        scaling_factor: 0.5,
+        ..vae()
+    };
+    let vae_json = serde_json::to_string(&vae).unwrap();
+    for (network, tensors, config) in [
+        ("unet", other, "{}".to_owned()),
+        ("vae", below("vae."), vae_json),
+    ] {
+        let network = root.join(network);
+        std::fs::create_dir_all(&network).unwrap();
+        write(
+            &network.join("diffusion_pytorch_model.safetensors"),
+            &tensors,
+        );
+        std::fs::write(network.join("config.json"), config).unwrap();
+    }
+    let trained: BTreeMap<_, _> = ldm_tensors()
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("first_stage_model."))
+        .collect();
+    let snapshot = folder.path().join("snapshot.safetensors");
+    let note = (BASE_KEY.to_owned(), "whole".to_owned());
+    write_noted(&snapshot, &trained, [note].into());
+
+    let checkpoint = Checkpoint::open(&snapshot).unwrap();
+    let files: Vec<&Path> = checkpoint.files().collect();
+    let added = root.join("vae/diffusion_pytorch_model.safetensors");
+    assert_eq!(files, [snapshot.as_path(), added.as_path()]);
+    assert_eq!(checkpoint.layout(), Layout::Ldm);
+    assert_eq!(VaeConfig::of(&checkpoint).unwrap(), vae);
+    assert_eq!(UNetConfig::of(&checkpoint).unwrap(), unet());
+    let report = checkpoint.compare(&shapes);
+    assert!(report.is_complete() && report.unused.is_empty());
+    let name = "vae.post_quant_conv.bias";
+    let values: Vec<f32> = Vec::try_from(checkpoint.tensor(name).unwrap()).unwrap();
+    assert_eq!(values, formula_weights(name, &shapes[name]));
 }
 
 /// The way back: the same weights under diffusers names give the tensors that were written out by hand.

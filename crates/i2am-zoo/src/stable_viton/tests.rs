@@ -69,7 +69,7 @@ outside_weight = 0.2
     i2am_files::write_atomic(&path, change(&text).as_bytes()).unwrap();
     match ZooConfig::read(&path).unwrap() {
         ZooConfig::StableViton(config) => *config,
-        ZooConfig::PaintByExample(_) => panic!("the family is stable-viton"),
+        _ => panic!("the family is stable-viton"),
     }
 }
 

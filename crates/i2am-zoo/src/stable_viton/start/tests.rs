@@ -24,10 +24,10 @@ fn zeros(names: &[(&str, Vec<i64>)]) -> BTreeMap<String, Tensor> {
 fn the_small_paint_by_example_is_taken_over() {
     let conv = "conv_in.weight";
     let variables = zeros(&[
-        (&format!("unet.{conv}"), vec![32, 13, 3, 3]),
-        ("unet.conv_in.bias", vec![32]),
-        (&format!("control_model.{conv}"), vec![32, 13, 3, 3]),
-        ("control_model.cond_first_block.bias", vec![32]),
+        (&format!("unet.{conv}"), vec![24, 13, 3, 3]),
+        ("unet.conv_in.bias", vec![24]),
+        (&format!("control_model.{conv}"), vec![24, 13, 3, 3]),
+        ("control_model.cond_first_block.bias", vec![24]),
         ("unet.warp_zero_convs.0.bias", vec![96]),
     ]);
     let checkpoint = checkpoint();
@@ -56,7 +56,7 @@ fn a_tensor_of_another_shape_is_refused() {
         .to_string();
     assert!(
         error.ends_with(
-            "tensor `unet.conv_out.weight`: expected [4, 48, 3, 3], found [4, 32, 3, 3]"
+            "tensor `unet.conv_out.weight`: expected [4, 48, 3, 3], found [4, 24, 3, 3]"
         ),
         "{error}"
     );
