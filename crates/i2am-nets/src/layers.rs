@@ -1,6 +1,7 @@
 //! The layers that every network here is made of, each with the reference's tensor names and arithmetic.
 
 mod attention;
+mod clip_layer;
 mod conv;
 mod feed_forward;
 mod linear;
@@ -10,7 +11,8 @@ mod resnet;
 mod time_embedding;
 mod transformer;
 
-pub use attention::{Attention, AttentionShape, attend, split_heads};
+pub use attention::{Attention, AttentionShape, attend, attend_causal, split_heads};
+pub use clip_layer::{ClipLayer, ClipShape, Sight};
 pub use conv::{Conv2d, Padding, channels_last};
 pub use feed_forward::{FeedForward, Gate};
 pub use linear::{Bias, Linear};
@@ -18,4 +20,4 @@ pub use norm::{GroupNorm, LayerNorm};
 pub use resample::{Downsample, Upsample};
 pub use resnet::{ResnetBlock, ResnetShape};
 pub use time_embedding::{TimeEmbedding, sinusoid};
-pub use transformer::{BlockShape, SpatialTransformer, TransformerBlock};
+pub use transformer::{BlockShape, PlusAttention, SpatialTransformer, TransformerBlock};

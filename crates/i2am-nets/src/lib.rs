@@ -17,6 +17,7 @@ pub mod lpips;
 mod probe;
 mod scope;
 mod source;
+pub mod text_encoder;
 pub mod unet;
 pub mod vae;
 

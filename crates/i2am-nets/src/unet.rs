@@ -1,9 +1,12 @@
-//! The Stable Diffusion v1 UNet at any width, depth and number of input channels; and what `StableVITON` adds to it.
+//! The Stable Diffusion v1 UNet at any width, depth and number of input channels; and what `StableVITON` and PASD add to it.
 
 mod blocks;
 mod config;
 mod control;
+mod controlnet;
 mod encoder;
+mod joining;
+mod pixel;
 mod warp;
 
 use tch::{Kind, Tensor};
@@ -11,9 +14,13 @@ use tch::{Kind, Tensor};
 pub use blocks::{DownBlock, MidBlock, UpBlock};
 pub use config::{Heads, UNetConfig};
 pub use control::ControlModel;
+pub use controlnet::{ConditioningEmbedding, ControlNet, Residuals};
 use encoder::Encoder;
+use joining::{Joining, Plain};
+use pixel::Attending;
+pub use pixel::{PixelAttentions, PixelKind};
 pub use warp::WarpBlocks;
-use warp::{Joining, Plain, Warping};
+use warp::Warping;
 
 use crate::layers::{Conv2d, GroupNorm};
 use crate::probe::{AttentionProbe, Context};
@@ -89,6 +96,26 @@ impl UNet {
         self.run(x, timesteps, context, &mut joining, probe)
     }
 
+    /// Predicted noise where `residuals` are added to the skips and to the middle, and the way up attends to their positions.
+    ///
+    /// # Shapes
+    /// As [`UNet::forward`]; `residuals` as [`ControlNet::forward`] gives them for the same `x`.
+    ///
+    /// # Panics
+    /// If `residuals` are not one for every skip.
+    pub fn forward_pixel(
+        &self,
+        x: &Tensor,
+        timesteps: &Tensor,
+        context: &Context,
+        pixels: &PixelAttentions,
+        residuals: Residuals,
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
+        let mut joining = Attending::new(pixels, residuals);
+        self.run(x, timesteps, context, &mut joining, probe)
+    }
+
     fn run(
         &self,
         x: &Tensor,
@@ -104,6 +131,7 @@ impl UNet {
             h = block.forward(h, &time, context, &mut skips, probe);
         }
         h = self.encoder.mid_block().forward(&h, &time, context, probe);
+        h = joining.begin(&mut skips, h);
         for block in &self.up_blocks {
             h = block.forward(h, &time, context, &mut skips, joining, probe);
         }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
 use i2am_nets::layout::to_ldm;
-use i2am_nets::unet::{ControlModel, UNet, UNetConfig, WarpBlocks};
+use i2am_nets::text_encoder::{TextEncoder, TextEncoderConfig};
+use i2am_nets::unet::{
+    ControlModel, ControlNet, PixelAttentions, PixelKind, UNet, UNetConfig, WarpBlocks,
+};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{ExpectedSource, Scope};
 use tch::{Device, Kind, Tensor};
@@ -191,6 +194,86 @@ fn whole_stable_viton_under_ldm_names() {
     for (name, shape) in expected {
         assert_eq!(stored.get(name).map(Vec::as_slice), Some(shape), "{name}");
     }
+}
+
+fn pasd_unet(kind: PixelKind) -> BTreeMap<String, Vec<i64>> {
+    asked("unet", |scope| {
+        let config = UNetConfig::stable_diffusion_v1(4);
+        let _ = PixelAttentions::new(scope, &config, kind);
+        let _ = UNet::new(scope, config);
+    })
+}
+
+#[test]
+fn unet_of_pasd() {
+    let shapes = pasd_unet(PixelKind::Modules);
+    assert_eq!(count(&shapes, &[""]), (686 + 312, 1_107_755_524));
+    let pixel = |block: usize| format!("unet.up_blocks.{block}.pixel_attentions.");
+    let blocks = [pixel(0), pixel(1), pixel(2), pixel(3)];
+    let prefixes: Vec<&str> = blocks.iter().map(String::as_str).collect();
+    assert_eq!(count(&shapes, &prefixes), (312, 248_234_560));
+    // Channels of the decoder's features and of the residual, layer by layer.
+    let published = [
+        [(1280, 1280), (1280, 1280), (1280, 1280)],
+        [(1280, 1280), (1280, 1280), (1280, 640)],
+        [(640, 640), (640, 640), (640, 320)],
+        [(320, 320), (320, 320), (320, 320)],
+    ];
+    for (block, layers) in published.into_iter().enumerate() {
+        for (layer, (width, context)) in layers.into_iter().enumerate() {
+            let name = format!(
+                "{}{layer}.transformer_blocks.0.attn2.to_k.weight",
+                pixel(block)
+            );
+            assert_eq!(shapes[&name], [width, context], "{name}");
+        }
+    }
+}
+
+#[test]
+fn unet_of_pasd_light() {
+    let shapes = pasd_unet(PixelKind::Plus);
+    assert_eq!(count(&shapes, &[""]), (686 + 81, 888_218_884));
+    let name = "unet.up_blocks.2.attentions.2.transformer_blocks.0.attn2_plus.to_k.weight";
+    assert_eq!(shapes[name], [640, 320]);
+    assert_eq!(
+        shapes["unet.up_blocks.2.attentions.2.proj_in_plus.weight"],
+        [320, 320, 1, 1]
+    );
+}
+
+/// The encoder of the UNet, 13 convolutions behind its features, and 11 of the picture's embedding.
+#[test]
+fn controlnet_of_pasd() {
+    let shapes = asked("controlnet", |scope| {
+        let config = UNetConfig::stable_diffusion_v1(4);
+        let _ = ControlNet::new(scope, &config, [16, 32, 96, 256]);
+    });
+    let embedding = "controlnet.controlnet_cond_embedding.";
+    assert_eq!(count(&shapes, &[embedding]).0, 2 * 11);
+    let zeros = [
+        "controlnet.controlnet_down_blocks.",
+        "controlnet.controlnet_mid_block.",
+    ];
+    assert_eq!(count(&shapes, &zeros).0, 2 * 13);
+    let encoder = count(
+        &unet(4),
+        &[
+            "unet.conv_in.",
+            "unet.time_embedding.",
+            "unet.down_blocks.",
+            "unet.mid_block.",
+        ],
+    );
+    assert_eq!(shapes.len(), encoder.0 + 2 * (11 + 13));
+}
+
+#[test]
+fn clip_text_tower() {
+    let shapes = asked("text_encoder", |scope| {
+        let _ = TextEncoder::new(scope, TextEncoderConfig::clip_vit_l14());
+    });
+    assert_eq!(count(&shapes, &[""]), (196, 123_060_480));
 }
 
 /// Names at the corners of the tree, as they stand in published files.

@@ -2,12 +2,14 @@
 
 mod ddim;
 mod plms;
+mod unipc;
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 pub use ddim::Ddim;
 pub use plms::Plms;
+pub use unipc::UniPc;
 
 use crate::RunnerError;
 use crate::schedule::{Schedule, Spacing, timesteps};
@@ -46,7 +48,7 @@ pub trait Sampler {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplerConfig {
-    /// `ddim` or `plms`.
+    /// `ddim`, `plms` or `uni-pc`.
     pub kind: SamplerKind,
     /// Steps asked for, 1 to 1000.
     pub steps: u32,
@@ -64,6 +66,8 @@ pub enum SamplerKind {
     Ddim,
     /// Liu et al. 2022, as latent diffusion's PLMS and diffusers' PNDM without Runge-Kutta steps.
     Plms,
+    /// Zhao et al. 2023, of order 2 with the `B2` function on predicted clean latents, as the diffusers library has it.
+    UniPc,
 }
 
 impl Default for SamplerConfig {
@@ -81,8 +85,8 @@ impl SamplerConfig {
     /// Builds the sampler.
     ///
     /// # Errors
-    /// [`RunnerError::Steps`] for a number of steps that cannot work, [`RunnerError::Setting`] for an `eta` out of range or
-    /// one that PLMS cannot use.
+    /// [`RunnerError::Steps`] for a number of steps that cannot work, [`RunnerError::Setting`] for an `eta` or a
+    /// `spacing` that the sampler cannot use.
     pub fn build(&self, schedule: &Schedule) -> Result<Box<dyn Sampler>, RunnerError> {
         let setting = |expected: &str| RunnerError::Setting {
             key: "sampler.eta",
@@ -92,11 +96,21 @@ impl SamplerConfig {
         if !(0.0..=1.0).contains(&self.eta) {
             return Err(setting("0 to 1"));
         }
+        if (self.kind == SamplerKind::UniPc) != (self.spacing == Spacing::Linspace) {
+            return Err(RunnerError::Setting {
+                key: "sampler.spacing",
+                expected: "`linspace` with `uni-pc`, another one with the other samplers"
+                    .to_owned(),
+                found: format!("{:?}", self.spacing).to_lowercase(),
+            });
+        }
         let timesteps = timesteps(self.steps, self.spacing)?;
         match self.kind {
             SamplerKind::Ddim => Ok(Box::new(Ddim::new(schedule, timesteps, self.eta))),
             SamplerKind::Plms if self.eta > 0.0 => Err(setting("0, because PLMS adds no noise")),
             SamplerKind::Plms => Ok(Box::new(Plms::new(schedule, timesteps))),
+            SamplerKind::UniPc if self.eta > 0.0 => Err(setting("0, because UniPC adds no noise")),
+            SamplerKind::UniPc => Ok(Box::new(UniPc::new(schedule, timesteps))),
         }
     }
 }

@@ -104,6 +104,13 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
     merge_heads(&heads_of(q, k, v, None))
 }
 
+/// As [`attend`], where a position sees itself and those before it only.
+pub fn attend_causal(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
+    let heads =
+        Tensor::scaled_dot_product_attention(q, k, v, None::<&Tensor>, 0.0, true, None, false);
+    merge_heads(&heads)
+}
+
 /// As [`attend`], under an intervention.
 fn attend_changed(q: &Tensor, k: &Tensor, v: &Tensor, change: &Intervention) -> Tensor {
     let out = heads_of(q, k, v, change.allowed.as_ref());

@@ -73,6 +73,7 @@ impl TransformerBlock {
         x: &Tensor,
         context: &Context,
         grid: (i64, i64),
+        plus: Option<(&PlusBlock, &Context)>,
         probe: &mut dyn AttentionProbe,
     ) -> Tensor {
         let x = self.attn1.forward_self(&self.norm1.forward(x)) + x;
@@ -80,7 +81,66 @@ impl TransformerBlock {
             .attn2
             .forward_cross(&self.norm2.forward(&x), context, grid, probe)
             + x;
+        let x = match plus {
+            None => x,
+            Some((plus, context)) => plus.forward(&x, context, grid, probe),
+        };
         self.ff.forward(&self.norm3.forward(&x)) + x
+    }
+}
+
+/// What `PASD-light` puts into one transformer block, between its cross-attention and its feed-forward.
+#[derive(Debug)]
+struct PlusBlock {
+    norm: LayerNorm,
+    attention: Attention,
+}
+
+impl PlusBlock {
+    fn new(scope: &Scope<'_>, shape: &BlockShape) -> Self {
+        let attention = AttentionShape {
+            width: shape.width,
+            context: shape.context,
+            heads: shape.heads,
+            projection_bias: Bias::No,
+        };
+        scope.cross_attention("attn2_plus", shape.heads);
+        Self {
+            norm: LayerNorm::new(&scope.sub("norm2_plus"), shape.width, LAYER_NORM_EPS),
+            attention: Attention::new(&scope.sub("attn2_plus"), attention),
+        }
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        context: &Context,
+        grid: (i64, i64),
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
+        let normed = self.norm.forward(x);
+        self.attention.forward_cross(&normed, context, grid, probe) + x
+    }
+}
+
+/// A second cross-attention in a [`SpatialTransformer`] that has its own weights elsewhere: `PASD-light`'s attention to the positions
+/// of a feature map, through a 1×1 convolution.
+#[derive(Debug)]
+pub struct PlusAttention {
+    proj_in_plus: Conv2d,
+    blocks: Vec<PlusBlock>,
+}
+
+impl PlusAttention {
+    /// Builds `proj_in_plus`, `transformer_blocks.*.norm2_plus` and `transformer_blocks.*.attn2_plus`; `shape.context` is the width
+    /// of the feature map.
+    pub fn new(scope: &Scope<'_>, shape: &BlockShape) -> Self {
+        let block =
+            |i: usize| PlusBlock::new(&scope.sub(format_args!("transformer_blocks.{i}")), shape);
+        Self {
+            proj_in_plus: Conv2d::new(&scope.sub("proj_in_plus"), shape.context, shape.context, 1),
+            blocks: (0..shape.depth).map(block).collect(),
+        }
     }
 }
 
@@ -110,6 +170,29 @@ impl SpatialTransformer {
 
     /// `x` `[batch, width, H, W]` to the same shape.
     pub fn forward(&self, x: &Tensor, context: &Context, probe: &mut dyn AttentionProbe) -> Tensor {
+        self.run(x, context, None, probe)
+    }
+
+    /// The same, where every block also attends to `features` `[batch, channels, h, w]` through `plus`.
+    pub fn forward_plus(
+        &self,
+        x: &Tensor,
+        context: &Context,
+        plus: &PlusAttention,
+        features: &Tensor,
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
+        let features = Context::spatial(&plus.proj_in_plus.forward(features));
+        self.run(x, context, Some((plus, &features)), probe)
+    }
+
+    fn run(
+        &self,
+        x: &Tensor,
+        context: &Context,
+        plus: Option<(&PlusAttention, &Context)>,
+        probe: &mut dyn AttentionProbe,
+    ) -> Tensor {
         let size = x.size();
         let grid = (size[2], size[3]);
         let mut h = self
@@ -117,8 +200,9 @@ impl SpatialTransformer {
             .forward(&self.norm.forward(x))
             .flatten(2, 3)
             .transpose(1, 2);
-        for block in &self.transformer_blocks {
-            h = block.forward(&h, context, grid, probe);
+        for (i, block) in self.transformer_blocks.iter().enumerate() {
+            let plus = plus.map(|(plus, features)| (&plus.blocks[i], features));
+            h = block.forward(&h, context, grid, plus, probe);
         }
         let h = h.transpose(1, 2).reshape(size);
         self.proj_out.forward(&h) + x

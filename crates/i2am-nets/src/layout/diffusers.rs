@@ -8,10 +8,12 @@ use super::{Checkpoint, ConfigFile, Entry, Layout};
 use crate::NetError;
 
 /// Sub-folders that hold networks, with the stems their weight files may have.
-const NETWORKS: [(&str, &str); 3] = [
+const NETWORKS: [(&str, &str); 5] = [
     ("unet", "diffusion_pytorch_model"),
     ("vae", "diffusion_pytorch_model"),
     ("image_encoder", "model"),
+    ("text_encoder", "model"),
+    ("controlnet", "diffusion_pytorch_model"),
 ];
 
 /// Opens every known network folder below `root`.

@@ -1,7 +1,7 @@
 use tch::Tensor;
 
 use super::config::UNetConfig;
-use super::warp::Joining;
+use super::joining::Joining;
 use crate::layers::{
     BlockShape, Downsample, Padding, ResnetBlock, ResnetShape, SpatialTransformer, Upsample,
 };
@@ -174,7 +174,7 @@ impl UpBlock {
         }
     }
 
-    /// Runs the block and takes one skip per layer, each after `joining` has had its turn.
+    /// Runs the block and takes one skip per layer, with `joining` at its turns in every layer.
     ///
     /// # Panics
     /// If there are fewer skips than layers; the down path leaves one for each.
@@ -194,8 +194,9 @@ impl UpBlock {
             h = joining.before_skip(h, probe);
             h = resnet.forward(&Tensor::cat(&[h, skip], 1), Some(time));
             if let Some(attention) = self.attentions.get(i) {
-                h = attention.forward(&h, context, probe);
+                h = joining.transform(attention, &h, context, probe);
             }
+            h = joining.after_layer(h, probe);
             probe.block(&format!("{}.{i}", self.name), &h);
         }
         if let Some(upsampler) = &self.upsampler {

@@ -1,24 +1,10 @@
 use tch::Tensor;
 
 use super::config::{UNetConfig, UpLayer};
+use super::joining::Joining;
 use crate::layers::{BlockShape, Conv2d, SpatialTransformer};
 use crate::probe::{AttentionProbe, Context};
 use crate::scope::Scope;
-
-/// What happens to the decoder's features at a layer before they are joined with its skip.
-pub(super) trait Joining {
-    /// Called once for every layer of the way up, in order, with `h` `[batch, channels, H, W]`; same shape out.
-    fn before_skip(&mut self, h: Tensor, probe: &mut dyn AttentionProbe) -> Tensor;
-}
-
-/// Nothing happens.
-pub(super) struct Plain;
-
-impl Joining for Plain {
-    fn before_skip(&mut self, h: Tensor, _probe: &mut dyn AttentionProbe) -> Tensor {
-        h
-    }
-}
 
 /// A transformer whose keys and values are the positions of a reference feature map, and the convolution behind it.
 #[derive(Debug)]

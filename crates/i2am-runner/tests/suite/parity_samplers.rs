@@ -99,7 +99,7 @@ fn counts(golden: &Tensors) -> Vec<u32> {
 }
 
 #[test]
-fn parity_ddim_and_plms_on_formulas() {
+fn parity_on_formulas() {
     for folder in fixtures(&committed(), "samplers") {
         let golden = folder.tensors("samplers");
         let start = tensor(&golden, "start");
@@ -115,10 +115,15 @@ fn parity_ddim_and_plms_on_formulas() {
             let kind = match kind {
                 "ddim" => SamplerKind::Ddim,
                 "plms" => SamplerKind::Plms,
+                "unipc" => SamplerKind::UniPc,
                 _ => continue,
             };
             let config = SamplerConfig {
                 kind,
+                spacing: match kind {
+                    SamplerKind::UniPc => Spacing::Linspace,
+                    _ => Spacing::Ldm,
+                },
                 steps: steps.parse().unwrap(),
                 ..SamplerConfig::default()
             };
@@ -143,8 +148,8 @@ fn parity_ddim_and_plms_on_formulas() {
             compared += 1;
         }
         assert!(
-            compared >= 4,
-            "the fixture has runs of both samplers and formulas"
+            compared >= 8,
+            "the fixture has runs of all samplers and formulas"
         );
     }
 }
@@ -165,5 +170,37 @@ fn parity_ddim_with_noise() {
         };
         let done = ddim.sample(tensor(&golden, "start"), &mut eps).unwrap();
         close("final", &done, &golden, "ddim_eta05.final", TOLERANCE);
+    }
+}
+
+#[test]
+fn parity_timesteps_of_unipc() {
+    for folder in fixtures(&committed(), "samplers") {
+        let golden = folder.tensors("samplers");
+        for steps in [5, 20] {
+            let visited = timesteps(steps, Spacing::Linspace).unwrap();
+            assert_eq!(visited, golden.i64(&format!("unipc.{steps}.timesteps")));
+        }
+    }
+}
+
+/// No sampler silently visits timesteps that it was not published with.
+#[test]
+fn spacings_belong_to_samplers() {
+    for (kind, spacing) in [
+        (SamplerKind::UniPc, Spacing::Ldm),
+        (SamplerKind::Ddim, Spacing::Linspace),
+    ] {
+        let config = SamplerConfig {
+            kind,
+            spacing,
+            ..SamplerConfig::default()
+        };
+        let refused = config.build(&Schedule::default()).err().unwrap();
+        assert!(
+            refused
+                .to_string()
+                .starts_with("sampler.spacing: expected `linspace` with")
+        );
     }
 }

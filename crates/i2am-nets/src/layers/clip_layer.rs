@@ -1,0 +1,91 @@
+use tch::Tensor;
+
+use super::attention::{attend, attend_causal, split_heads};
+use super::linear::{Bias, Linear};
+use super::norm::LayerNorm;
+use crate::scope::Scope;
+
+/// Sizes of a [`ClipLayer`].
+#[derive(Debug, Clone, Copy)]
+pub struct ClipShape {
+    /// Width of the tokens.
+    pub width: i64,
+    /// Width inside the perceptron.
+    pub inner: i64,
+    /// Attention heads.
+    pub heads: i64,
+    /// Epsilon of both normalisations.
+    pub eps: f64,
+}
+
+/// Which tokens a token of a [`ClipLayer`] attends to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// All of them, as in the vision tower.
+    All,
+    /// Itself and those before it, as in the text tower.
+    Causal,
+}
+
+/// One layer of a CLIP tower: self-attention and a two-layer perceptron, both pre-normalised and residual.
+#[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the names in the files")]
+pub struct ClipLayer {
+    heads: i64,
+    sight: Sight,
+    layer_norm1: LayerNorm,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    layer_norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl ClipLayer {
+    /// Builds the layer.
+    pub fn new(scope: &Scope<'_>, shape: ClipShape, sight: Sight) -> Self {
+        let ClipShape {
+            width,
+            inner,
+            heads,
+            eps,
+        } = shape;
+        let attention = scope.sub("self_attn");
+        let linear = |name: &str| Linear::new(&attention.sub(name), width, width, Bias::Yes);
+        let norm = |name: &str| LayerNorm::new(&scope.sub(name), width, eps);
+        Self {
+            heads,
+            sight,
+            layer_norm1: norm("layer_norm1"),
+            q_proj: linear("q_proj"),
+            k_proj: linear("k_proj"),
+            v_proj: linear("v_proj"),
+            out_proj: linear("out_proj"),
+            layer_norm2: norm("layer_norm2"),
+            fc1: Linear::new(&scope.sub("mlp.fc1"), width, inner, Bias::Yes),
+            fc2: Linear::new(&scope.sub("mlp.fc2"), inner, width, Bias::Yes),
+        }
+    }
+
+    /// `[batch, tokens, width]` to the same shape.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let h = self.layer_norm1.forward(x);
+        let head = |layer: &Linear| split_heads(&layer.forward(&h), self.heads);
+        let [q, k, v] = [&self.q_proj, &self.k_proj, &self.v_proj].map(head);
+        let attended = match self.sight {
+            Sight::All => attend(&q, &k, &v),
+            Sight::Causal => attend_causal(&q, &k, &v),
+        };
+        let x = self.out_proj.forward(&attended) + x;
+        self.fc2.forward(&quick_gelu(
+            &self.fc1.forward(&self.layer_norm2.forward(&x)),
+        )) + x
+    }
+}
+
+/// CLIP's own approximation of GELU: `x · sigmoid(1.702 x)`.
+fn quick_gelu(x: &Tensor) -> Tensor {
+    x * (x * 1.702).sigmoid()
+}
