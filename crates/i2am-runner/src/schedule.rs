@@ -60,7 +60,7 @@ pub enum Spacing {
     Ldm,
     /// The same distance, cut to exactly `steps`, as the diffusers library does (`leading`, offset 1).
     Diffusers,
-    /// Equal distances from 999 down, 0 left out, each timestep rounded (half to even): the diffusers library's `linspace` for UniPC.
+    /// Equal distances from 999 down, 0 left out, each timestep rounded (half to even): the diffusers library's `linspace` for `UniPC`.
     Linspace,
 }
 

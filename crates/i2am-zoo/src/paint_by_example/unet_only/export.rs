@@ -67,7 +67,7 @@ impl Exporter<'_> {
     pub(super) fn save_folder(&self, step: u64) -> Result<()> {
         let root = &self.config.output;
         for name in UNCHANGED {
-            let bytes = i2am_files::read(&self.config.frozen.join(name))?;
+            let bytes = i2am_files::read(self.config.frozen.join(name))?;
             i2am_files::write_atomic(root.join(name), &bytes)?;
         }
         let own: BTreeMap<String, Tensor> = self
