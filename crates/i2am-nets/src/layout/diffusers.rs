@@ -55,7 +55,7 @@ pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
     if checkpoint.files.is_empty() {
         let expected: Vec<&str> = NETWORKS.iter().map(|&(network, _)| network).collect();
         let reason = format!(
-            "expected the folders {}, found none of them",
+            "expected at least one of the folders {}, found none of them",
             expected.join(", ")
         );
         return Err(NetError::Layout {
