@@ -3,6 +3,8 @@
 mod config;
 mod curve;
 mod frozen;
+#[cfg(test)]
+mod generator;
 mod init;
 mod log;
 mod noising;

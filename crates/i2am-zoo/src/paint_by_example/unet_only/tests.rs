@@ -68,6 +68,7 @@ evaluate_every = 100
 
 #[test]
 fn a_short_training_learns_and_leaves_the_frozen_networks_alone() -> anyhow::Result<()> {
+    let _draws = crate::generator::alone();
     let folder = tempfile::tempdir()?;
     let config = tiny(folder.path(), str::to_owned)?;
     train(&config, Device::Cpu, LIMITS)?;
@@ -125,6 +126,7 @@ fn a_short_training_learns_and_leaves_the_frozen_networks_alone() -> anyhow::Res
 
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() -> anyhow::Result<()> {
+    let _draws = crate::generator::alone();
     let folder = tempfile::tempdir()?;
     let refusal = |from: &str, to: &str| {
         let read = tiny(folder.path(), |text| text.replace(from, to));

@@ -22,6 +22,7 @@ fn zeros(names: &[(&str, Vec<i64>)]) -> BTreeMap<String, Tensor> {
 /// As the published model starts: 9 channels of 13, a control model from the encoder, warp blocks from nowhere.
 #[test]
 fn the_small_paint_by_example_is_taken_over() {
+    let _draws = crate::generator::alone();
     let conv = "conv_in.weight";
     let variables = zeros(&[
         (&format!("unet.{conv}"), vec![24, 13, 3, 3]),
@@ -50,6 +51,7 @@ fn the_small_paint_by_example_is_taken_over() {
 
 #[test]
 fn a_tensor_of_another_shape_is_refused() {
+    let _draws = crate::generator::alone();
     let variables = zeros(&[("unet.conv_out.weight", vec![4, 48, 3, 3])]);
     let error = take_over(&variables, &checkpoint())
         .unwrap_err()
