@@ -96,6 +96,7 @@ pub(crate) fn record(model: usize, sample: usize) -> AttentionRecord {
         r2g_counts: [1, 0],
         g2r_counts: [0, 0],
         specific: None,
+        near: None,
     };
     let inside = (0..grid()).filter(|patch| is_inside(*patch)).count() as u64;
     let counts = [inside, grid() as u64 - inside];
@@ -110,6 +111,7 @@ pub(crate) fn record(model: usize, sample: usize) -> AttentionRecord {
         r2g_counts: counts,
         g2r_counts: counts,
         specific: Some(specific(sample)),
+        near: None,
         ..one_token.clone()
     };
     let layers = if model == 0 {
