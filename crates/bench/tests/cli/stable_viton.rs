@@ -186,7 +186,7 @@ fn locality_is_scored_where_it_was_recorded() {
     let correlations = std::fs::read_to_string(path.join("out/correlations.csv")).unwrap();
     assert!(!correlations.contains("locality"), "{correlations}");
     let page = std::fs::read_to_string(path.join("out/report.html")).unwrap();
-    for table in ["locality", "locality-levels"] {
+    for table in ["locality", "locality_levels"] {
         assert!(path.join(format!("out/tables/{table}.md")).is_file());
         assert!(page.contains(&format!("id=\"table-{table}\"")));
     }

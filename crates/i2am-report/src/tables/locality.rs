@@ -99,7 +99,24 @@ fn of_models(scores: &[Score<'_>], many: bool) -> Table {
         .map(Column::number),
     );
     let unified = scores.iter().filter(|score| score.near.level == UNIFIED);
-    let rows = unified.map(|score| {
+    let mut unified: Vec<&Score<'_>> = unified.collect();
+    unified.sort_by_key(|score| {
+        let AggregateRow {
+            model,
+            direction,
+            convention,
+            ..
+        } = score.near;
+        // Shorter numbers are smaller.
+        (
+            &score.run.label,
+            model,
+            direction,
+            convention.len(),
+            convention,
+        )
+    });
+    let rows = unified.into_iter().map(|score| {
         let near = score.near;
         let words = DIRECTIONS.iter().find(|(own, _)| *own == near.direction);
         let mut row = score.subject(many);
@@ -190,7 +207,7 @@ fn of_levels(scores: &[Score<'_>], many: bool) -> Table {
         row
     });
     Table {
-        name: "locality-levels".to_owned(),
+        name: "locality_levels".to_owned(),
         caption: "Locality by time, noisiest first, head and layer; in brackets the same share around shuffled matching places.".to_owned(),
         columns,
         rows: rows.collect(),
