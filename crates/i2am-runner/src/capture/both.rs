@@ -31,14 +31,14 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// What [`both_directions`] returns.
 #[derive(Debug)]
 pub struct Both {
-    /// As of [`reference_to_generated`], `[2, heads, positions]`.
+    /// As of [`super::reference_to_generated`], `[2, heads, positions]`.
     pub r2g: Tensor,
-    /// As of [`generated_to_reference`], `[2, heads, tokens]`.
+    /// As of [`super::generated_to_reference`], `[2, heads, tokens]`.
     pub g2r: Tensor,
 }
 
-/// [`reference_to_generated`] and [`generated_to_reference`] of the same queries and keys, equal up to rounding, in about a fifth
-/// of the time. The softmax of one head is kept if it fits `chunk_bytes`; else it is computed twice, in a third of the time.
+/// [`super::reference_to_generated`] and [`super::generated_to_reference`] of the same queries and keys, equal up to rounding, in
+/// about a fifth of the time. The softmax of one head is kept if it fits `chunk_bytes`; else it is computed twice, in a third of the time.
 ///
 /// # Shapes
 /// As those two, f32; the mean over heads of the softmax over tokens is added to `specific`, `[positions, tokens]`.
