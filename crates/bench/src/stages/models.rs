@@ -149,10 +149,13 @@ pub(crate) fn check_models(plan: &Plan) -> Result<()> {
             .model
             .check(Some(&capture))
             .map_err(|error| refused(&entry.name, error))?;
-        let (height, width) = facts.size;
+        let size = facts.size.map_or_else(
+            || "any size".to_owned(),
+            |(height, width)| format!("{height}x{width}"),
+        );
         let millions = facts.parameters as f64 / 1e6;
         tracing::info!(
-            "model {}: {millions:.1} M parameters, {height}x{width}, {} steps",
+            "model {}: {millions:.1} M parameters, {size}, {} steps",
             entry.name,
             facts.steps
         );

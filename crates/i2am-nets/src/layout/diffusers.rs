@@ -18,6 +18,11 @@ const NETWORKS: [(&str, &str); 5] = [
 
 /// Opens every known network folder below `root`.
 pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
+    open_layered(root, None)
+}
+
+/// The same, where the folders below `over` are taken instead of those of the same name below `root`.
+pub(super) fn open_layered(root: &Path, over: Option<&Path>) -> Result<Checkpoint, NetError> {
     let mut checkpoint = Checkpoint {
         path: root.to_owned(),
         layout: Layout::Diffusers,
@@ -27,7 +32,10 @@ pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
         configs: BTreeMap::new(),
     };
     for (network, stem) in NETWORKS {
-        let folder = root.join(network);
+        let beside = over.map(|over| over.join(network));
+        let folder = beside
+            .filter(|folder| folder.is_dir())
+            .unwrap_or_else(|| root.join(network));
         if !folder.is_dir() {
             continue;
         }
