@@ -29,7 +29,6 @@ pub enum Sight {
 
 /// One layer of a CLIP tower: self-attention and a two-layer perceptron, both pre-normalised and residual.
 #[derive(Debug)]
-#[expect(clippy::struct_field_names, reason = "the names in the files")]
 pub struct ClipLayer {
     heads: i64,
     sight: Sight,

@@ -49,9 +49,8 @@ impl ConditioningEmbedding {
 
     /// `picture` `[batch, 3, 8H, 8W]`, 0 to 1, to `[batch, outputs, H, W]`.
     pub fn forward(&self, picture: &Tensor) -> Tensor {
-        let features = self.features(picture).pop();
-        let last = features.expect("there are three levels");
-        self.conv_out.forward(&last)
+        // Four resolutions have three steps between them.
+        self.conv_out.forward(&self.features(picture)[2])
     }
 
     /// The pictures at a half, a quarter and an eighth of the size that training compares with the true ones; sampling has no use
