@@ -60,7 +60,7 @@ pub enum Spacing {
     Ldm,
     /// The same distance, cut to exactly `steps`, as the diffusers library does (`leading`, offset 1).
     Diffusers,
-    /// Equal distances from 999 down, 0 left out, each timestep rounded (half to even): the diffusers library's `linspace` for UniPC.
+    /// Equal distances from 999 down, 0 left out, each timestep rounded (half to even): the diffusers library's `linspace` for `UniPC`.
     Linspace,
 }
 
@@ -74,19 +74,20 @@ pub fn timesteps(steps: u32, spacing: Spacing) -> Result<Vec<i64>, RunnerError> 
     if steps == 0 || i64::from(steps) > TRAIN_STEPS {
         return Err(refuse(format!("expected 1 to {TRAIN_STEPS}")));
     }
-    if spacing == Spacing::Linspace {
-        if i64::from(steps) == TRAIN_STEPS {
-            return Err(refuse(format!("expected 1 to {}", TRAIN_STEPS - 1)));
-        }
-        let distance = (TRAIN_STEPS - 1) as f64 / f64::from(steps);
-        let timestep = |i: u32| (f64::from(i) * distance).round_ties_even() as i64;
-        return Ok((1..=steps).rev().map(timestep).collect());
-    }
     let distance = TRAIN_STEPS / i64::from(steps);
     let all = (0..TRAIN_STEPS).step_by(distance as usize).map(|t| t + 1);
     let mut visited: Vec<i64> = match spacing {
         Spacing::Ldm => all.collect(),
-        Spacing::Diffusers | Spacing::Linspace => all.take(steps as usize).collect(),
+        Spacing::Diffusers => all.take(steps as usize).collect(),
+        // The timestep 0 is left out, so that there is one step fewer to take.
+        Spacing::Linspace if i64::from(steps) == TRAIN_STEPS => {
+            return Err(refuse(format!("expected 1 to {}", TRAIN_STEPS - 1)));
+        }
+        Spacing::Linspace => {
+            let distance = (TRAIN_STEPS - 1) as f64 / f64::from(steps);
+            let timestep = |i: u32| (f64::from(i) * distance).round_ties_even() as i64;
+            return Ok((1..=steps).rev().map(timestep).collect());
+        }
     };
     if let Some(&last) = visited.last()
         && last >= TRAIN_STEPS

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::paint_by_example::PaintByExampleZoo;
+use crate::paint_by_example::{PaintByExampleZoo, UNetZoo};
 use crate::stable_viton::StableVitonZoo;
 
 /// One training: everything that decides what comes out.
 #[derive(Debug, Clone)]
 pub(crate) enum ZooConfig {
     PaintByExample(Box<PaintByExampleZoo>),
+    PaintByExampleUNet(Box<UNetZoo>),
     StableViton(Box<StableVitonZoo>),
 }
 
@@ -28,6 +29,8 @@ pub(crate) enum Family {
 struct Header {
     schema_version: u32,
     family: Family,
+    /// A Paint-by-Example that has it trains its UNet alone.
+    frozen: Option<PathBuf>,
 }
 
 /// The synthetic pictures to train on.
@@ -108,6 +111,11 @@ impl ZooConfig {
             header.schema_version
         );
         Ok(match header.family {
+            Family::PaintByExample if header.frozen.is_some() => {
+                let mut config: UNetZoo = toml::from_str(&text).with_context(broken)?;
+                config.prepare(path)?;
+                Self::PaintByExampleUNet(Box::new(config))
+            }
             Family::PaintByExample => {
                 let mut config: PaintByExampleZoo = toml::from_str(&text).with_context(broken)?;
                 config.prepare(path)?;
@@ -126,11 +134,27 @@ impl ZooConfig {
         if let Some(folder) = folder {
             match &mut self {
                 Self::PaintByExample(config) => config.work = folder,
+                Self::PaintByExampleUNet(config) => config.work = folder,
                 Self::StableViton(config) => config.work = folder,
             }
         }
         self
     }
+}
+
+/// Whether all `snapshots` are steps of a training of `last` steps.
+///
+/// # Errors
+/// A snapshot before the first or after the last step.
+pub(crate) fn check_snapshots(snapshots: &[u64], last: u64, file: &Path) -> Result<()> {
+    let beyond = snapshots.iter().find(|step| !(1..=last).contains(step));
+    ensure!(
+        beyond.is_none(),
+        "{}: snapshots: expected steps from 1 to {last}, found {}",
+        file.display(),
+        beyond.copied().unwrap_or_default()
+    );
+    Ok(())
 }
 
 /// Makes `paths` relative to the folder of the configuration `file`.
@@ -155,6 +179,7 @@ mod tests {
         for path in i2am_files::sorted_entries(&folder)? {
             let name = match ZooConfig::read(&path)? {
                 ZooConfig::PaintByExample(config) => config.name,
+                ZooConfig::PaintByExampleUNet(config) => config.name,
                 ZooConfig::StableViton(config) => config.name,
             };
             assert_eq!(path.file_stem(), Some(name.as_ref()));

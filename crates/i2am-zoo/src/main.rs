@@ -2,6 +2,9 @@
 
 mod config;
 mod curve;
+mod frozen;
+#[cfg(test)]
+mod generator;
 mod init;
 mod log;
 mod noising;

@@ -1,4 +1,5 @@
-//! Trains a small Paint-by-Example from nothing, in three stages: autoencoder, reference encoder, UNet.
+//! Trains a small Paint-by-Example: from nothing, in three stages (autoencoder, reference encoder, UNet), or the UNet alone around
+//! networks of an earlier training.
 
 mod card;
 mod config;
@@ -6,6 +7,7 @@ mod data;
 mod diffusion;
 mod export;
 mod reference;
+mod unet_only;
 mod vae;
 
 use anyhow::Result;
@@ -14,6 +16,7 @@ use tch::Device;
 
 pub(crate) use config::PaintByExampleZoo;
 use data::TrainingSet;
+pub(crate) use unet_only::UNetZoo;
 
 use crate::init::start_as_identity;
 use crate::train::Limits;
@@ -21,6 +24,11 @@ use crate::trainer::{Place, Trainer};
 
 /// Decay of the averages in the first two stages.
 const FIRST_DECAY: f64 = 0.995;
+
+/// Trains the UNet alone; see [`UNetZoo`].
+pub(crate) fn train_unet(config: &UNetZoo, device: Device, limits: Limits) -> Result<()> {
+    unet_only::train(config, device, limits)
+}
 
 /// Trains what is not trained yet and saves the checkpoint.
 pub(crate) fn train(config: &PaintByExampleZoo, device: Device, limits: Limits) -> Result<()> {
@@ -32,7 +40,7 @@ pub(crate) fn train(config: &PaintByExampleZoo, device: Device, limits: Limits) 
     };
     tch::manual_seed(config.seed as i64);
     let source = FreshSource::new(device);
-    let reference_size = config.diffusion.image_encoder.image_size as usize;
+    let reference_size = config.reference.net.image_size as usize;
     let set = TrainingSet::draw(&config.data, reference_size);
 
     let autoencoder =
@@ -60,13 +68,13 @@ pub(crate) fn train(config: &PaintByExampleZoo, device: Device, limits: Limits) 
     trainer.adopt_averages();
     let vae_variables = source.variables();
 
-    let networks = diffusion::Networks::new(&source, &config.diffusion);
+    let networks = diffusion::Networks::new(&source, &config.diffusion.unet, &config.reference.net);
     let mut variables = source.variables();
     variables.retain(|name, _| !vae_variables.contains_key(name));
     start_as_identity(&variables, "unet", &["conv2.weight", "proj_out.weight"]);
     let head = reference::Head::new(
         &Scope::root(&source, "reference_head"),
-        config.diffusion.image_encoder.projection_dim,
+        config.reference.net.projection_dim,
     );
     let mut describing = source.variables();
     describing.retain(|name, _| {
@@ -91,14 +99,17 @@ pub(crate) fn train(config: &PaintByExampleZoo, device: Device, limits: Limits) 
 
     let (decay, schedule) = (config.diffusion.average_decay, &config.diffusion.schedule);
     let mut trainer = Trainer::open(place, "diffusion", variables, schedule, decay)?;
-    let latents = diffusion::Latents::encode(&autoencoder, &set, device);
+    let latents = diffusion::Latents::encode(&autoencoder, None, &set, device);
+    let scaling_factor = latents.unit_scale();
     if !limits.export_only {
         let stage = diffusion::Stage {
             networks: &networks,
             autoencoder: &autoencoder,
             latents: &latents,
+            scaling_factor,
             set: &set,
             config: &config.diffusion,
+            exporter: None,
             device,
         };
         if !trainer.run(deadline, &stage)? {
@@ -106,10 +117,5 @@ pub(crate) fn train(config: &PaintByExampleZoo, device: Device, limits: Limits) 
         }
     }
     trainer.adopt_averages();
-    export::save(
-        config,
-        &source.variables(),
-        latents.scaling_factor,
-        trainer.step(),
-    )
+    export::save(config, &source.variables(), scaling_factor, trainer.step())
 }

@@ -12,16 +12,17 @@ use anyhow::{Context, Result};
 use i2am_nets::image_encoder::ImageEncoderConfig;
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::vae::VaeConfig;
-use i2am_nets::{CheckpointSource, FreshSource, Init, Precision, TensorSource};
+use i2am_nets::{CheckpointSource, FreshSource, Precision};
 use i2am_runner::families::{StableVitonConfig, StableVitonPipeline, StableVitonSizes, Start};
 use i2am_runner::samplers::SamplerConfig;
-use tch::{Device, Tensor};
+use tch::Device;
 
 pub(crate) use config::StableVitonZoo;
-use export::{Exporter, is_frozen};
+use export::Exporter;
 use set::{Drawn, TryOnSet};
 use stage::Stage;
 
+use crate::frozen::Mixed;
 use crate::progress;
 use crate::train::Limits;
 use crate::trainer::{Place, Trainer};
@@ -101,23 +102,6 @@ pub(crate) fn train(config: &StableVitonZoo, device: Device, limits: Limits) -> 
     }
     trainer.adopt_averages();
     exporter.save(trainer.step())
-}
-
-/// Autoencoder and reference encoder from a checkpoint, the rest trainable.
-struct Mixed<'a> {
-    kept: &'a dyn TensorSource,
-    fresh: &'a dyn TensorSource,
-}
-
-impl TensorSource for Mixed<'_> {
-    fn tensor(&self, name: &str, shape: &[i64], init: Init) -> Tensor {
-        let source = if is_frozen(name) {
-            self.kept
-        } else {
-            self.fresh
-        };
-        source.tensor(name, shape, init)
-    }
 }
 
 /// What the frozen networks are, by the content of their files.

@@ -27,6 +27,9 @@ impl Limits {
 pub(crate) fn run(config: &ZooConfig, device: Device, limits: Limits) -> Result<()> {
     match config {
         ZooConfig::PaintByExample(config) => paint_by_example::train(config, device, limits),
+        ZooConfig::PaintByExampleUNet(config) => {
+            paint_by_example::train_unet(config, device, limits)
+        }
         ZooConfig::StableViton(config) => stable_viton::train(config, device, limits),
     }
 }

@@ -85,6 +85,12 @@ fn imacs_of_an_empty_mask_is_refused() {
 fn inspect_tells_family_and_tensors() {
     for (checkpoint, family, layout) in [
         ("paint-by-example", "paint-by-example", "diffusers"),
+        // Its autoencoder and reference encoder lie in a folder beside it, with another UNet.
+        (
+            "paint-by-example-001000.safetensors",
+            "paint-by-example",
+            "ldm",
+        ),
         // Its autoencoder and reference encoder lie in a file beside it.
         (
             "stable-viton/stable-viton-002000.safetensors",
@@ -99,9 +105,15 @@ fn inspect_tells_family_and_tensors() {
         assert_eq!(object["family"], family);
         assert_eq!(object["layout"], layout);
         assert_eq!(object["dtype"], "f16");
-        for faults in ["missing", "unused", "wrong", "alike"] {
+        for faults in ["missing", "unused", "wrong"] {
             assert_eq!(object[faults], serde_json::json!([]), "{path}: {faults}");
         }
+        // The files of Paint-by-Example and DCI-VTON have the same tensors.
+        let alike: &[&str] = match (family, layout) {
+            ("paint-by-example", "ldm") => &["dci-vton"],
+            _ => &[],
+        };
+        assert_eq!(object["alike"], serde_json::json!(alike), "{path}");
     }
 }
 

@@ -36,8 +36,8 @@ fn every_head_is_ranked_and_the_worst_are_named() {
     write_config(folder, SYNTH);
     let text = done(folder, &[]);
     let ranked = debug(folder, "out");
-    // Six recorded layers of four heads in two time groups; one token has no other direction.
-    assert_eq!(ranked.len(), 6 * 4 * 2);
+    // Three recorded layers of two heads in two time groups; one token has no other direction.
+    assert_eq!(ranked.len(), 3 * 2 * 2);
     for (index, row) in ranked.iter().enumerate() {
         assert_eq!((row.rank, row.n, row.missing), (Some(index + 1), 3, 0));
         assert_eq!(

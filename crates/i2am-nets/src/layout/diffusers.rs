@@ -8,12 +8,10 @@ use super::{Checkpoint, ConfigFile, Entry, Layout};
 use crate::NetError;
 
 /// Sub-folders that hold networks, with the stems their weight files may have.
-const NETWORKS: [(&str, &str); 5] = [
+const NETWORKS: [(&str, &str); 3] = [
     ("unet", "diffusion_pytorch_model"),
     ("vae", "diffusion_pytorch_model"),
     ("image_encoder", "model"),
-    ("text_encoder", "model"),
-    ("controlnet", "diffusion_pytorch_model"),
 ];
 
 /// Opens every known network folder below `root`.

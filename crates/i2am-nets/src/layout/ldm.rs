@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use i2am_weights::WeightFile;
 
 use super::view::View;
-use super::{Checkpoint, ConfigFile, Entry, Layout};
+use super::{Checkpoint, ConfigFile, Entry, Layout, diffusers};
 use crate::NetError;
 
 mod export;
@@ -13,7 +13,8 @@ mod names;
 pub use export::to_ldm;
 use names::{Levels, is_ballast, rename};
 
-/// Metadata key of a safetensors file: the name of a file beside it that has the tensors which this one lacks.
+/// Metadata key of a safetensors file: the name of a file beside it that has the tensors which this one lacks, or of a diffusers
+/// folder that has the networks of which this one has nothing.
 ///
 /// Several snapshots of one training differ in the trained networks only; the frozen ones need to be stored once.
 pub const BASE_KEY: &str = "base";
@@ -34,11 +35,17 @@ pub(super) fn bare(name: &str) -> &str {
 /// Opens one file with LDM names, and its base if it has one; tensors may stand below `state_dict.`.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
     let file = WeightFile::open(path)?;
-    let base = match file.metadata(BASE_KEY) {
-        Some(name) => Some(WeightFile::open(beside(path, name)?)?),
-        None => None,
-    };
-    let files: Vec<WeightFile> = [file].into_iter().chain(base).collect();
+    let base = file
+        .metadata(BASE_KEY)
+        .map(|name| beside(path, name))
+        .transpose()?;
+    let mut files = vec![file];
+    let mut folder = None;
+    match base {
+        Some(base) if base.is_dir() => folder = Some(diffusers::open(&base)?),
+        Some(base) => files.push(WeightFile::open(base)?),
+        None => {}
+    }
     let names = files.iter().flat_map(WeightFile::names);
     let levels = Levels::of(names.map(|name| bare(name).to_owned()));
     let mut checkpoint = Checkpoint {
@@ -77,17 +84,50 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
         }
     }
     checkpoint.files = files;
+    if let Some(folder) = folder {
+        add_networks(&mut checkpoint, folder);
+    }
     Ok(checkpoint)
 }
 
-/// The file `name` beside `path`. A weight file can come from anywhere: it may not name a file elsewhere.
+/// Adds the networks of `folder` of which `checkpoint` has no tensor, and the files they are in. One that is there in part is not
+/// completed: it may have other sizes.
+fn add_networks(checkpoint: &mut Checkpoint, folder: Checkpoint) {
+    let network = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    let present: BTreeSet<String> = checkpoint.names().map(network).collect();
+    let lacking = |name: &str| !present.contains(&network(name));
+    let added: Vec<(String, Entry)> = folder
+        .entries
+        .into_iter()
+        .filter(|(name, _)| lacking(name))
+        .collect();
+    let used: BTreeSet<usize> = added.iter().map(|(_, entry)| entry.file).collect();
+    let mut places = BTreeMap::new();
+    for (index, file) in folder.files.into_iter().enumerate() {
+        if used.contains(&index) {
+            places.insert(index, checkpoint.files.len());
+            checkpoint.files.push(file);
+        }
+    }
+    for (name, entry) in added {
+        let file = places[&entry.file];
+        checkpoint.entries.insert(name, Entry { file, ..entry });
+    }
+    for (name, config) in folder.configs {
+        if lacking(&name) {
+            checkpoint.configs.entry(name).or_insert(config);
+        }
+    }
+}
+
+/// The file or folder `name` beside `path`. A weight file can come from anywhere: it may not name a file elsewhere.
 fn beside(path: &Path, name: &str) -> Result<PathBuf, NetError> {
     let is_plain = Path::new(name).file_name() == Some(name.as_ref());
     if !is_plain || path.file_name() == Some(name.as_ref()) {
         return Err(NetError::Layout {
             path: path.to_owned(),
             reason: format!(
-                "metadata `{BASE_KEY}`: expected the name of another file in the same folder, found `{name}`"
+                "metadata `{BASE_KEY}`: expected the name of another file or folder in the same folder, found `{name}`"
             ),
         });
     }

@@ -238,13 +238,24 @@ fn sentence(note: &str) -> String {
     text
 }
 
+/// How the remark of a pooled row begins.
+const POOLED: &str = "random effects over ";
+const POOLING: &str =
+    "Pooled by random effects over the models; tau² and I² of each row are in the CSV.";
+
 /// What the numbers mean, then what rows say about themselves and why some have no value, each once.
 fn notes<'a>(rows: impl Iterator<Item = &'a CorrelationRow>) -> Vec<String> {
     let mut said = BTreeSet::new();
     for row in rows {
         let of_row = row.note.split("; ").chain([row.outcome.reason()]);
         for note in of_row.filter(|note| !note.is_empty() && *note != "one-token") {
-            said.insert(sentence(note));
+            // Figures of a single row, a line each: for readers of the CSV.
+            let pooled = note.starts_with(POOLED);
+            said.insert(if pooled {
+                POOLING.to_owned()
+            } else {
+                sentence(note)
+            });
         }
     }
     std::iter::once(ORIENTATION.to_owned())

@@ -10,6 +10,9 @@ use crate::names::Quantity;
 use crate::run::{Run, Subject};
 use crate::table::{Cell, Column, Rank, Table, ranks};
 
+/// The share of a picture that its mask takes is a covariate of correlations: it belongs to the data and is the same for every model.
+const MASK_AREA: &str = "mask_area";
+
 /// The table; `None` before anything is scored.
 pub(super) fn table(runs: &[Run], config: TableConfig) -> Option<Table> {
     let subjects = subjects(runs);
@@ -51,7 +54,8 @@ pub(super) fn table(runs: &[Run], config: TableConfig) -> Option<Table> {
 fn quantities(runs: &[Run]) -> Vec<Quantity> {
     let rows = runs.iter().flat_map(Run::headline);
     let found: BTreeSet<Quantity> = rows
-        .filter(|row| row.metric != super::detection::METRIC && (row.n > 0 || row.missing > 0))
+        .filter(|row| ![super::detection::METRIC, MASK_AREA].contains(&row.metric.as_str()))
+        .filter(|row| row.n > 0 || row.missing > 0)
         .map(Quantity::of)
         .collect();
     found.into_iter().collect()

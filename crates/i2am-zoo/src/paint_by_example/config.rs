@@ -44,6 +44,7 @@ pub(crate) struct VaeStage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReferenceStage {
+    pub(crate) net: ImageEncoderConfig,
     pub(crate) schedule: Schedule,
 }
 
@@ -51,7 +52,6 @@ pub(crate) struct ReferenceStage {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DiffusionStage {
     pub(crate) unet: UNetConfig,
-    pub(crate) image_encoder: ImageEncoderConfig,
     pub(crate) schedule: Schedule,
     /// Share of samples that see the unconditional token instead of their reference.
     pub(crate) drop_reference: f64,
@@ -67,10 +67,10 @@ impl PaintByExampleZoo {
     pub(crate) fn prepare(&mut self, file: &Path) -> Result<()> {
         let factor = self.vae.net.factor() * self.diffusion.unet.size_multiple();
         self.data.check(factor, file)?;
-        let (unet, encoder) = (&self.diffusion.unet, &mut self.diffusion.image_encoder);
+        let (unet, encoder) = (&self.diffusion.unet, &mut self.reference.net);
         ensure!(
             unet.cross_attention_dim == encoder.projection_dim,
-            "{}: unet.cross_attention_dim is {}, image_encoder.projection_dim is {}",
+            "{}: diffusion.unet.cross_attention_dim is {}, reference.net.projection_dim is {}",
             file.display(),
             unet.cross_attention_dim,
             encoder.projection_dim

@@ -1,12 +1,12 @@
-//! Third stage: the UNet and the reference encoder, on latents encoded once.
+//! The last stage: the UNet on latents encoded once, with the reference encoder or around a frozen one.
 
 use std::path::Path;
 
 use anyhow::Result;
-use i2am_nets::image_encoder::ImageEncoder;
-use i2am_nets::unet::UNet;
+use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
+use i2am_nets::unet::{UNet, UNetConfig};
 use i2am_nets::vae::{Posterior, Vae};
-use i2am_nets::{Context, FreshSource, NoProbe, Scope};
+use i2am_nets::{Context, NoProbe, Scope, TensorSource};
 use i2am_runner::RunnerError;
 use i2am_runner::samplers::{Call, Denoiser, SamplerConfig};
 use i2am_runner::schedule::Schedule as NoiseSchedule;
@@ -14,47 +14,60 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::DiffusionStage;
 use super::data::TrainingSet;
+use super::unet_only::Exporter;
 use crate::noising::Noised;
-use crate::pictures;
 use crate::posteriors::Posteriors;
 use crate::trainer::Task;
+use crate::{pictures, progress};
 
 /// Pictures encoded at a time.
 const ENCODE_BATCH: i64 = 32;
 /// Guidance of the evaluation pictures.
 const GUIDANCE: f64 = 2.0;
 
-/// The two networks that are trained together.
+/// The UNet, and the encoder of its token: trained with it or frozen.
 pub(super) struct Networks {
     unet: UNet,
     pub(super) image_encoder: ImageEncoder,
 }
 
 impl Networks {
-    pub(super) fn new(source: &FreshSource, config: &DiffusionStage) -> Self {
+    pub(super) fn new(
+        source: &dyn TensorSource,
+        unet: &UNetConfig,
+        image_encoder: &ImageEncoderConfig,
+    ) -> Self {
         Self {
-            unet: UNet::new(&Scope::root(source, "unet"), config.unet.clone()),
+            unet: UNet::new(&Scope::root(source, "unet"), unet.clone()),
             image_encoder: ImageEncoder::new(
                 &Scope::root(source, "image_encoder"),
-                config.image_encoder.clone(),
+                image_encoder.clone(),
             ),
         }
     }
 }
 
-/// Posteriors of every training picture, whole and with its hole in grey; and the latent's scale.
+/// Posteriors of every training picture, whole and with its hole in grey; and the references' tokens if their encoder is frozen.
 pub(super) struct Latents {
     person: Posteriors,
     masked: Posteriors,
-    /// Brings the latents to unit variance.
-    pub(super) scaling_factor: f64,
+    /// `[count, 1, width]`, f16 on the CPU.
+    tokens: Option<Tensor>,
 }
 
 impl Latents {
-    pub(super) fn encode(vae: &Vae, set: &TrainingSet, device: Device) -> Self {
+    /// Encodes `set`; its references too if there is a `frozen` encoder.
+    pub(super) fn encode(
+        vae: &Vae,
+        frozen: Option<&ImageEncoder>,
+        set: &TrainingSet,
+        device: Device,
+    ) -> Self {
         let _guard = tch::no_grad_guard();
         let count = set.len() as i64;
         let mut parts: [Vec<Posterior>; 2] = Default::default();
+        let mut tokens = Vec::new();
+        let bar = progress::bar("encoding", set.len() as u64);
         for start in (0..count).step_by(ENCODE_BATCH as usize) {
             let end = (start + ENCODE_BATCH).min(count);
             let indices = Tensor::arange_start(start, end, (Kind::Int64, Device::Cpu));
@@ -62,14 +75,24 @@ impl Latents {
             let masked = &person * set.keep(&indices, device);
             parts[0].push(vae.encode(&person));
             parts[1].push(vae.encode(&masked));
+            if let Some(encoder) = frozen {
+                let token = encoder.forward(&set.reference(&indices, device));
+                tokens.push(token.to_device(Device::Cpu).to_kind(Kind::Half));
+            }
+            bar.inc((end - start) as u64);
         }
         let [person, masked] = parts.map(|part| Posteriors::gather(&part));
-        let spread = person.mean.to_kind(Kind::Float).std(true).double_value(&[]);
         Self {
             person,
             masked,
-            scaling_factor: 1.0 / spread,
+            tokens: frozen.map(|_| Tensor::cat(&tokens, 0)),
         }
+    }
+
+    /// What brings the latents to unit variance.
+    pub(super) fn unit_scale(&self) -> f64 {
+        let means = self.person.mean.to_kind(Kind::Float);
+        1.0 / means.std(true).double_value(&[])
     }
 }
 
@@ -78,8 +101,12 @@ pub(super) struct Stage<'a> {
     pub(super) networks: &'a Networks,
     pub(super) autoencoder: &'a Vae,
     pub(super) latents: &'a Latents,
+    /// Of the autoencoder's latents.
+    pub(super) scaling_factor: f64,
     pub(super) set: &'a TrainingSet,
     pub(super) config: &'a DiffusionStage,
+    /// Saves the snapshots, if there are to be any.
+    pub(super) exporter: Option<&'a Exporter<'a>>,
     pub(super) device: Device,
 }
 
@@ -92,12 +119,12 @@ impl Task for Stage<'_> {
         let clean = self
             .latents
             .person
-            .sample(&indices, self.latents.scaling_factor, device);
+            .sample(&indices, self.scaling_factor, device);
         let fixed = self.fixed_channels(&indices, &clean);
         let noised = Noised::draw(&clean, device);
 
         let encoder = &self.networks.image_encoder;
-        let tokens = encoder.forward(&self.set.reference(&indices, device));
+        let tokens = self.tokens(&indices);
         let drop =
             Tensor::rand([batch, 1, 1], (Kind::Float, device)).lt(self.config.drop_reference);
         let nothing = encoder.unconditional().expand_as(&tokens);
@@ -114,16 +141,40 @@ impl Task for Stage<'_> {
     fn evaluate(&self, _step: u64, stem: &Path) -> Result<()> {
         self.pictures(&stem.with_extension("png"))
     }
+
+    fn snapshots(&self) -> &[u64] {
+        self.exporter.map_or(&[], Exporter::steps)
+    }
+
+    fn snapshot(&self, step: u64) -> Result<()> {
+        self.exporter
+            .map_or(Ok(()), |exporter| exporter.save_snapshot(step))
+    }
 }
 
 impl Stage<'_> {
+    /// The references' tokens, `[batch, 1, width]`.
+    fn tokens(&self, indices: &Tensor) -> Tensor {
+        let device = self.device;
+        match &self.latents.tokens {
+            Some(tokens) => tokens
+                .index_select(0, indices)
+                .to_device(device)
+                .to_kind(Kind::Float),
+            None => self
+                .networks
+                .image_encoder
+                .forward(&self.set.reference(indices, device)),
+        }
+    }
+
     /// Encoded masked picture and mask: the five channels beside the noisy latent.
     fn fixed_channels(&self, indices: &Tensor, latent: &Tensor) -> Tensor {
         let device = self.device;
         let masked = self
             .latents
             .masked
-            .sample(indices, self.latents.scaling_factor, device);
+            .sample(indices, self.scaling_factor, device);
         let size = latent.size();
         let keep = self.set.keep(indices, device).upsample_bilinear2d(
             [size[2], size[3]],
@@ -142,10 +193,7 @@ impl Stage<'_> {
         let keep = self.set.keep(&indices, device);
         let like = self.latents.person.sample(&indices, 1.0, device);
         let fixed = self.fixed_channels(&indices, &like);
-        let tokens = self
-            .networks
-            .image_encoder
-            .forward(&self.set.reference(&indices, device));
+        let tokens = self.tokens(&indices);
         let nothing = self
             .networks
             .image_encoder
@@ -162,7 +210,7 @@ impl Stage<'_> {
         }
         .build(&NoiseSchedule::default())?;
         let latent = sampler.sample(like.randn_like(), &mut guided)?;
-        let generated = vae.decode(&(latent / self.latents.scaling_factor));
+        let generated = vae.decode(&(latent / self.scaling_factor));
         let size = person.size();
         let reference = self
             .set

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use i2am_nets::unet::UNetConfig;
 use i2am_nets::vae::VaeConfig;
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
@@ -45,7 +46,9 @@ pub(super) fn save(
         scaling_factor,
         ..config.vae.net.clone()
     };
-    write(&root.join("unet/config.json"), &unet_config(config)?)?;
+    let height = config.data.height as i64 / config.vae.net.factor();
+    let unet = unet_config(&config.diffusion.unet, height)?;
+    write(&root.join("unet/config.json"), &unet)?;
     write(&root.join("vae/config.json"), &vae_config(&vae)?)?;
     write(
         &root.join("image_encoder/config.json"),
@@ -55,7 +58,7 @@ pub(super) fn save(
         &root.join("scheduler/scheduler_config.json"),
         &scheduler_config(),
     )?;
-    let preprocessor = preprocessor_config(config.diffusion.image_encoder.image_size);
+    let preprocessor = preprocessor_config(config.reference.net.image_size);
     write(
         &root.join("feature_extractor/preprocessor_config.json"),
         &preprocessor,
@@ -69,7 +72,8 @@ pub(super) fn save(
     Ok(())
 }
 
-fn write(path: &Path, value: &Value) -> Result<()> {
+/// Writes a `config.json`.
+pub(super) fn write(path: &Path, value: &Value) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     i2am_files::write_atomic(path, text.as_bytes())?;
@@ -85,8 +89,8 @@ fn with(sizes: Value, extra: Value) -> Value {
     Value::Object(all)
 }
 
-fn unet_config(config: &PaintByExampleZoo) -> Result<Value> {
-    let unet = &config.diffusion.unet;
+/// The `config.json` of a UNet for latents of `height` rows.
+pub(super) fn unet_config(unet: &UNetConfig, height: i64) -> Result<Value> {
     let up = |name: &String| {
         if name == "DownBlock2D" {
             "UpBlock2D"
@@ -95,11 +99,10 @@ fn unet_config(config: &PaintByExampleZoo) -> Result<Value> {
         }
     };
     let up: Vec<&str> = unet.down_block_types.iter().rev().map(up).collect();
-    let latent = config.data.height as i64 / config.vae.net.factor();
     let extra = json!({
         "_class_name": "UNet2DConditionModel",
         "_diffusers_version": DIFFUSERS,
-        "sample_size": latent,
+        "sample_size": height,
         "up_block_types": up,
         "mid_block_type": "UNetMidBlock2DCrossAttn",
         "act_fn": "silu",
@@ -132,10 +135,7 @@ fn encoder_config(config: &PaintByExampleZoo) -> Result<Value> {
         "num_channels": 3,
         "attention_dropout": 0.0,
     });
-    Ok(with(
-        serde_json::to_value(&config.diffusion.image_encoder)?,
-        extra,
-    ))
+    Ok(with(serde_json::to_value(&config.reference.net)?, extra))
 }
 
 fn scheduler_config() -> Value {

@@ -132,6 +132,7 @@ mod tests {
 
     #[test]
     fn only_warp_blocks_have_slots() {
+        let _draws = crate::generator::alone();
         assert_eq!(
             slot("warp_flow_blks.12.transformer_blocks.0.attn2"),
             Some(12)
@@ -145,6 +146,7 @@ mod tests {
     /// A step down the identity map is 2 / 2 of the rows, a step sideways 2 / 3 of the columns; half of the coordinates stay.
     #[test]
     fn the_identity_moves_one_place_a_step() {
+        let _draws = crate::generator::alone();
         let worn = Tensor::ones([1, 1, 3, 4], (Kind::Float, Device::Cpu));
         let straight: Vec<i64> = (0..12).collect();
         let found = loss(&one_hot(&straight), &one_hot(&straight), &worn);
@@ -155,6 +157,7 @@ mod tests {
 
     #[test]
     fn one_place_for_all_and_positions_not_worn_cost_nothing() {
+        let _draws = crate::generator::alone();
         let straight: Vec<i64> = (0..12).collect();
         let options = (Kind::Float, Device::Cpu);
         let (worn, bare) = (

@@ -5,7 +5,7 @@ use i2am_nets::unet::UNetConfig;
 use i2am_runner::families::StableVitonSizes;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DataConfig, Family, Schedule, resolve};
+use crate::config::{DataConfig, Family, Schedule, check_snapshots, resolve};
 
 /// A training of control model, warp blocks and UNet around a frozen autoencoder and a frozen reference encoder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,18 +85,7 @@ impl StableVitonZoo {
             file.display(),
             self.data.seed
         );
-        let last = self.schedule.steps;
-        let beyond = self
-            .snapshots
-            .iter()
-            .find(|step| !(1..=last).contains(step));
-        ensure!(
-            beyond.is_none(),
-            "{}: snapshots: expected steps from 1 to {last}, found {}",
-            file.display(),
-            beyond.copied().unwrap_or_default()
-        );
-        Ok(())
+        check_snapshots(&self.snapshots, self.schedule.steps, file)
     }
 
     /// Whether the UNet fits to the frozen networks, the pictures, and the warp blocks that are named.

@@ -11,6 +11,7 @@ use tch::{Kind, Tensor};
 
 use super::card;
 use super::config::StableVitonZoo;
+use crate::frozen::is_frozen;
 use crate::{progress, state};
 
 /// The file of the frozen networks, beside the snapshots.
@@ -80,11 +81,6 @@ impl Exporter<'_> {
             .map(|(_, shape)| shape.iter().product::<i64>())
             .sum()
     }
-}
-
-/// Whether the tensor belongs to a network that is taken over and stays as it is.
-pub(super) fn is_frozen(name: &str) -> bool {
-    name.starts_with("vae.") || name.starts_with("image_encoder.")
 }
 
 fn ldm(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {

@@ -69,7 +69,7 @@ outside_weight = 0.2
     i2am_files::write_atomic(&path, change(&text).as_bytes()).unwrap();
     match ZooConfig::read(&path).unwrap() {
         ZooConfig::StableViton(config) => *config,
-        ZooConfig::PaintByExample(_) => panic!("the family is stable-viton"),
+        _ => panic!("the family is stable-viton"),
     }
 }
 
@@ -90,6 +90,7 @@ fn snapshot(config: &StableVitonZoo, step: u64) -> PathBuf {
 
 #[test]
 fn a_short_training_learns_and_its_checkpoints_load() {
+    let _draws = crate::generator::alone();
     let folder = tempfile::tempdir().unwrap();
     let config = tiny(folder.path(), str::to_owned);
     train(&config, Device::Cpu, LIMITS).unwrap();
@@ -174,6 +175,7 @@ fn refined(folder: &Path, start: &Path) {
 /// A stopped training goes on where it was, and what was encoded is not encoded again for it.
 #[test]
 fn the_encoded_set_is_kept_for_the_same_data_only() {
+    let _draws = crate::generator::alone();
     let folder = tempfile::tempdir().unwrap();
     let short = |text: &str| {
         text.replace("steps = 120", "steps = 1")
@@ -201,6 +203,7 @@ fn the_encoded_set_is_kept_for_the_same_data_only() {
 
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() {
+    let _draws = crate::generator::alone();
     let folder = tempfile::tempdir().unwrap();
     let refusal = |from: &str, to: &str| {
         let config = tiny(folder.path(), |text| text.replace(from, to));

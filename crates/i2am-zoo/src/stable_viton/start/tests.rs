@@ -22,12 +22,13 @@ fn zeros(names: &[(&str, Vec<i64>)]) -> BTreeMap<String, Tensor> {
 /// As the published model starts: 9 channels of 13, a control model from the encoder, warp blocks from nowhere.
 #[test]
 fn the_small_paint_by_example_is_taken_over() {
+    let _draws = crate::generator::alone();
     let conv = "conv_in.weight";
     let variables = zeros(&[
-        (&format!("unet.{conv}"), vec![32, 13, 3, 3]),
-        ("unet.conv_in.bias", vec![32]),
-        (&format!("control_model.{conv}"), vec![32, 13, 3, 3]),
-        ("control_model.cond_first_block.bias", vec![32]),
+        (&format!("unet.{conv}"), vec![24, 13, 3, 3]),
+        ("unet.conv_in.bias", vec![24]),
+        (&format!("control_model.{conv}"), vec![24, 13, 3, 3]),
+        ("control_model.cond_first_block.bias", vec![24]),
         ("unet.warp_zero_convs.0.bias", vec![96]),
     ]);
     let checkpoint = checkpoint();
@@ -50,13 +51,14 @@ fn the_small_paint_by_example_is_taken_over() {
 
 #[test]
 fn a_tensor_of_another_shape_is_refused() {
+    let _draws = crate::generator::alone();
     let variables = zeros(&[("unet.conv_out.weight", vec![4, 48, 3, 3])]);
     let error = take_over(&variables, &checkpoint())
         .unwrap_err()
         .to_string();
     assert!(
         error.ends_with(
-            "tensor `unet.conv_out.weight`: expected [4, 48, 3, 3], found [4, 32, 3, 3]"
+            "tensor `unet.conv_out.weight`: expected [4, 48, 3, 3], found [4, 24, 3, 3]"
         ),
         "{error}"
     );
