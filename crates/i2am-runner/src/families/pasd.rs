@@ -287,7 +287,19 @@ impl PasdConfig {
                 found,
             })?;
         let sizes = PasdSizes::of(&checkpoint, family.kind)?;
-        let tokenizer = Tokenizer::open(&self.checkpoint.join("tokenizer"))?;
+        self.check_tiles(sizes.vae.factor())?;
+        let folder = self.checkpoint.join("tokenizer");
+        let tokenizer = Tokenizer::open(&folder)?;
+        let known = sizes.text_encoder.vocab_size;
+        let found = tokenizer.tokens();
+        if found > known {
+            return Err(RunnerError::Tokenizer {
+                path: folder.join("vocab.json"),
+                reason: format!(
+                    "expected at most the {known} tokens of the text encoder, found {found}"
+                ),
+            });
+        }
         Ok((checkpoint, sizes, tokenizer))
     }
 
@@ -300,6 +312,18 @@ impl PasdConfig {
             expected: "a number above 0".to_owned(),
             found: self.upscale.to_string(),
         })
+    }
+
+    fn check_tiles(&self, factor: i64) -> Result<(), RunnerError> {
+        self.tiles
+            .fault(factor)
+            .map_or(Ok(()), |(key, expected, found)| {
+                Err(RunnerError::Setting {
+                    key,
+                    expected,
+                    found: found.to_string(),
+                })
+            })
     }
 }
 
