@@ -93,7 +93,7 @@ pub(crate) struct SamplerKeys {
 
 impl SamplerKeys {
     /// With the rest from `published`, but the spacing from what goes with the kind.
-    pub(crate) fn over(self, published: SamplerConfig) -> SamplerConfig {
+    pub(crate) fn over(self, published: &SamplerConfig) -> SamplerConfig {
         let kind = self.kind.unwrap_or(published.kind);
         let spacing = match kind {
             _ if kind == published.kind => published.spacing,

@@ -62,8 +62,7 @@ pub static PASD_LIGHT: Pasd = Pasd {
 
 /// Layers that are recorded: those that attend to the picture, not those that attend to the text.
 fn wants(layer: &str) -> bool {
-    let own = layer.ends_with(".attn2") && layer.contains(".pixel_attentions.");
-    own || layer.ends_with(".attn2_plus")
+    layer.contains(".pixel_attentions.") || layer.ends_with("attn2_plus")
 }
 
 const CONDITIONING: &str = "controlnet.controlnet_cond_embedding";

@@ -76,7 +76,7 @@ fn published_sampler() -> SamplerConfig {
 }
 
 fn over_published<'de, D: Deserializer<'de>>(table: D) -> Result<SamplerConfig, D::Error> {
-    Ok(SamplerKeys::deserialize(table)?.over(published_sampler()))
+    Ok(SamplerKeys::deserialize(table)?.over(&published_sampler()))
 }
 
 fn published_guidance() -> f64 {
