@@ -344,10 +344,12 @@ impl Model for PasdConfig {
     }
 
     fn check(&self, capture: Option<&CaptureConfig>) -> Result<ModelFacts, RunnerError> {
-        let (checkpoint, sizes, _) = self.open()?;
+        let (checkpoint, sizes, tokenizer) = self.open()?;
         let expected = ExpectedSource::new();
         sizes.build(&expected);
-        common::facts(&checkpoint, &expected, &self.sampler, capture, None, wants)
+        let mut facts = common::facts(&checkpoint, &expected, &self.sampler, capture, None, wants)?;
+        facts.files.extend(tokenizer.files());
+        Ok(facts)
     }
 
     fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {

@@ -55,7 +55,8 @@ fn both_kinds_are_recognised_and_complete() {
         assert!(report.is_complete(), "{:?}", report.missing);
         assert_eq!(report.unused, Vec::<String>::new());
         let facts = config.check(Some(&capture())).unwrap();
-        assert_eq!((facts.size, facts.steps, facts.files.len()), (None, 2, 4));
+        // Four networks, vocabulary and merges.
+        assert_eq!((facts.size, facts.steps, facts.files.len()), (None, 2, 6));
     }
 }
 

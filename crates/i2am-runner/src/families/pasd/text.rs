@@ -12,6 +12,8 @@ use tokenizers::{
 
 use crate::RunnerError;
 
+/// Vocabulary and merges.
+const FILES: [&str; 2] = ["vocab.json", "merges.txt"];
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 /// CLIP's words: contractions, runs of letters, single digits, runs of anything else.
@@ -53,7 +55,9 @@ impl Tokenizer {
                 .map(str::to_owned)
                 .ok_or_else(|| refuse("expected a path of Unicode characters".to_owned()))
         };
-        let bpe = BPE::from_file(&file("vocab.json")?, &file("merges.txt")?)
+        let [vocabulary, merges] = FILES.map(file);
+        let (vocabulary, merges) = (vocabulary?, merges?);
+        let bpe = BPE::from_file(&vocabulary, &merges)
             .unk_token(END.to_owned())
             .end_of_word_suffix("</w>".to_owned())
             .build()
@@ -88,6 +92,11 @@ impl Tokenizer {
             start,
             end,
         })
+    }
+
+    /// What it was read from.
+    pub fn files(&self) -> [PathBuf; 2] {
+        FILES.map(|name| self.path.join(name))
     }
 
     /// One more than the largest token number.
