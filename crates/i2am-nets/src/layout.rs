@@ -95,6 +95,14 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
+    /// Opens a diffusers folder some of whose networks are replaced by those of another, `over`, or added from it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_layered(path: &Path, over: &Path) -> Result<Self, NetError> {
+        diffusers::open_layered(path, Some(over))
+    }
+
     /// Opens one file that holds `network`, whose tensor names `rename` brings into that network's own spelling. Names without one
     /// are no part of the network and are passed over.
     ///

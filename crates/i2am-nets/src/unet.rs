@@ -65,7 +65,7 @@ impl UNet {
     ///
     /// # Shapes
     /// `x` `[batch, in_channels, H, W]`, `timesteps` `[batch]` integers, `context.tokens` `[batch, tokens, cross_attention_dim]`;
-    /// `H` and `W` are multiples of `2^(levels - 1)`.
+    /// `H` and `W` are best multiples of `2^(levels - 1)`: others are rounded up at every halving and cut again on the way up.
     pub fn forward(
         &self,
         x: &Tensor,

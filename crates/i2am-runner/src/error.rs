@@ -57,6 +57,14 @@ pub enum RunnerError {
         /// Height and width of the mask.
         found: (u32, u32),
     },
+    /// The tokenizer's files cannot be used.
+    #[error("{}: {reason}", .path.display())]
+    Tokenizer {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A sample lacks a part that the family reads.
     #[error("sample {sample}: a {family} model needs its {part}, which the data set does not give")]
     MissingPart {

@@ -4,6 +4,7 @@ mod common;
 mod dci_vton;
 mod inpainting;
 mod paint_by_example;
+mod pasd;
 mod stable_viton;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,10 @@ pub use inpainting::{Networks, Posterior};
 pub use paint_by_example::{
     PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Preprocess,
 };
+pub use pasd::{
+    ColourFix, LowResolution, PASD, PASD_LIGHT, Pasd, PasdConfig, PasdDenoiser, PasdNetworks,
+    PasdPipeline, PasdSizes, PasdStart, SecondNoise, Tokenizer, start_latent, wavelet_colours,
+};
 pub use stable_viton::{
     ClothPosterior, StableViton, StableVitonConfig, StableVitonInputs, StableVitonNetworks,
     StableVitonPipeline, StableVitonSizes, Start,
@@ -36,7 +41,8 @@ use crate::noise::NoiseSource;
 pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 
 /// Every family, sorted by name.
-pub static FAMILIES: &[&dyn Family] = &[&DciVton, &PaintByExample, &StableViton];
+pub static FAMILIES: &[&dyn Family] =
+    &[&DciVton, &PaintByExample, &PASD, &PASD_LIGHT, &StableViton];
 
 /// The family called `name`.
 pub fn family(name: &str) -> Option<&'static dyn Family> {
@@ -132,8 +138,8 @@ pub struct ModelFacts {
     pub parameters: u64,
     /// Files they come from.
     pub files: Vec<PathBuf>,
-    /// Height and width of a generated picture.
-    pub size: (i64, i64),
+    /// Height and width of a generated picture; `None` where they follow from the sample.
+    pub size: Option<(i64, i64)>,
     /// Sampling steps that will be taken.
     pub steps: usize,
 }

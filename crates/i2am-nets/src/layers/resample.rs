@@ -28,7 +28,7 @@ impl Downsample {
     }
 }
 
-/// Doubles height and width by nearest neighbour, then convolves (`conv`).
+/// Enlarges by nearest neighbour, then convolves (`conv`).
 #[derive(Debug)]
 pub struct Upsample {
     conv: Conv2d,
@@ -45,7 +45,12 @@ impl Upsample {
     /// `[batch, channels, H, W]` to `[batch, channels, 2H, 2W]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let size = x.size();
+        self.forward_to(x, (2 * size[2], 2 * size[3]))
+    }
+
+    /// `[batch, channels, H, W]` to `[batch, channels, height, width]`, for maps whose halves were rounded up on the way down.
+    pub fn forward_to(&self, x: &Tensor, (height, width): (i64, i64)) -> Tensor {
         self.conv
-            .forward(&x.upsample_nearest2d([2 * size[2], 2 * size[3]], None, None))
+            .forward(&x.upsample_nearest2d([height, width], None, None))
     }
 }

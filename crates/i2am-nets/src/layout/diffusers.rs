@@ -8,14 +8,21 @@ use super::{Checkpoint, ConfigFile, Entry, Layout};
 use crate::NetError;
 
 /// Sub-folders that hold networks, with the stems their weight files may have.
-const NETWORKS: [(&str, &str); 3] = [
+const NETWORKS: [(&str, &str); 5] = [
     ("unet", "diffusion_pytorch_model"),
     ("vae", "diffusion_pytorch_model"),
     ("image_encoder", "model"),
+    ("text_encoder", "model"),
+    ("controlnet", "diffusion_pytorch_model"),
 ];
 
 /// Opens every known network folder below `root`.
 pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
+    open_layered(root, None)
+}
+
+/// The same, where the folders below `over` are taken instead of those of the same name below `root`.
+pub(super) fn open_layered(root: &Path, over: Option<&Path>) -> Result<Checkpoint, NetError> {
     let mut checkpoint = Checkpoint {
         path: root.to_owned(),
         layout: Layout::Diffusers,
@@ -25,7 +32,10 @@ pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
         configs: BTreeMap::new(),
     };
     for (network, stem) in NETWORKS {
-        let folder = root.join(network);
+        let beside = over.map(|over| over.join(network));
+        let folder = beside
+            .filter(|folder| folder.is_dir())
+            .unwrap_or_else(|| root.join(network));
         if !folder.is_dir() {
             continue;
         }
@@ -53,7 +63,7 @@ pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
     if checkpoint.files.is_empty() {
         let expected: Vec<&str> = NETWORKS.iter().map(|&(network, _)| network).collect();
         let reason = format!(
-            "expected the folders {}, found none of them",
+            "expected at least one of the folders {}, found none of them",
             expected.join(", ")
         );
         return Err(NetError::Layout {

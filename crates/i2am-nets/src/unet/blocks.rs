@@ -200,7 +200,10 @@ impl UpBlock {
             probe.block(&format!("{}.{i}", self.name), &h);
         }
         if let Some(upsampler) = &self.upsampler {
-            h = upsampler.forward(&h);
+            h = match skips.last().map(Tensor::size).as_deref() {
+                Some(&[_, _, height, width]) => upsampler.forward_to(&h, (height, width)),
+                _ => upsampler.forward(&h),
+            };
             probe.block(&format!("{}.upsampler", self.name), &h);
         }
         h

@@ -50,7 +50,8 @@ pub(super) fn facts(
     expected: &ExpectedSource,
     sampler: &SamplerConfig,
     capture: Option<&CaptureConfig>,
-    size: (i64, i64),
+    size: Option<(i64, i64)>,
+    wants: fn(&str) -> bool,
 ) -> Result<ModelFacts, RunnerError> {
     let report = checkpoint.compare(&expected.shapes());
     if !report.is_complete() {

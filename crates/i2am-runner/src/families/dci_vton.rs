@@ -161,7 +161,7 @@ impl Model for DciVtonConfig {
         self.checked_crop()?;
         let facts = self.shared().check(capture)?;
         Ok(ModelFacts {
-            size: self.output_size(facts.size)?,
+            size: facts.size.map(|size| self.output_size(size)).transpose()?,
             ..facts
         })
     }

@@ -157,6 +157,13 @@ impl Settings<'_> {
         let expected = ExpectedSource::new();
         sizes.build(&expected);
         let size = self.picture_size(&sizes)?;
-        common::facts(&checkpoint, &expected, self.sampler, capture, size)
+        common::facts(
+            &checkpoint,
+            &expected,
+            self.sampler,
+            capture,
+            Some(size),
+            common::wants,
+        )
     }
 }

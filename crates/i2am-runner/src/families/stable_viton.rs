@@ -240,7 +240,14 @@ impl Model for StableVitonConfig {
         let expected = ExpectedSource::new();
         sizes.build(&expected);
         let size = self.picture_size(&sizes)?;
-        common::facts(&checkpoint, &expected, &self.sampler, capture, size)
+        common::facts(
+            &checkpoint,
+            &expected,
+            &self.sampler,
+            capture,
+            Some(size),
+            common::wants,
+        )
     }
 
     fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {

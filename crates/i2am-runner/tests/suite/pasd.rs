@@ -1,11 +1,12 @@
 //! The fixture's tiny PASD: its networks.
 
 use i2am_nets::layout::Checkpoint;
-use i2am_nets::unet::{ControlNet, Heads, PixelAttentions, PixelKind, UNet, UNetConfig};
-use i2am_nets::{CheckpointSource, Precision, Scope};
+use i2am_nets::unet::{Heads, PixelKind, UNetConfig};
+use i2am_nets::{CheckpointSource, Init, Precision, TensorSource};
+use i2am_runner::families::PasdDenoiser;
 use i2am_testkit::{FixtureDir, fixtures};
 use serde_json::Value;
-use tch::Device;
+use tch::{Device, Tensor};
 
 use crate::common::{committed, number};
 
@@ -30,29 +31,46 @@ pub(crate) fn unet_config(sidecar: &Value) -> UNetConfig {
     }
 }
 
-/// The trained networks, from two files in which every tensor has its use.
-pub(crate) fn networks(folder: &FixtureDir) -> (UNet, PixelAttentions, ControlNet) {
-    let sidecar = folder.json("sampling");
-    let config = unet_config(&sidecar);
-    let open = |network: &str| {
-        let file = folder.path().join(format!("{network}.safetensors"));
-        Checkpoint::open_single(&file, network, |name| Some(name.to_owned())).unwrap()
-    };
-    let checkpoint = open("unet");
-    let source = CheckpointSource::new(&checkpoint, Precision::F32, Device::Cpu);
-    let scope = Scope::root(&source, "unet");
-    let pixels = PixelAttentions::new(&scope, &config, PixelKind::Modules);
-    let unet = UNet::new(&scope, config.clone());
-    assert_eq!(source.finish().unwrap().unused, Vec::<String>::new());
+fn read(folder: &FixtureDir, network: &str) -> Checkpoint {
+    let file = folder.path().join(format!("{network}.safetensors"));
+    Checkpoint::open_single(&file, network, |name| Some(name.to_owned())).unwrap()
+}
 
-    let checkpoint = open("controlnet");
-    let source = CheckpointSource::new(&checkpoint, Precision::F32, Device::Cpu);
+/// Two files as one source of tensors.
+struct Pair<'a> {
+    unet: CheckpointSource<'a>,
+    controlnet: CheckpointSource<'a>,
+}
+
+impl TensorSource for Pair<'_> {
+    fn tensor(&self, name: &str, shape: &[i64], init: Init) -> Tensor {
+        let file = if name.starts_with("unet.") {
+            &self.unet
+        } else {
+            &self.controlnet
+        };
+        file.tensor(name, shape, init)
+    }
+}
+
+/// The networks that run at every step, from two files in which every tensor has its use.
+pub(crate) fn denoiser(folder: &FixtureDir) -> PasdDenoiser {
+    let sidecar = folder.json("sampling");
+    let [unet, controlnet] = ["unet", "controlnet"].map(|network| read(folder, network));
+    let source = |checkpoint| CheckpointSource::new(checkpoint, Precision::F32, Device::Cpu);
+    let pair = Pair {
+        unet: source(&unet),
+        controlnet: source(&controlnet),
+    };
     let channels = list(&sidecar, "conditioning_embedding_out_channels");
-    let control = ControlNet::new(
-        &Scope::root(&source, "controlnet"),
-        &config,
+    let denoiser = PasdDenoiser::new(
+        &pair,
+        &unet_config(&sidecar),
+        PixelKind::Modules,
         channels.try_into().unwrap(),
     );
-    assert_eq!(source.finish().unwrap().unused, Vec::<String>::new());
-    (unet, pixels, control)
+    for source in [pair.unet, pair.controlnet] {
+        assert_eq!(source.finish().unwrap().unused, Vec::<String>::new());
+    }
+    denoiser
 }

@@ -60,7 +60,7 @@ fn a_smaller_model_with_other_heads_loads_through_the_same_code() {
     assert!(report.is_complete(), "{:?}", report.missing);
     assert_eq!(report.unused, Vec::<String>::new());
     let facts = config.check(Some(&capture())).unwrap();
-    assert_eq!((facts.size, facts.steps), ((32, 24), 2));
+    assert_eq!((facts.size, facts.steps), (Some((32, 24)), 2));
 
     let record = recorded(&config);
     record.validate().unwrap();
