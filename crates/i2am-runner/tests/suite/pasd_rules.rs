@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use i2am_attribution::LayerRecord;
+use i2am_attribution::{LayerRecord, LocalityConfig};
 use i2am_imaging::RgbImage;
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::unet::{PixelKind, UNet, UNetConfig};
@@ -31,6 +31,7 @@ fn tiny(kind: PixelKind) -> (PasdConfig, TempDir) {
 fn capture() -> CaptureConfig {
     CaptureConfig {
         time_groups: 2,
+        locality: Some(LocalityConfig { radii: vec![0, 1] }),
         ..CaptureConfig::default()
     }
 }
@@ -83,6 +84,8 @@ fn recording_does_not_change_the_picture() {
             assert_eq!(off.image, on.image);
             let record = on.record.unwrap();
             record.validate().unwrap();
+            // Both sides are grids, so that there is a matching place.
+            assert!(record.layers.iter().all(|layer| layer.near.is_some()));
             let grids: Vec<_> = record
                 .layers
                 .iter()
