@@ -8,10 +8,12 @@ use super::{Checkpoint, ConfigFile, Entry, Layout};
 use crate::NetError;
 
 /// Sub-folders that hold networks, with the stems their weight files may have.
-const NETWORKS: [(&str, &str); 3] = [
+const NETWORKS: [(&str, &str); 5] = [
     ("unet", "diffusion_pytorch_model"),
     ("vae", "diffusion_pytorch_model"),
     ("image_encoder", "model"),
+    ("text_encoder", "model"),
+    ("controlnet", "diffusion_pytorch_model"),
 ];
 
 /// Opens every known network folder below `root`.
@@ -61,7 +63,7 @@ pub(super) fn open_layered(root: &Path, over: Option<&Path>) -> Result<Checkpoin
     if checkpoint.files.is_empty() {
         let expected: Vec<&str> = NETWORKS.iter().map(|&(network, _)| network).collect();
         let reason = format!(
-            "expected the folders {}, found none of them",
+            "expected at least one of the folders {}, found none of them",
             expected.join(", ")
         );
         return Err(NetError::Layout {

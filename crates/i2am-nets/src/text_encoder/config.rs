@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use crate::NetError;
+use crate::layout::Checkpoint;
+
 /// Sizes of a [`super::TextEncoder`], under the names of `text_encoder/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextEncoderConfig {
@@ -36,5 +39,17 @@ impl TextEncoderConfig {
             max_position_embeddings: 77,
             layer_norm_eps: layer_norm_eps(),
         }
+    }
+
+    /// Read from `text_encoder/config.json`; `None` if the checkpoint has no such folder.
+    ///
+    /// # Errors
+    /// [`NetError::Config`] for a value that is not built here.
+    pub fn of(checkpoint: &Checkpoint) -> Result<Option<Self>, NetError> {
+        let Some(file) = checkpoint.config("text_encoder") else {
+            return Ok(None);
+        };
+        file.reject_other("hidden_act", &["quick_gelu".into()])?;
+        file.parse().map(Some)
     }
 }
