@@ -1,5 +1,7 @@
 //! Networks that are taken over from a checkpoint and stay as they are.
 
+use anyhow::{Context, Result};
+use i2am_nets::layout::Checkpoint;
 use i2am_nets::{Init, TensorSource};
 use tch::Tensor;
 
@@ -23,4 +25,13 @@ impl TensorSource for Mixed<'_> {
         };
         source.tensor(name, shape, init)
     }
+}
+
+/// What the frozen networks are, by the content of their files.
+pub(crate) fn identity(frozen: &Checkpoint) -> Result<String> {
+    let hash = |path: &std::path::Path| {
+        i2am_files::sha256_file(path).with_context(|| format!("cannot hash {}", path.display()))
+    };
+    let hashes: Vec<String> = frozen.files().map(hash).collect::<Result<_>>()?;
+    Ok(hashes.join(" "))
 }

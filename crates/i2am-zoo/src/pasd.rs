@@ -26,6 +26,7 @@ use parts::Parts;
 use set::{Drawn, PictureSet};
 use stage::Stage;
 
+use crate::frozen::identity;
 use crate::train::Limits;
 use crate::trainer::{Place, Trainer};
 
@@ -69,7 +70,8 @@ pub(crate) fn train(config: &PasdZoo, device: Device, limits: Limits) -> Result<
     let (variables, text) = (fresh.variables(), text.variables());
     parts::start(&variables);
 
-    let set = PictureSet::draw(config, &networks.vae, device)?;
+    let identity = identity(&frozen)?;
+    let set = PictureSet::open(config, &networks.vae, &identity, device)?;
     let drawn = |index| Drawn::of(config.evaluation.seed, index, config);
     let evaluation: Vec<Drawn> = (0..config.evaluation.count).map(drawn).collect();
     let settings = config.settings(PASD.info().name);

@@ -8,7 +8,7 @@ mod set;
 mod stage;
 mod start;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use i2am_nets::image_encoder::ImageEncoderConfig;
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::vae::VaeConfig;
@@ -22,7 +22,7 @@ use export::Exporter;
 use set::{Drawn, TryOnSet};
 use stage::Stage;
 
-use crate::frozen::Mixed;
+use crate::frozen::{Mixed, identity};
 use crate::progress;
 use crate::train::Limits;
 use crate::trainer::{Place, Trainer};
@@ -102,15 +102,6 @@ pub(crate) fn train(config: &StableVitonZoo, device: Device, limits: Limits) -> 
     }
     trainer.adopt_averages();
     exporter.save(trainer.step())
-}
-
-/// What the frozen networks are, by the content of their files.
-fn identity(frozen: &Checkpoint) -> Result<String> {
-    let hash = |path: &std::path::Path| {
-        i2am_files::sha256_file(path).with_context(|| format!("cannot hash {}", path.display()))
-    };
-    let hashes: Vec<String> = frozen.files().map(hash).collect::<Result<_>>()?;
-    Ok(hashes.join(" "))
 }
 
 #[cfg(test)]

@@ -138,10 +138,10 @@ impl Task for Stage<'_> {
         let (eps, small) = self.predict(&batch, &mut NoProbe);
         let time = batch.noised.high_noise_weight(config.high_noise_weight);
         let noise = ((eps - &batch.noised.noise).square() * time).mean(Kind::Float);
-        let high = set.high(&indices, device);
+        let half = set.half(&indices, device);
         let errors: Vec<Tensor> = small
             .iter()
-            .map(|small| small_error(small, &high))
+            .map(|small| small_error(small, &half))
             .collect();
         noise + Tensor::stack(&errors, 0).mean(Kind::Float) * config.small_pictures
     }
@@ -182,10 +182,10 @@ impl Task for Stage<'_> {
     }
 }
 
-/// Mean absolute error of a small picture against the mean colours of `high`, both in 0 to 1.
-fn small_error(small: &Tensor, high: &Tensor) -> Tensor {
+/// Mean absolute error of a small picture against the mean colours of a larger one, both in 0 to 1.
+fn small_error(small: &Tensor, larger: &Tensor) -> Tensor {
     let size = small.size();
-    (small - high.adaptive_avg_pool2d([size[2], size[3]]))
+    (small - larger.adaptive_avg_pool2d([size[2], size[3]]))
         .abs()
         .mean(Kind::Float)
 }
