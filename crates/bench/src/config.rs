@@ -6,7 +6,7 @@ mod statistics;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use i2am_attribution::{Convention, ConventionConfig, SpecificConfig};
+use i2am_attribution::{Convention, ConventionConfig, LocalityConfig, SpecificConfig};
 use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
 use i2am_imacs::detection::DetectionConfig;
@@ -41,6 +41,8 @@ pub(crate) struct RunConfig {
     pub(crate) detection: Option<DetectionConfig>,
     pub(crate) capture: Capture,
     pub(crate) specific: SpecificConfig,
+    /// There if attention near the matching place is recorded and scored.
+    pub(crate) locality: Option<LocalityConfig>,
     pub(crate) debug: Debug,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
@@ -196,9 +198,10 @@ impl RunConfig {
         let base = document.path().parent().unwrap_or(Path::new("")).to_owned();
         let mut dataset = Self::read_dataset(document)?;
         dataset.resolve(&base);
-        let [imacs, capture, specific, debug, pictures] =
-            ["imacs", "capture", "specific", "debug", "pictures"]
-                .map(|key| document.take("attribution", key));
+        let [imacs, capture, specific, locality, debug, pictures] = [
+            "imacs", "capture", "specific", "locality", "debug", "pictures",
+        ]
+        .map(|key| document.take("attribution", key));
         let imacs = imacs
             .map(|table| document.parse(table))
             .transpose()?
@@ -212,6 +215,12 @@ impl RunConfig {
             .transpose()?
             .unwrap_or_default();
         check_specific(&specific, &capture).map_err(|error| document.refuse(&error))?;
+        let locality: Option<LocalityConfig> =
+            locality.map(|table| document.parse(table)).transpose()?;
+        locality
+            .as_ref()
+            .map_or(Ok(()), LocalityConfig::check)
+            .map_err(|error| document.refuse(&error))?;
         let debug = debug
             .map(|table| document.parse(table))
             .transpose()?
@@ -251,6 +260,7 @@ impl RunConfig {
             detection,
             capture,
             specific,
+            locality,
             debug,
             pictures,
             metrics,

@@ -160,6 +160,7 @@ impl Plan {
             detection,
             capture,
             specific,
+            locality,
             metrics,
             statistics,
             ..
@@ -185,6 +186,9 @@ impl Plan {
         // What a run does without leaves no trace, so that its rows keep their hash.
         if !specific.is_empty() {
             resolved["attribution"]["specific"] = json!(specific);
+        }
+        if let Some(locality) = locality {
+            resolved["attribution"]["locality"] = json!(locality);
         }
         if let Some(rules) = self.intervene.settings() {
             resolved["intervene"] = rules;
@@ -220,6 +224,9 @@ fn config_hashes(config: &Value) -> ConfigHashes {
     generate.extend(decisive.iter().map(String::as_str));
     if config.get("intervene").is_some() {
         generate.push("intervene");
+    }
+    if config["attribution"].get("locality").is_some() {
+        generate.push("attribution.locality");
     }
     let mut score = vec!["attribution.convention", "attribution.imacs", "detection"];
     if config["attribution"].get("specific").is_some() {

@@ -5,6 +5,7 @@ pub(crate) mod debug;
 mod detection;
 #[cfg(feature = "torch")]
 pub(crate) mod generate;
+mod locality;
 mod masks;
 pub(crate) mod measure;
 #[cfg(feature = "torch")]

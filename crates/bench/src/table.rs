@@ -18,6 +18,11 @@ const MOST_CHANGES: usize = 40;
 
 /// Levels that are shown; the others are in the files.
 fn shown(row: &AggregateRow) -> bool {
+    if row.metric.starts_with("locality") {
+        // Its controls are in the report's table beside it.
+        let is_control = row.metric.contains("_shuffled_") || row.metric.contains("_uniform_");
+        return row.level == "unified" && !is_control;
+    }
     row.stage == Stage::Measure
         || row.metric == "iou"
         || row.level == "unified"
@@ -187,6 +192,7 @@ fn level_or_variant(row: &AggregateRow) -> String {
         "iou" | "box_found" if !row.level.is_empty() => {
             format!("{} {}", row.level, row.convention)
         }
+        metric if metric.starts_with("locality") => format!("{} {}", row.level, row.convention),
         _ if row.level.is_empty() => row.convention.clone(),
         _ => row.level.clone(),
     }

@@ -24,6 +24,20 @@ impl Element for f32 {
     }
 }
 
+impl Element for f64 {
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_le_bytes());
+    }
+
+    fn all(bytes: &[u8]) -> Vec<Self> {
+        let (chunks, _) = bytes.as_chunks::<8>();
+        chunks
+            .iter()
+            .map(|chunk| Self::from_le_bytes(*chunk))
+            .collect()
+    }
+}
+
 impl Element for f16 {
     fn put(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.to_le_bytes());

@@ -33,11 +33,11 @@ pub enum AttributionError {
         source: serde_json::Error,
     },
     /// A record of another format version.
-    #[error("{}: attention record of version {found}; this program reads version {expected}", .path.display())]
+    #[error("{}: attention record of version {found}; this program reads versions up to {expected}", .path.display())]
     Version {
         /// The file.
         path: PathBuf,
-        /// The version that can be read.
+        /// The latest version that can be read.
         expected: u32,
         /// The version of the file.
         found: u32,

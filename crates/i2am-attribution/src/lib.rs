@@ -6,6 +6,7 @@
 //! - [`attribution_map`] makes the raw map of one [`Level`] in one [`Direction`];
 //! - [`cells`] lists what a fault is looked for in: each head of each layer in each time group;
 //! - [`specific_map`] answers where one position, or a region, takes from or goes to; [`SpecificConfig`] says which are asked;
+//! - [`localities`] says how much attention falls near the matching place, where positions of both pictures correspond;
 //! - [`normalise`] turns a raw map into an attribution in `[0, 1]` at the size of a picture.
 //!
 //! The published equations and the published code differ in a dozen choices. Each is a field of [`Convention`], so none is made
@@ -15,6 +16,7 @@ mod bytes;
 mod convention;
 mod error;
 mod level;
+mod locality;
 mod map;
 mod normalise;
 mod record;
@@ -29,9 +31,10 @@ pub use convention::{
 };
 pub use error::{AttributionError, NoMap};
 pub use level::{Cell, Direction, Level};
+pub use locality::{Locality, LocalityConfig, NearPair, localities, near_pairs};
 pub use map::{AttributionMap, attribution_map, cell_attention, cells, levels};
 pub use normalise::{normalise, to_attribution};
-pub use record::{AttentionRecord, Grid, LayerRecord, RECORD_VERSION, Source};
+pub use record::{AttentionRecord, Grid, LayerRecord, Near, RECORD_VERSION, Source};
 pub use specific::{
     MaskedPositions, PlacesConfig, Positions, Specific, SpecificConfig, specific_map,
 };

@@ -111,6 +111,24 @@ pub struct LayerRecord {
     pub g2r_counts: [u64; 2],
     /// `[H*W, h*w]`: softmax over reference positions, mean over heads and steps. Only kept on request.
     pub specific: Option<Vec<f16>>,
+    /// Attention near the matching place. Only kept on request; absent for an [`Source::ImageToken`].
+    pub near: Option<Near>,
+}
+
+/// Attention of a layer near the matching place of the other picture ([`crate::near_pairs`]), inside and outside of masks together.
+///
+/// # Shapes
+/// `[radii, groups, heads]`, each summed over the positions that look and over the steps of the group.
+/// # Units and range
+/// Sums of probabilities within each radius: not negative, finite, not less than those of a smaller radius.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Near {
+    /// Distances in cells of the map looked at, ascending; the same in all layers of a record.
+    pub radii: Vec<usize>,
+    /// Reference positions look at generated ones.
+    pub r2g: Vec<f64>,
+    /// Generated positions look at reference ones.
+    pub g2r: Vec<f64>,
 }
 
 impl LayerRecord {

@@ -19,6 +19,7 @@ pub(crate) fn one_token(name: &str, size: [usize; 2], heads: usize, r2g: &[f32])
         r2g_counts: [1, 0],
         g2r_counts: [0, 0],
         specific: None,
+        near: None,
     }
 }
 
@@ -51,6 +52,7 @@ pub(crate) fn spatial(
                 .map(f16::from_f32)
                 .collect(),
         ),
+        near: None,
     }
 }
 

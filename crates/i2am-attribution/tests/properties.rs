@@ -97,6 +97,7 @@ fn capture(shape: &Shape, scores: &[f64]) -> AttentionRecord {
             r2g_counts: counts(&shape.object),
             g2r_counts: counts(&shape.hole),
             specific: None,
+            near: None,
         }],
         steps: shape.steps.clone(),
         latent_height: height,

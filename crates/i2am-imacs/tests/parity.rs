@@ -142,6 +142,7 @@ fn unet_layers(tensors: &Tensors) -> Vec<LayerRecord> {
             r2g_counts: [1, 0],
             g2r_counts: [0, 0],
             specific: None,
+            near: None,
         }
     };
     UNET_BLOCKS.iter().enumerate().map(layer).collect()
@@ -167,6 +168,7 @@ fn warp_block(tensors: &Tensors, tensor: &str) -> LayerRecord {
         r2g_counts: [queries as u64, 0],
         g2r_counts: [queries as u64, 0],
         specific: None,
+        near: None,
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::ReportError;
 use crate::names::Quantity;
+use crate::tables::LOCALITY;
 
 /// The level of maps over all layers, heads and steps.
 pub(crate) const UNIFIED: &str = "unified";
@@ -152,9 +153,9 @@ pub(crate) struct LevelScore {
 }
 
 /// Whether a row is one that tables and plots show: of pictures, or of maps over everything. Whether there is a box at all is said
-/// beside the overlap of boxes.
+/// beside the overlap of boxes, and locality, with its radii and controls, has tables of its own.
 fn is_headline(metric: &str, level: &str) -> bool {
-    (level.is_empty() || level == UNIFIED) && metric != BOX_FOUND
+    (level.is_empty() || level == UNIFIED) && metric != BOX_FOUND && !metric.starts_with(LOCALITY)
 }
 
 /// The attribution settings of a resolved configuration.

@@ -2,10 +2,13 @@
 
 mod correlations;
 mod detection;
+mod locality;
 mod results;
 
 use crate::run::{Run, Subject};
 use crate::table::Table;
+
+pub(crate) use locality::PREFIX as LOCALITY;
 
 /// What tables say beyond values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +22,7 @@ pub(crate) fn all(runs: &[Run], config: TableConfig) -> Vec<Table> {
     let mut tables: Vec<Table> = results::table(runs, config).into_iter().collect();
     tables.extend(correlations::tables(runs));
     tables.extend(detection::table(runs));
+    tables.extend(locality::tables(runs));
     tables
 }
 

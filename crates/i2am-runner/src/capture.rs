@@ -4,11 +4,13 @@ mod both;
 mod intervene;
 mod intervener;
 mod maps;
+mod near;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use half::f16;
-use i2am_attribution::{AttentionRecord, LayerRecord, Source, layer_matches};
+use i2am_attribution::{AttentionRecord, Grid, LayerRecord, LocalityConfig, Source, layer_matches};
 use i2am_nets::{AttentionProbe, Intervention, Observation};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -19,8 +21,10 @@ pub use maps::{Weights, generated_to_reference, reference_to_generated};
 
 use crate::RunnerError;
 use crate::samplers::Call;
+use both::both_directions_of;
 use intervener::Intervener;
 use maps::{generated_to_reference_of, reference_to_generated_of};
+use near::{LayerNear, LayerPairs};
 
 /// What to record while sampling, and what to change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +36,8 @@ pub struct CaptureConfig {
     pub specific: Vec<String>,
     /// Bound on the scores held at a time, in MiB.
     pub chunk_mib: usize,
+    /// What is recorded of attention near the matching place; nothing by default.
+    pub locality: Option<LocalityConfig>,
     /// Changes to the attention. The record is of the attention as changed: what is forbidden has none, while a scaled head is
     /// recorded as it attends, whatever becomes of its output.
     pub intervene: InterveneConfig,
@@ -43,6 +49,7 @@ impl Default for CaptureConfig {
             time_groups: 5,
             specific: Vec::new(),
             chunk_mib: 64,
+            locality: None,
             intervene: InterveneConfig::default(),
         }
     }
@@ -79,6 +86,8 @@ pub struct Recorder {
     group: Option<usize>,
     order: Vec<String>,
     layers: BTreeMap<String, Layer>,
+    /// Pairs of a position and a token that are near, by the two grids: layers of one size share them.
+    pairs: BTreeMap<[Grid; 2], Rc<LayerPairs>>,
     intervener: Option<Intervener>,
 }
 
@@ -97,6 +106,7 @@ struct Layer {
     g2r: Option<Tensor>,
     /// `[H*W, tokens]`.
     specific: Option<Tensor>,
+    near: Option<LayerNear>,
     /// Steps summed so far.
     steps: u32,
 }
@@ -122,6 +132,9 @@ impl Recorder {
             });
         }
         config.intervene.check(config.time_groups)?;
+        if let Some(locality) = &config.locality {
+            locality.check()?;
+        }
         Ok(Self {
             intervener: Intervener::new(&config.intervene),
             config: config.clone(),
@@ -132,6 +145,7 @@ impl Recorder {
             group: None,
             order: Vec::new(),
             layers: BTreeMap::new(),
+            pairs: BTreeMap::new(),
         })
     }
 
@@ -197,7 +211,12 @@ impl Recorder {
         for step in 0..self.steps {
             steps[self.group_of(step)] += 1;
         }
-        let record = |name: &String| self.layers[name].record(name);
+        let radii = self
+            .config
+            .locality
+            .as_ref()
+            .map_or(&[][..], |locality| &locality.radii);
+        let record = |name: &String| self.layers[name].record(name, radii);
         Ok(AttentionRecord {
             layers: self.order.iter().map(record).collect(),
             steps,
@@ -206,7 +225,7 @@ impl Recorder {
         })
     }
 
-    fn start(&self, seen: &Observation<'_>, key: &Tensor) -> Layer {
+    fn start(&mut self, seen: &Observation<'_>, key: &Tensor) -> Layer {
         let device = key.device();
         let (heads, tokens) = (key.size()[0], key.size()[1]);
         let source = match seen.key_grid {
@@ -221,6 +240,7 @@ impl Recorder {
         let groups = self.config.time_groups as i64;
         let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, device));
         let specific = spatial && self.keeps_specific(seen.layer);
+        let near = self.near_of(seen, heads, device);
         let token_mask = if spatial {
             self.masks.reference.as_ref()
         } else {
@@ -235,8 +255,22 @@ impl Recorder {
             r2g: zeros(&[groups, 2, heads, positions]),
             g2r: spatial.then(|| zeros(&[groups, 2, heads, tokens])),
             specific: specific.then(|| zeros(&[positions, tokens])),
+            near,
             steps: 0,
         }
+    }
+
+    /// The sums near the matching place, if they are wanted and the layer has places.
+    fn near_of(&mut self, seen: &Observation<'_>, heads: i64, device: Device) -> Option<LayerNear> {
+        let radii = &self.config.locality.as_ref()?.radii;
+        let grids = [seen.grid, seen.key_grid?].map(|(height, width)| Grid {
+            height: height as usize,
+            width: width as usize,
+        });
+        let make = || Rc::new(LayerPairs::new(grids, radii, device));
+        let pairs = Rc::clone(self.pairs.entry(grids).or_insert_with(make));
+        let groups = self.config.time_groups as i64;
+        Some(LayerNear::new(pairs, groups, heads, device))
     }
 
     fn keeps_specific(&self, layer: &str) -> bool {
@@ -313,20 +347,31 @@ impl Layer {
         allowed: Option<&Tensor>,
     ) {
         self.steps += 1;
+        let mut near = self.near.as_ref().map(|near| near.group(group));
         let (r2g, g2r) = match (allowed, &self.g2r) {
             (None, Some(_)) => {
-                let both = both_directions(
+                let both = both_directions_of(
                     query,
                     key,
                     &self.tokens,
                     &self.positions,
                     chunk_bytes,
                     self.specific.as_mut(),
+                    near.as_ref(),
                 );
                 (both.r2g, Some(both.g2r))
             }
             (_, g2r) => {
-                let r2g = reference_to_generated_of(query, key, &self.tokens, chunk_bytes, allowed);
+                let pickers = near.as_ref().map(|near| near.pickers(self.heads));
+                let (near_r2g, near_g2r) = pickers.as_ref().map(|[r2g, g2r]| (r2g, g2r)).unzip();
+                let r2g = reference_to_generated_of(
+                    query,
+                    key,
+                    &self.tokens,
+                    chunk_bytes,
+                    near_r2g,
+                    allowed,
+                );
                 let g2r = g2r.is_some().then(|| {
                     generated_to_reference_of(
                         query,
@@ -334,9 +379,13 @@ impl Layer {
                         &self.positions,
                         chunk_bytes,
                         self.specific.as_mut(),
+                        near_g2r,
                         allowed,
                     )
                 });
+                if let (Some(near), Some([r2g, g2r])) = (&mut near, &pickers) {
+                    near.add(&r2g.sums(), &g2r.sums());
+                }
                 (r2g, g2r)
             }
         };
@@ -346,7 +395,7 @@ impl Layer {
         }
     }
 
-    fn record(&self, name: &str) -> LayerRecord {
+    fn record(&self, name: &str, radii: &[usize]) -> LayerRecord {
         // Groups are outermost here so that a step's sum is one contiguous addition; the record has the masks outermost.
         let flat = |sums: &Tensor| flat_f32(&sums.transpose(0, 1));
         LayerRecord {
@@ -363,6 +412,7 @@ impl Layer {
                 let mean = sum / f64::from(self.steps.max(1));
                 flat_f32(&mean).into_iter().map(f16::from_f32).collect()
             }),
+            near: self.near.as_ref().map(|near| near.record(radii)),
         }
     }
 }

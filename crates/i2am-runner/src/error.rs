@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use i2am_attribution::AttributionError;
 use i2am_datasets::Part;
 use i2am_nets::NetError;
 
@@ -21,6 +22,9 @@ pub enum RunnerError {
         /// Why it cannot work.
         reason: String,
     },
+    /// A setting of what is recorded out of range.
+    #[error(transparent)]
+    Attribution(#[from] AttributionError),
     /// A setting out of range.
     #[error("{key}: expected {expected}, found {found}")]
     Setting {

@@ -11,7 +11,7 @@ use crate::exit::Outcome;
 use crate::progress;
 
 /// Columns of the tables of results that no metric below names.
-const SCORES: [(&str, &str); 5] = [
+const SCORES: [(&str, &str); 6] = [
     (
         "imacs_g",
         "agreement of reference-to-generated maps with the hole",
@@ -23,6 +23,11 @@ const SCORES: [(&str, &str); 5] = [
     (
         "attention_outside",
         "share of a specific map's attention outside the mask",
+    ),
+    (
+        "locality_g2r, locality_r2g",
+        "share of attention near the matching place of the other picture ([attribution.locality]); beside it locality_gain_*, \
+         locality_shuffled_*, locality_uniform_*",
     ),
     ("iou", "detection: overlap of a box with the true one"),
     ("box_found", "detection: whether a map has a box, 1 or 0"),

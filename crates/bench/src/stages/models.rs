@@ -190,6 +190,7 @@ pub(crate) fn capture(plan: &Plan, model: &str) -> CaptureConfig {
         time_groups: plan.config.recorded_groups(),
         specific: plan.config.recorded_specific().to_vec(),
         chunk_mib: plan.config.capture.chunk_mib,
+        locality: plan.config.locality.clone(),
         intervene: plan.intervene.0.of_model(model),
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::masks::Masks;
 use super::pictures::Pictures;
-use super::{detection, specific};
+use super::{detection, locality, specific};
 use crate::plan::Plan;
 use crate::progress;
 
@@ -87,6 +87,7 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
             rows.push(mask_area(mask));
         }
         rows.extend(score_direction(plan, &record, direction, mask));
+        rows.extend(locality::rows(&record, direction));
     }
     let mut detected = detection::detect(plan, &record, &sample, index, size)?;
     if let Some(detected) = &mut detected {

@@ -88,6 +88,7 @@ fn with_even_layer(path: &Path) {
         r2g_counts: [6, 6],
         g2r_counts: [6, 6],
         specific: Some(vec![half::f16::from_f64(1.0 / cells as f64); cells * cells]),
+        near: None,
     });
     i2am_files::write_atomic(path, record.to_bytes().unwrap()).unwrap();
 }

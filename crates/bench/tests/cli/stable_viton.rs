@@ -135,3 +135,87 @@ fn check_names_the_part_that_is_lacking() {
     assert_ne!(code, 0, "{text}");
     assert!(text.contains("densepose"), "{text}");
 }
+
+#[test]
+fn locality_is_scored_where_it_was_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_checkpoint(&path.join("tiny.safetensors"));
+    write_model_config(path, SYNTH, MODEL);
+    let stages = "generate,score,measure,correlate,report";
+    let asked = ["--set", "attribution.locality.radii=[0, 2]"];
+    let plain = ["--config", "run.toml", "--stages", stages];
+    let (code, text) = run(path, &[&plain[..], &asked].concat());
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("unified r=2"), "{text}");
+    let samples = path.join("out/samples.csv");
+    let rows: Vec<_> = i2am_results::read_rows(&samples)
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|row| row.measurement.metric.starts_with("locality"))
+        .collect();
+    // Unified, two time groups, eight heads, two layers of one size each; two radii; four rows; both directions.
+    let sizes = rows
+        .iter()
+        .map(|row| &row.measurement.level)
+        .filter(|level| level.starts_with("resolution:"))
+        .collect::<std::collections::BTreeSet<_>>();
+    let levels = 1 + 2 + 8 + 2 + sizes.len();
+    assert_eq!(rows.len(), levels * 2 * 4 * 2 * SAMPLES);
+    let value = |metric: &str, level: &str, variant: &str| {
+        let found = rows.iter().find(|row| {
+            let row = &row.measurement;
+            row.metric == metric && row.level == level && row.convention == variant
+        });
+        found.unwrap().measurement.outcome.value().unwrap()
+    };
+    for direction in ["g2r", "r2g"] {
+        for level in ["unified", "time:1", "head:7"] {
+            let at =
+                |part: &str, radius| value(&format!("locality{part}_{direction}"), level, radius);
+            for radius in ["r=0", "r=2"] {
+                let [near, shuffled, gain] =
+                    ["", "_shuffled", "_gain"].map(|part| at(part, radius));
+                assert!((0.0..=1.0).contains(&near) && (0.0..=1.0).contains(&shuffled));
+                assert!((gain - (near - shuffled) / (1.0 - shuffled)).abs() < 1e-12);
+            }
+            assert!(at("", "r=0") < at("", "r=2"));
+            assert!(at("_uniform", "r=0") < at("_uniform", "r=2"));
+        }
+    }
+    let correlations = std::fs::read_to_string(path.join("out/correlations.csv")).unwrap();
+    assert!(!correlations.contains("locality"), "{correlations}");
+    let page = std::fs::read_to_string(path.join("out/report.html")).unwrap();
+    for table in ["locality", "locality_levels"] {
+        assert!(path.join(format!("out/tables/{table}.md")).is_file());
+        assert!(page.contains(&format!("id=\"table-{table}\"")));
+    }
+
+    // Nothing is recorded that nobody asked for, and the pictures are the same.
+    let other = ["--set", "output=plain"];
+    let (code, text) = run(path, &[&plain[..], &other].concat());
+    assert_eq!(code, 0, "{text}");
+    let rows = std::fs::read_to_string(path.join("plain/samples.csv")).unwrap();
+    assert!(!rows.contains("locality"));
+    assert!(!path.join("plain/tables/locality.md").exists());
+    let pictures = |run: &str| {
+        let files = i2am_files::sorted_entries(path.join(run).join("images/try-on")).unwrap();
+        assert_eq!(files.len(), SAMPLES);
+        files
+            .iter()
+            .map(|file| std::fs::read(file).unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(pictures("out"), pictures("plain"));
+
+    let refused = ["--set", "attribution.locality.radii=[2, 1]"];
+    let (code, text) = run(
+        path,
+        &[&["check", "--config", "run.toml"][..], &refused].concat(),
+    );
+    assert_eq!(code, 2, "{text}");
+    assert!(
+        text.contains("attribution.locality.radii`: expected at least one"),
+        "{text}"
+    );
+}

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AttentionRecord, Grid, Source};
 
-/// Version of the file format; goes up whenever an older program could misread a newer file.
-pub const RECORD_VERSION: u32 = 1;
+/// Version of the file format; goes up whenever an older program could not read a newer file. Every earlier version can be read, and a
+/// record is written as the earliest that can hold it.
+pub const RECORD_VERSION: u32 = 2;
+/// Version of records without [`crate::Near`].
+const VERSION_WITHOUT_NEAR: u32 = 1;
 
 /// The metadata key that holds the [`Description`] as JSON.
 const METADATA_KEY: &str = "i2am.attention-record";
@@ -37,6 +40,9 @@ struct LayerDescription {
     width: usize,
     r2g_counts: [u64; 2],
     g2r_counts: [u64; 2],
+    /// Radii of the sums near the matching place, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    near: Option<Vec<usize>>,
 }
 
 impl Description {
@@ -49,9 +55,15 @@ impl Description {
             width: layer.width,
             r2g_counts: layer.r2g_counts,
             g2r_counts: layer.g2r_counts,
+            near: layer.near.as_ref().map(|near| near.radii.clone()),
         });
+        let has_near = record.layers.iter().any(|layer| layer.near.is_some());
         Self {
-            version: RECORD_VERSION,
+            version: if has_near {
+                RECORD_VERSION
+            } else {
+                VERSION_WITHOUT_NEAR
+            },
             latent_height: record.latent_height,
             latent_width: record.latent_width,
             steps: record.steps.clone(),
@@ -72,6 +84,11 @@ impl LayerDescription {
         }
     }
 
+    fn near_shape(&self, groups: usize) -> Option<[usize; 3]> {
+        let radii = self.near.as_ref()?;
+        Some([radii.len(), groups, self.heads])
+    }
+
     fn specific_shape(&self) -> [usize; 2] {
         let generated = Grid {
             height: self.height,
@@ -87,6 +104,11 @@ fn r2g_name(layer: &str) -> String {
 
 fn g2r_name(layer: &str) -> String {
     format!("{layer}/g2r")
+}
+
+/// Names of the sums of [`crate::Near`], `r2g` and `g2r`.
+fn near_names(layer: &str) -> [String; 2] {
+    ["r2g", "g2r"].map(|direction| format!("{layer}/near-{direction}"))
 }
 
 fn specific_name(layer: &str) -> String {

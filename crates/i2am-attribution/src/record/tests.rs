@@ -98,9 +98,9 @@ fn a_damaged_description_is_refused() {
 #[test]
 fn another_version_is_refused_whatever_else_changed() {
     let bytes = changed(|json, _| {
-        *json = json.replace("\"version\":1", "\"version\":2,\"new\":true");
+        *json = json.replace("\"version\":1", "\"version\":3,\"new\":true");
     });
-    assert_refused(&bytes, "version 2; this program reads version 1");
+    assert_refused(&bytes, "version 3; this program reads versions up to 2");
 }
 
 #[test]
@@ -226,4 +226,92 @@ fn validation_names_layer_field_expected_and_found() {
         assert!(message.contains(expected), "{message}");
         assert!(record.to_bytes().is_err(), "{expected}");
     }
+}
+
+/// [`two_layers`], the second with sums near the matching place at two radii.
+fn with_near() -> AttentionRecord {
+    let mut record = two_layers();
+    record.layers[1].near = Some(Near {
+        radii: vec![0, 2],
+        r2g: vec![0.1, 0.2, 0.3, 0.4],
+        g2r: vec![0.5, 0.0, 0.5, 1.0 / 3.0],
+    });
+    record
+}
+
+#[test]
+fn sums_near_the_matching_place_come_back_and_raise_the_version() {
+    let record = with_near();
+    let bytes = record.to_bytes().unwrap();
+    assert_eq!(read(&bytes).unwrap(), record);
+    let version = |bytes: &[u8]| {
+        let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+        let json = header.metadata().as_ref().unwrap().values().next().unwrap();
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        value["version"].as_u64().unwrap()
+    };
+    assert_eq!(version(&bytes), 2);
+    // A record without is the file that it always was.
+    assert_eq!(version(&two_layers().to_bytes().unwrap()), 1);
+}
+
+#[test]
+fn a_file_that_lost_sums_near_the_matching_place_is_refused() {
+    let bytes = with_near().to_bytes().unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let kept: Vec<_> = file
+        .iter()
+        .filter(|(name, _)| !name.ends_with("near-g2r"))
+        .collect();
+    let cut = safetensors::serialize(kept, header.metadata().clone()).unwrap();
+    assert_refused(&cut, "without tensor `warp_flow_blks.0/near-g2r`");
+}
+
+#[test]
+fn sums_near_the_matching_place_are_validated() {
+    type Change = fn(&mut AttentionRecord);
+    let faults: [(Change, &str); 6] = [
+        (
+            |r| r.layers[0].near = r.layers[1].near.clone(),
+            "near: expected none for one pooled token",
+        ),
+        (
+            |r| r.layers[1].g2r = None,
+            "near: expected none without g2r",
+        ),
+        (
+            |r| r.layers[1].near.as_mut().unwrap().radii = vec![2, 0],
+            "near radii: expected ascending, up to 16, found [2, 0]",
+        ),
+        (
+            |r| r.layers[1].near.as_mut().unwrap().r2g.push(1.0),
+            "near r2g: expected 4 values, found 5",
+        ),
+        (
+            |r| r.layers[1].near.as_mut().unwrap().g2r[1] = f64::NAN,
+            "near g2r: expected finite values, at least 0, found NaN",
+        ),
+        (
+            |r| r.layers[1].near.as_mut().unwrap().g2r[2] = 0.25,
+            "near g2r: expected sums that grow with the radius, found 0.25 after 0.5",
+        ),
+    ];
+    for (fault, expected) in faults {
+        let mut record = with_near();
+        record.validate().unwrap();
+        fault(&mut record);
+        let message = record.validate().unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    let mut record = with_near();
+    let mut other = record.layers[1].clone();
+    other.name.push('2');
+    other.near.as_mut().unwrap().radii = vec![0, 1];
+    record.layers.push(other);
+    let message = record.validate().unwrap_err().to_string();
+    assert!(
+        message.contains("near radii: expected the same in all layers"),
+        "{message}"
+    );
 }

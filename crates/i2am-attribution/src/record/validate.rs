@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{AttentionRecord, AttributionError, LayerRecord};
+use crate::{AttentionRecord, AttributionError, LayerRecord, LocalityConfig, Near};
 
 impl AttentionRecord {
     /// Checks that every array has the length its description says and holds finite, non-negative sums, that counts add up, and
@@ -34,6 +34,16 @@ impl AttentionRecord {
                 return Err(record("layers", "unique names", found));
             }
             LayerCheck { layer }.run(self.groups())?;
+        }
+        let mut radii = self
+            .layers
+            .iter()
+            .filter_map(|layer| Some(&layer.near.as_ref()?.radii));
+        if let Some(first) = radii.next()
+            && let Some(other) = radii.find(|radii| *radii != first)
+        {
+            let found = format!("{first:?} and {other:?}");
+            return Err(record("near radii", "the same in all layers", found));
         }
         Ok(())
     }
@@ -69,6 +79,34 @@ impl LayerCheck<'_> {
             self.length("specific", specific.len(), generated.len() * tokens)?;
             self.sums("specific", specific.iter().map(|value| value.to_f32()))?;
         }
+        if let Some(near) = &layer.near {
+            self.near(near, groups * layer.heads)?;
+        }
+        Ok(())
+    }
+
+    /// `rows` is the number of sums at each radius.
+    fn near(&self, near: &Near, rows: usize) -> Result<(), AttributionError> {
+        let radii = &near.radii;
+        let large = |radius: &usize| *radius > LocalityConfig::MAX_RADIUS;
+        if radii.is_empty() || !radii.is_sorted_by(|a, b| a < b) || radii.iter().any(large) {
+            let expected = format!("ascending, up to {}", LocalityConfig::MAX_RADIUS);
+            return Err(self.error("near radii", expected, format!("{radii:?}")));
+        }
+        if self.layer.g2r.is_none() {
+            return Err(self.error("near", "none without g2r", "sums"));
+        }
+        for (field, sums) in [("near r2g", &near.r2g), ("near g2r", &near.g2r)] {
+            self.length(field, sums.len(), radii.len() * rows)?;
+            if let Some(value) = sums.iter().find(|sum| !(sum.is_finite() && **sum >= 0.0)) {
+                return Err(self.error(field, "finite values, at least 0", value.to_string()));
+            }
+            let wider = &sums[rows..];
+            if let Some((small, large)) = sums.iter().zip(wider).find(|(a, b)| a > b) {
+                let found = format!("{large} after {small}");
+                return Err(self.error(field, "sums that grow with the radius", found));
+            }
+        }
         Ok(())
     }
 
@@ -76,6 +114,7 @@ impl LayerCheck<'_> {
         for (field, present) in [
             ("g2r", self.layer.g2r.is_some()),
             ("specific", self.layer.specific.is_some()),
+            ("near", self.layer.near.is_some()),
         ] {
             if present {
                 return Err(self.error(field, "none for one pooled token", "an array"));

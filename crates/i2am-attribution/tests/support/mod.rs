@@ -93,6 +93,7 @@ pub(crate) fn one_token_record(tensors: &Tensors, sidecar: &Value) -> AttentionR
             r2g_counts: [1, 0],
             g2r_counts: [0, 0],
             specific: None,
+            near: None,
         }
     });
     let steps = vec![config(sidecar, "steps") as u32];
@@ -118,6 +119,7 @@ pub(crate) fn warp_block(
         r2g_counts: [(height * width) as u64, 0],
         g2r_counts: counts,
         specific: None,
+        near: None,
     }
 }
 

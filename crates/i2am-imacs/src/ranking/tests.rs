@@ -20,6 +20,7 @@ fn record() -> AttentionRecord {
             r2g_counts: [1, 0],
             g2r_counts: [0, 0],
             specific: None,
+            near: None,
         }],
         steps: vec![1],
         latent_height: 2,

@@ -24,6 +24,7 @@ fn record() -> AttentionRecord {
             r2g_counts: [2, 2],
             g2r_counts: [2, 2],
             specific: None,
+            near: None,
         }],
         steps: vec![1],
         latent_height: 2,

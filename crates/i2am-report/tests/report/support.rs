@@ -96,6 +96,7 @@ pub(crate) fn record(model: usize, sample: usize) -> AttentionRecord {
         r2g_counts: [1, 0],
         g2r_counts: [0, 0],
         specific: None,
+        near: None,
     };
     let inside = (0..grid()).filter(|patch| is_inside(*patch)).count() as u64;
     let counts = [inside, grid() as u64 - inside];
@@ -110,6 +111,7 @@ pub(crate) fn record(model: usize, sample: usize) -> AttentionRecord {
         r2g_counts: counts,
         g2r_counts: counts,
         specific: Some(specific(sample)),
+        near: None,
         ..one_token.clone()
     };
     let layers = if model == 0 {
@@ -311,17 +313,61 @@ fn boxes(model: usize, sample: usize) -> Vec<Measurement> {
     rows
 }
 
+/// Shares of attention near the matching place and their controls; none for the model whose layers have one token.
+fn near(model: usize, sample: usize) -> Vec<Measurement> {
+    let mut rows = Vec::new();
+    if model == 0 {
+        return rows;
+    }
+    let layer = format!("layer:{SPATIAL_LAYER}");
+    for direction in ["r2g", "g2r"] {
+        for (place, level) in ["unified", "time:0", "head:1", &layer]
+            .into_iter()
+            .enumerate()
+        {
+            for radius in [0, 2, 10] {
+                let uniform = f64::from(radius + 1) / 20.0;
+                let near = uniform + 0.1 * model as f64 + 0.1 * noise(&[sample, place]);
+                let gain = (near - uniform) / (1.0 - uniform);
+                for (part, value) in [
+                    ("", near),
+                    ("_gain", gain),
+                    ("_shuffled", uniform),
+                    ("_uniform", uniform),
+                ] {
+                    rows.push(Measurement {
+                        direction: direction.to_owned(),
+                        level: level.to_owned(),
+                        ..measurement(
+                            &format!("locality{part}_{direction}"),
+                            &format!("r={radius}"),
+                            ok(value),
+                        )
+                    });
+                }
+            }
+        }
+    }
+    rows
+}
+
 /// Writes a finished run called `name` into a folder of that name below `parent`.
 pub(crate) fn make_run(parent: &Path, name: &str) -> PathBuf {
-    make(parent, name, false)
+    make(parent, name, |_, _| Vec::new())
 }
 
 /// The same of a run that also looks for boxes.
 pub(crate) fn make_detection_run(parent: &Path, name: &str) -> PathBuf {
-    make(parent, name, true)
+    make(parent, name, boxes)
 }
 
-fn make(parent: &Path, name: &str, detects: bool) -> PathBuf {
+/// The same of a run that also recorded attention near the matching place.
+pub(crate) fn make_locality_run(parent: &Path, name: &str) -> PathBuf {
+    make(parent, name, near)
+}
+
+/// `more` gives further rows of a model and sample.
+fn make(parent: &Path, name: &str, more: fn(usize, usize) -> Vec<Measurement>) -> PathBuf {
     let dir = parent.join(name);
     let mut folder = RunFolder::open(&dir, start(name), false).unwrap();
     for (model_index, model) in MODELS.iter().enumerate() {
@@ -345,9 +391,7 @@ fn make(parent: &Path, name: &str, detects: bool) -> PathBuf {
                 ),
             ];
             let mut scored = scores(&record);
-            if detects {
-                scored.extend(boxes(model_index, index));
-            }
+            scored.extend(more(model_index, index));
             for (stage, measurements) in [
                 (Stage::Generate, Vec::new()),
                 (Stage::Score, scored),

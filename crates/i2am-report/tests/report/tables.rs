@@ -2,7 +2,7 @@
 
 use i2am_report::{ReportConfig, RunInput, Table, TableConfig, write};
 
-use crate::support::{MODELS, make_detection_run, make_run};
+use crate::support::{MODELS, make_detection_run, make_locality_run, make_run};
 
 fn tables_of(names: &[&str], intervals: bool) -> Vec<Table> {
     let parent = tempfile::tempdir().unwrap();
@@ -53,6 +53,31 @@ fn correlations_over_models_within_models_and_compared() {
     ] {
         insta::assert_snapshot!(name, named(&tables, name).markdown());
     }
+}
+
+#[test]
+fn locality_beside_its_controls_and_level_by_level() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = make_locality_run(parent.path(), "demo");
+    let runs = [RunInput {
+        dir: &dir,
+        pictures: None,
+    }];
+    let tables = write(&runs, &dir, &ReportConfig::default()).unwrap().tables;
+    for name in ["locality", "locality_levels"] {
+        insta::assert_snapshot!(name, named(&tables, name).markdown());
+    }
+    // Every level of both models, direction and radius, and a heading.
+    let raw = &named(&tables, "locality_levels").raw;
+    assert_eq!(raw.len(), 1 + (MODELS.len() - 1) * 4 * 2 * 3);
+    let results = named(&tables, "results").markdown();
+    assert!(!results.contains("locality"), "{results}");
+    let plain = tables_of(&["demo"], false);
+    assert!(
+        plain
+            .iter()
+            .all(|table| !table.name.starts_with("locality"))
+    );
 }
 
 #[test]

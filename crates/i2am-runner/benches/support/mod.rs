@@ -5,6 +5,8 @@
     reason = "a table for a reader is what these programs are for"
 )]
 
+mod clock;
+
 use std::io::Write as _;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -14,6 +16,8 @@ use i2am_nets::{AttentionProbe, NoProbe, Observation};
 use i2am_runner::capture::Recorder;
 use i2am_runner::samplers::Call;
 use tch::Tensor;
+
+use clock::{Clock, Taken};
 
 const REPETITIONS: usize = 5;
 /// Argument of the processes whose memory is measured.
@@ -100,48 +104,6 @@ impl AttentionProbe for Timed {
         self.recorder.observe(seen);
         self.spent += start.elapsed();
     }
-}
-
-/// Seconds of wall time and of processor time over all threads.
-#[derive(Clone, Copy)]
-struct Taken {
-    wall: f64,
-    processor: f64,
-}
-
-struct Clock {
-    wall: Instant,
-    processor: f64,
-}
-
-impl Clock {
-    fn now() -> Self {
-        Self {
-            wall: Instant::now(),
-            processor: processor_seconds(),
-        }
-    }
-
-    fn elapsed(&self) -> Taken {
-        Taken {
-            wall: self.wall.elapsed().as_secs_f64(),
-            processor: processor_seconds() - self.processor,
-        }
-    }
-}
-
-/// Processor time of this process so far, as the kernel counts it: in hundredths of a second.
-fn processor_seconds() -> f64 {
-    let read = || {
-        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        // The program's name stands in brackets and may hold blanks; user and system time are the 12th and 13th field after it.
-        let (_, fields) = stat.rsplit_once(')')?;
-        let mut fields = fields.split_whitespace().skip(11);
-        let (user, system): (f64, f64) =
-            (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-        Some((user + system) / 100.0)
-    };
-    read().unwrap_or(f64::NAN)
 }
 
 fn assert_finite(what: &str, x: &Tensor) {

@@ -18,7 +18,8 @@ use std::ops::RangeInclusive;
 
 use tch::{Device, Kind, Tensor};
 
-use super::maps::{Weights, chunks, generated_to_reference, reference_to_generated};
+use super::maps::{Weights, chunks, generated_to_reference_of, reference_to_generated_of};
+use super::near::{NearSums, Picker};
 
 /// Factors and sums that can be trusted. The smallest f32 with all its digits is 1e-38, and a softmax has 0 below it: beside a
 /// sum of 1e-26, 10,000 such losses are 1e-8.
@@ -30,14 +31,14 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// What [`both_directions`] returns.
 #[derive(Debug)]
 pub struct Both {
-    /// As of [`reference_to_generated`], `[2, heads, positions]`.
+    /// As of [`super::reference_to_generated`], `[2, heads, positions]`.
     pub r2g: Tensor,
-    /// As of [`generated_to_reference`], `[2, heads, tokens]`.
+    /// As of [`super::generated_to_reference`], `[2, heads, tokens]`.
     pub g2r: Tensor,
 }
 
-/// [`reference_to_generated`] and [`generated_to_reference`] of the same queries and keys, equal up to rounding, in about a fifth
-/// of the time. The softmax of one head is kept if it fits `chunk_bytes`; else it is computed twice, in a third of the time.
+/// [`super::reference_to_generated`] and [`super::generated_to_reference`] of the same queries and keys, equal up to rounding, in
+/// about a fifth of the time. The softmax of one head is kept if it fits `chunk_bytes`; else it is computed twice, in a third of the time.
 ///
 /// # Shapes
 /// As those two, f32; the mean over heads of the softmax over tokens is added to `specific`, `[positions, tokens]`.
@@ -47,7 +48,20 @@ pub fn both_directions(
     tokens: &Weights,
     positions: &Weights,
     chunk_bytes: usize,
+    specific: Option<&mut Tensor>,
+) -> Both {
+    both_directions_of(query, key, tokens, positions, chunk_bytes, specific, None)
+}
+
+/// As [`both_directions`]; what is near is added to `near`.
+pub(super) fn both_directions_of(
+    query: &Tensor,
+    key: &Tensor,
+    tokens: &Weights,
+    positions: &Weights,
+    chunk_bytes: usize,
     mut specific: Option<&mut Tensor>,
+    near: Option<&NearSums<'_>>,
 ) -> Both {
     // Results are written into given tensors, which cannot be differentiated.
     let _guard = tch::no_grad_guard();
@@ -68,6 +82,7 @@ pub fn both_directions(
             share: 1.0 / heads as f64,
             r2g: both.r2g.narrow(1, head, 1),
             g2r: both.g2r.narrow(1, head, 1),
+            near: near.map(|near| near.of_head(head)),
         };
         if !one.at_once(&room, specific.as_deref_mut()) {
             one.one_after_the_other(chunk_bytes, specific.as_deref_mut());
@@ -145,6 +160,7 @@ struct Head<'a> {
     /// Views of the results.
     r2g: Tensor,
     g2r: Tensor,
+    near: Option<NearSums<'a>>,
 }
 
 impl Head<'_> {
@@ -160,18 +176,33 @@ impl Head<'_> {
         let weights = Tensor::cat(&[&self.positions.rows, &exponential], 0);
         let row_sums = weights.narrow(0, 2, 1);
         let mut sums = Tensor::zeros([3, columns], options);
+        let pairs = self.near.as_ref().map(|near| near.pairs);
+        let pickers = pairs.map(|pairs| {
+            [&pairs.r2g_by_position, &pairs.g2r].map(|pairs| Picker::new(pairs, 1, options.1))
+        });
         for block in &room.blocks {
             block.fill(&query, &key);
             let first = block.shares.narrow(1, 0, 1).transpose(0, 1);
             block.of(&share, 1).copy_(&first);
             let _ = block.of(&row_sums, 1).g_div_(&first);
             let _ = sums.addmm_(&block.of(&weights, 1), &block.shares);
+            for picker in pickers.iter().flatten() {
+                picker.take(&block.shares.unsqueeze(0), block.start);
+            }
         }
         let column_sums = sums.narrow(0, 2, 1);
         // A column may be small beside a row whose exponential in it was lost.
         let beside_rows = &column_sums / row_sums.max();
         if !safe(&[&exponential, &share, &row_sums, &column_sums, &beside_rows]) {
             return false;
+        }
+        if let (Some(near), Some([r2g, g2r])) = (&mut self.near, &pickers) {
+            // From shares over tokens to shares over positions, as above.
+            let pairs = &near.pairs.r2g_by_position;
+            let factors = row_sums.index_select(1, &pairs.rows())
+                / column_sums.index_select(1, &pairs.columns());
+            let shares = r2g.picked() * factors;
+            near.add(&pairs.sums(&shares), &g2r.sums());
         }
         self.g2r.squeeze_dim(1).copy_(&sums.narrow(0, 0, 2));
         let weights = &self.tokens.rows / column_sums;
@@ -195,8 +226,22 @@ impl Head<'_> {
     fn one_after_the_other(&mut self, chunk_bytes: usize, specific: Option<&mut Tensor>) {
         let Self { query, key, .. } = self;
         let mut own = specific.as_ref().map(|mean| mean.zeros_like());
-        let r2g = reference_to_generated(query, key, self.tokens, chunk_bytes);
-        let g2r = generated_to_reference(query, key, self.positions, chunk_bytes, own.as_mut());
+        let pickers = self.near.as_ref().map(|near| near.pickers(1));
+        let (near_r2g, near_g2r) = pickers.as_ref().map(|[r2g, g2r]| (r2g, g2r)).unzip();
+        let r2g = reference_to_generated_of(query, key, self.tokens, chunk_bytes, near_r2g, None);
+        let g2r = generated_to_reference_of(
+            query,
+            key,
+            self.positions,
+            chunk_bytes,
+            own.as_mut(),
+            near_g2r,
+            None,
+        );
+        let sums = pickers.map(|pickers| pickers.map(|picker| picker.sums()));
+        if let (Some(near), Some([r2g, g2r])) = (&mut self.near, sums) {
+            near.add(&r2g, &g2r);
+        }
         self.r2g.copy_(&r2g);
         self.g2r.copy_(&g2r);
         if let (Some(mean), Some(own)) = (specific, own) {

@@ -2,6 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::near::Picker;
+
 /// Which positions are inside and which outside a mask, as weights of a sum.
 #[derive(Debug)]
 pub struct Weights {
@@ -54,16 +56,17 @@ pub fn reference_to_generated(
     tokens: &Weights,
     chunk_bytes: usize,
 ) -> Tensor {
-    reference_to_generated_of(query, key, tokens, chunk_bytes, None)
+    reference_to_generated_of(query, key, tokens, chunk_bytes, None, None)
 }
 
 /// As [`reference_to_generated`], of the scores that `allowed`, boolean `[1 or heads, positions, tokens]`, lets take part. A token
-/// that no position may attend to has a share of 0 everywhere.
+/// that no position may attend to has a share of 0 everywhere. `near` picks what is near.
 pub(super) fn reference_to_generated_of(
     query: &Tensor,
     key: &Tensor,
     tokens: &Weights,
     chunk_bytes: usize,
+    near: Option<&Picker<'_>>,
     allowed: Option<&Tensor>,
 ) -> Tensor {
     let size = query.size();
@@ -77,6 +80,9 @@ pub(super) fn reference_to_generated_of(
             None => scores.softmax(-1, Kind::Float),
             Some(allowed) => without(&scores, &allowed.narrow(2, start, length).transpose(1, 2)),
         };
+        if let Some(picker) = near {
+            picker.take(&shares, start);
+        }
         let weights = tokens.rows.narrow(1, start, length);
         sum += summed(&weights, &shares);
     }
@@ -95,16 +101,17 @@ pub fn generated_to_reference(
     chunk_bytes: usize,
     specific: Option<&mut Tensor>,
 ) -> Tensor {
-    generated_to_reference_of(query, key, positions, chunk_bytes, specific, None)
+    generated_to_reference_of(query, key, positions, chunk_bytes, specific, None, None)
 }
 
-/// As [`generated_to_reference`], of the scores that `allowed` lets take part.
+/// As [`generated_to_reference`], of the scores that `allowed` lets take part; `near` picks what is near.
 pub(super) fn generated_to_reference_of(
     query: &Tensor,
     key: &Tensor,
     positions: &Weights,
     chunk_bytes: usize,
     mut specific: Option<&mut Tensor>,
+    near: Option<&Picker<'_>>,
     allowed: Option<&Tensor>,
 ) -> Tensor {
     let heads = query.size()[0];
@@ -122,6 +129,9 @@ pub(super) fn generated_to_reference_of(
                 false,
                 Kind::Float,
             ));
+        }
+        if let Some(picker) = near {
+            picker.take(&shares, start);
         }
         let weights = positions.rows.narrow(1, start, length);
         sum += summed(&weights, &shares);

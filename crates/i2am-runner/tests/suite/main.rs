@@ -10,6 +10,7 @@ mod dci_vton;
 mod dci_vton_data;
 mod intervene;
 mod loading;
+mod locality;
 mod noise;
 mod parity_attention;
 mod parity_diffusers;

@@ -18,6 +18,8 @@ pub(super) fn default(metric: &str) -> Tolerance {
     let (mean, sample) = match metric {
         // One position at the floor moves the score of a map by about 1e-4.
         "imacs_g" | "imacs_r" => (absolute(2e-4), Some(absolute(5e-4))),
+        // Shares of attention between 0 and 1.
+        _ if metric.starts_with("locality") => (absolute(1e-4), Some(absolute(5e-4))),
         // Sets have no samples.
         "fid" => (relative(3e-4), None),
         "kid" => (absolute(1e-4), None),
@@ -42,7 +44,8 @@ fn better(metric: &str) -> Better {
         };
     }
     match metric {
-        "imacs_g" | "imacs_r" | "iou" => Better::Higher,
+        "imacs_g" | "imacs_r" | "iou" | "locality_g2r" | "locality_r2g" | "locality_gain_g2r"
+        | "locality_gain_r2g" => Better::Higher,
         "baseline" | "fid" | "kid" | "lpips" => Better::Lower,
         _ => Better::Neither,
     }

@@ -199,6 +199,8 @@ impl Kind {
             return Some(Self::Covariate);
         }
         match stage {
+            // It has radii and controls, which a column of correlations cannot tell apart.
+            Stage::Score if name.starts_with("locality") => None,
             Stage::Score if statistics.levels.iter().any(|known| known == level) => {
                 Some(Self::Score)
             }

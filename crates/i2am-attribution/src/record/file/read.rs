@@ -6,10 +6,11 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::{
-    Description, LayerDescription, METADATA_KEY, RECORD_VERSION, g2r_name, r2g_name, specific_name,
+    Description, LayerDescription, METADATA_KEY, RECORD_VERSION, g2r_name, near_names, r2g_name,
+    specific_name,
 };
 use crate::bytes::Element;
-use crate::{AttentionRecord, AttributionError, LayerRecord};
+use crate::{AttentionRecord, AttributionError, LayerRecord, Near};
 
 /// The only part that is read before the version is known.
 #[derive(Deserialize)]
@@ -75,7 +76,7 @@ fn parse_description(json: &str, path: &Path) -> Result<Description, Attribution
         source,
     };
     let VersionOnly { version } = serde_json::from_str(json).map_err(damaged)?;
-    if version != RECORD_VERSION {
+    if !(1..=RECORD_VERSION).contains(&version) {
         return Err(AttributionError::Version {
             path: path.to_owned(),
             expected: RECORD_VERSION,
@@ -100,18 +101,25 @@ impl OpenFile<'_> {
         groups: usize,
     ) -> Result<LayerRecord, AttributionError> {
         let name = r2g_name(&layer.name);
-        let r2g = self
-            .read(&name, Dtype::F32, &layer.r2g_shape(groups))?
-            .ok_or_else(|| AttributionError::MissingTensor {
-                path: self.path.to_owned(),
-                name,
-            })?;
+        let r2g = self.need(name, Dtype::F32, &layer.r2g_shape(groups))?;
         let g2r = match layer.g2r_shape(groups) {
             Some(shape) => self.read(&g2r_name(&layer.name), Dtype::F32, &shape)?,
             None => None,
         };
         let specific_shape = layer.specific_shape();
         let specific = self.read(&specific_name(&layer.name), Dtype::F16, &specific_shape)?;
+        let near_shape = layer.near_shape(groups);
+        let near = match (layer.near, near_shape) {
+            (Some(radii), Some(shape)) => {
+                let [r2g, g2r] = near_names(&layer.name);
+                Some(Near {
+                    radii,
+                    r2g: self.need(r2g, Dtype::F64, &shape)?,
+                    g2r: self.need(g2r, Dtype::F64, &shape)?,
+                })
+            }
+            _ => None,
+        };
         Ok(LayerRecord {
             name: layer.name,
             source: layer.source,
@@ -123,7 +131,22 @@ impl OpenFile<'_> {
             r2g_counts: layer.r2g_counts,
             g2r_counts: layer.g2r_counts,
             specific,
+            near,
         })
+    }
+
+    /// The tensor `name`, which has to be there.
+    fn need<T: Element>(
+        &mut self,
+        name: String,
+        dtype: Dtype,
+        shape: &[usize],
+    ) -> Result<Vec<T>, AttributionError> {
+        self.read(&name, dtype, shape)?
+            .ok_or_else(|| AttributionError::MissingTensor {
+                path: self.path.to_owned(),
+                name,
+            })
     }
 
     /// The tensor `name`, `None` if the file has none.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::{Description, METADATA_KEY, g2r_name, r2g_name, specific_name};
+use super::{Description, METADATA_KEY, g2r_name, near_names, r2g_name, specific_name};
 use crate::bytes::{Element, to_little_endian};
 use crate::{AttentionRecord, AttributionError};
 
@@ -33,6 +33,14 @@ impl AttentionRecord {
                 let shape = described.specific_shape();
                 let name = specific_name(&layer.name);
                 tensors.push(Owned::new(name, Dtype::F16, &shape, specific));
+            }
+            if let (Some(near), Some(shape)) = (&layer.near, described.near_shape(self.groups())) {
+                for (name, sums) in near_names(&layer.name)
+                    .into_iter()
+                    .zip([&near.r2g, &near.g2r])
+                {
+                    tensors.push(Owned::new(name, Dtype::F64, &shape, sums));
+                }
             }
         }
 
