@@ -13,6 +13,18 @@ use crate::{DatasetError, Gap, LABELS, Pairing, Part, Pose, Sample};
 /// `1 - level / 255 < 0.5`).
 const MASK_THRESHOLD: u8 = 128;
 
+/// What a model is asked to do with the pictures of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// To repaint the hole that the mask shows.
+    Repaint,
+    /// To make the reference larger: everything is generated, so there is no mask to speak of and [`Sample::mask`] is white throughout.
+    Enlarge {
+        /// How many times as high and wide the result is to be; exactly, or it cannot be compared with the ground truth.
+        scale: u32,
+    },
+}
+
 /// A list of samples, each a set of files.
 ///
 /// A layout says where the files are; reading, checking and hashing are provided.
@@ -50,6 +62,11 @@ pub trait Dataset: Send + Sync {
     /// such sample.
     fn object(&self, _index: usize) -> Option<BoundingBox> {
         None
+    }
+
+    /// What a model is asked for.
+    fn goal(&self) -> Goal {
+        Goal::Repaint
     }
 
     /// What is worth saying about the set as a whole before a run.

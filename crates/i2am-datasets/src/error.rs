@@ -161,6 +161,66 @@ pub enum DatasetError {
         reason: String,
     },
 
+    /// The table of a super-resolution set contradicts itself.
+    #[error("[dataset] of kind `sr`: {setting}: expected {expected}, found {found}")]
+    SrSetting {
+        /// The key, or the keys.
+        setting: &'static str,
+        /// What was expected.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+
+    /// A folder is no set of pictures, each with a name of its own.
+    #[error("{}: expected {expected}, found {found}", .path.display())]
+    PictureFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What was expected.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+
+    /// A high-resolution picture is not as many times larger than its low-resolution one as the set says.
+    #[error(
+        "sample `{sample}`: {}: expected {} x {} pixels (height x width), {scale} times {}, found {} x {}",
+        .path.display(), .expected[0], .expected[1], .low.display(), .found[0], .found[1]
+    )]
+    Scale {
+        /// The sample.
+        sample: String,
+        /// The high-resolution picture.
+        path: PathBuf,
+        /// The low-resolution picture.
+        low: PathBuf,
+        /// How many times larger.
+        scale: u32,
+        /// Height and width that it should have.
+        expected: [usize; 2],
+        /// Height and width that it has.
+        found: [usize; 2],
+    },
+
+    /// A high-resolution picture cannot be cut to a size that is divisible.
+    #[error(
+        "sample `{sample}`: {}: expected {expected} {multiple}, found {} x {} pixels (height x width)",
+        .path.display(), .found[0], .found[1]
+    )]
+    Multiple {
+        /// The sample.
+        sample: String,
+        /// The high-resolution picture.
+        path: PathBuf,
+        /// What is expected of height and width.
+        expected: &'static str,
+        /// What they are to be multiples of.
+        multiple: usize,
+        /// Height and width.
+        found: [usize; 2],
+    },
+
     /// An annotation file is not JSON, or lacks what is needed.
     #[error("{}: {reason}", .path.display())]
     Json {

@@ -6,10 +6,12 @@
 //! - [`coco_detection`]: one object of each image of an annotation file, for detection;
 //! - [`viton_hd`]: the published folders of VITON-HD;
 //! - [`manifest`]: a CSV file that names the pictures, for anybody's data;
+//! - [`sr`]: pictures to make larger, with or without the true large ones, which can also be degraded or drawn;
 //! - [`synth`]: a drawn try-on set, written in VITON-HD's layout and read back through its reader.
 
 pub mod coco_detection;
 mod dataset;
+mod dice;
 mod error;
 mod gap;
 mod ids;
@@ -17,10 +19,11 @@ pub mod manifest;
 mod pose;
 mod registry;
 mod sample;
+pub mod sr;
 pub mod synth;
 pub mod viton_hd;
 
-pub use dataset::Dataset;
+pub use dataset::{Dataset, Goal};
 pub use error::DatasetError;
 pub use gap::Gap;
 pub use pose::{JOINTS, Joint, Pose};

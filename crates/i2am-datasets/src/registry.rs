@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::coco_detection::{self, CocoDetection, CocoDetectionConfig};
 use crate::manifest::{self, Manifest, ManifestConfig};
+use crate::sr::{self, Sr, SrConfig};
 use crate::synth::{self, SynthConfig};
 use crate::viton_hd::{self, VitonHd, VitonHdConfig};
 use crate::{Dataset, DatasetError};
@@ -30,6 +31,10 @@ pub static DATASETS: &[DatasetKind] = &[
         summary: "a CSV file that names image, mask and reference of each sample: anybody's data",
     },
     DatasetKind {
+        name: sr::NAME,
+        summary: "super-resolution: pictures to make larger, from folders, degraded by seed, or drawn",
+    },
+    DatasetKind {
         name: synth::NAME,
         summary: "a drawn try-on set by seed, written in VITON-HD's layout",
     },
@@ -47,6 +52,8 @@ pub enum DatasetConfig {
     CocoDetection(CocoDetectionConfig),
     /// `manifest`
     Manifest(ManifestConfig),
+    /// `sr`
+    Sr(SrConfig),
     /// `synth`
     Synth(SynthConfig),
     /// `viton-hd`
@@ -65,6 +72,7 @@ impl DatasetConfig {
                 CocoDetectionConfig::deserialize(table).map(Self::CocoDetection)
             }
             manifest::NAME => ManifestConfig::deserialize(table).map(Self::Manifest),
+            sr::NAME => SrConfig::deserialize(table).map(Self::Sr),
             synth::NAME => SynthConfig::deserialize(table).map(Self::Synth),
             viton_hd::NAME => VitonHdConfig::deserialize(table).map(Self::VitonHd),
             _ => return None,
@@ -76,6 +84,7 @@ impl DatasetConfig {
         match self {
             Self::CocoDetection(_) => coco_detection::NAME,
             Self::Manifest(_) => manifest::NAME,
+            Self::Sr(_) => sr::NAME,
             Self::Synth(_) => synth::NAME,
             Self::VitonHd(_) => viton_hd::NAME,
         }
@@ -86,6 +95,7 @@ impl DatasetConfig {
         match self {
             Self::CocoDetection(config) => config.resolve(base),
             Self::Manifest(config) => config.resolve(base),
+            Self::Sr(config) => config.resolve(base),
             Self::Synth(config) => config.resolve(base),
             Self::VitonHd(config) => config.resolve(base),
         }
@@ -97,7 +107,7 @@ impl DatasetConfig {
     /// `progress` is told how many samples are drawn so far.
     ///
     /// # Errors
-    /// Those of [`CocoDetection::open`], [`Manifest::open`], [`SynthConfig::open`] and [`VitonHd::open`].
+    /// Those of [`CocoDetection::open`], [`Manifest::open`], [`Sr::open`], [`SynthConfig::open`] and [`VitonHd::open`].
     pub fn open(
         &self,
         generated: &Path,
@@ -106,6 +116,7 @@ impl DatasetConfig {
         Ok(match self {
             Self::CocoDetection(config) => Box::new(CocoDetection::open(config)?),
             Self::Manifest(config) => Box::new(Manifest::open(config)?),
+            Self::Sr(config) => Box::new(Sr::open(config, generated, progress)?),
             Self::Synth(config) => Box::new(config.open(generated, progress)?),
             Self::VitonHd(config) => Box::new(VitonHd::open(config)?),
         })
@@ -118,6 +129,7 @@ impl Serialize for DatasetConfig {
         match self {
             Self::CocoDetection(config) => config.serialize(serializer),
             Self::Manifest(config) => config.serialize(serializer),
+            Self::Sr(config) => config.serialize(serializer),
             Self::Synth(config) => config.serialize(serializer),
             Self::VitonHd(config) => config.serialize(serializer),
         }
@@ -138,6 +150,7 @@ mod tests {
         match kind {
             "coco-detection" => "annotations = 'instances.json'\nimages = 'data'",
             "manifest" => "file = 'list.csv'",
+            "sr" => "high = 'data'",
             "synth" => "seed = 1\ncount = 2\nheight = 128\nwidth = 96",
             _ => "root = 'data'",
         }
@@ -183,6 +196,7 @@ mod tests {
                     config.images.clone()
                 }
                 DatasetConfig::Manifest(config) => config.file.clone(),
+                DatasetConfig::Sr(config) => config.high.clone().unwrap(),
                 DatasetConfig::Synth(config) => config.root.clone().unwrap(),
                 DatasetConfig::VitonHd(config) => config.root.clone(),
             };

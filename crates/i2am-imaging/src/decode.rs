@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Pixel, Rgb, RgbImage};
+use i2am_files::{Action, FileError};
+use image::{
+    DynamicImage, GrayImage, ImageBuffer, ImageFormat, ImageReader, Luma, Pixel, Rgb, RgbImage,
+};
 
 use crate::ImagingError;
 
@@ -39,6 +42,24 @@ pub fn read_gray(path: impl AsRef<Path>) -> Result<GrayImage, ImagingError> {
         DynamicImage::ImageLumaA16(image) => convert(&image, |p| Luma([high_byte(p.0[0])])),
         coloured => rgb_to_gray(&to_rgb(coloured)),
     })
+}
+
+/// Height and width of the picture in the file `path`, from its header.
+///
+/// # Errors
+/// [`ImagingError::File`] if the file cannot be read, [`ImagingError::Decode`] if its header cannot.
+pub fn read_size(path: impl AsRef<Path>) -> Result<[usize; 2], ImagingError> {
+    let path = path.as_ref();
+    let unread = |cause| FileError::new(Action::Read, path, cause);
+    let reader = ImageReader::open(path).map_err(unread)?;
+    let reader = reader.with_guessed_format().map_err(unread)?;
+    let size = reader.into_dimensions();
+    let (width, height) = size.map_err(|error| ImagingError::Decode {
+        path: path.to_path_buf(),
+        format: "PNG or JPEG",
+        reason: error.to_string(),
+    })?;
+    Ok([height as usize, width as usize])
 }
 
 /// A picture in gray, as `image.convert("L")` of Pillow gives it: see [`read_gray`].

@@ -22,7 +22,7 @@ mod text;
 
 pub use bounding_box::{BoundingBox, draw_box};
 pub use colormap::{ColorMap, jet_colors};
-pub use decode::{read_gray, read_rgb, rgb_to_gray};
+pub use decode::{read_gray, read_rgb, read_size, rgb_to_gray};
 pub use draw::{pillow_ellipse, pillow_polygon, pillow_rectangle, pillow_wide_line};
 pub use encode::{
     encode_jpeg_rgb, encode_png_gray, encode_png_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb,

@@ -8,6 +8,7 @@ mod fid;
 mod kid;
 #[cfg(feature = "torch")]
 mod lpips;
+mod luma;
 mod psnr;
 mod ssim;
 

@@ -1,5 +1,7 @@
 //! PSNR, SSIM and LPIPS against scikit-image and lpips (fixture `pairs`), and what must hold for any pair.
 
+#[path = "pairs/enlarged.rs"]
+mod enlarged;
 #[path = "pairs/lpips.rs"]
 #[cfg(feature = "torch")]
 mod lpips;
@@ -105,12 +107,13 @@ fn settings_are_named() {
         .unwrap_err()
         .to_string();
     assert!(
-        unknown.contains("unknown variant `grey`, expected one of `gaussian`, `gray`, `uniform`"),
+        unknown
+            .contains("unknown variant `grey`, expected one of `gaussian`, `gray`, `uniform`, `y`"),
         "{unknown}"
     );
     let unknown = configured("psnr", "range = 1").unwrap_err().to_string();
     assert!(
-        unknown.contains("unknown field `range`, expected `variant`"),
+        unknown.contains("unknown field `range`, expected `variant` or `crop_border`"),
         "{unknown}"
     );
 }
@@ -136,7 +139,7 @@ proptest! {
 
     #[test]
     fn ssim_is_symmetric_bounded_and_one_for_equals((x, y) in pictures()) {
-        for variant in ["gaussian", "gray", "uniform"] {
+        for variant in ["gaussian", "gray", "uniform", "y"] {
             let ssim = metric("ssim", &format!("variant = '{variant}'"), &Resources::default());
             let of = |generated, real| value(ssim.as_ref(), &Pair::new(generated, real).unwrap());
             prop_assert_eq!(of(&x, &x).to_bits(), 1.0_f64.to_bits());

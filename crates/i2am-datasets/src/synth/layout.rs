@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use i2am_files::{create_dir, read, sorted_entries, write_atomic};
 use i2am_imaging::{
     GrayImage, ImagingError, RgbImage, write_jpeg_rgb, write_png_gray, write_png_labels,
+    write_png_rgb,
 };
 use image::DynamicImage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::dice::Dice;
 use super::parse_map::PALETTE;
 use super::{NAME, SynthFurther, SynthSample, VERSION, render, render_further};
+use crate::dice::Dice;
 use crate::viton_hd::{VitonHd, VitonHdConfig, test_split};
 use crate::{DatasetError, Pairing};
 
@@ -116,6 +117,66 @@ struct Marker {
 }
 
 impl Marker {
+    /// A complete set.
+    ///
+    /// # Errors
+    /// [`DatasetError::SynthRange`].
+    fn of(seed: u64, count: usize, height: usize, width: usize) -> Result<Self, DatasetError> {
+        let ranges = [
+            ("a count", 1, MOST_SAMPLES, count),
+            ("a height", SIDES[0], SIDES[1], height),
+            ("a width", SIDES[0], SIDES[1], width),
+        ];
+        for (name, low, high, found) in ranges {
+            if !(low..=high).contains(&found) {
+                return Err(DatasetError::SynthRange {
+                    name,
+                    low,
+                    high,
+                    found,
+                });
+            }
+        }
+        Ok(Self {
+            version: VERSION,
+            seed,
+            count,
+            height,
+            width,
+            complete: true,
+        })
+    }
+
+    /// Writes every sample by `sample` and then what `list` writes, unless `dir` holds this set already.
+    fn write_set(
+        self,
+        dir: &Path,
+        progress: &(dyn Fn(usize) + Sync),
+        sample: &(dyn Fn(usize) -> Result<(), DatasetError> + Sync),
+        list: &dyn Fn() -> Result<(), DatasetError>,
+    ) -> Result<(), DatasetError> {
+        if found_complete(dir, self)? {
+            return Ok(());
+        }
+        Self {
+            complete: false,
+            ..self
+        }
+        .write(dir)?;
+        let done = AtomicUsize::new(0);
+        let results: Vec<Result<(), DatasetError>> = (0..self.count)
+            .into_par_iter()
+            .map(|index| {
+                sample(index)?;
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                Ok(())
+            })
+            .collect();
+        results.into_iter().collect::<Result<(), _>>()?;
+        list()?;
+        self.write(dir)
+    }
+
     /// The set in words, for messages.
     fn describe(&self) -> String {
         let Self {
@@ -155,64 +216,53 @@ pub fn write_viton_hd(
     width: usize,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<(), DatasetError> {
-    let ranges = [
-        ("a count", 1, MOST_SAMPLES, count),
-        ("a height", SIDES[0], SIDES[1], height),
-        ("a width", SIDES[0], SIDES[1], width),
-    ];
-    for (name, low, high, found) in ranges {
-        if !(low..=high).contains(&found) {
-            return Err(DatasetError::SynthRange {
-                name,
-                low,
-                high,
-                found,
-            });
-        }
-    }
-    let wanted = Marker {
-        version: VERSION,
-        seed,
-        count,
-        height,
-        width,
-        complete: true,
-    };
-    if found_complete(dir, wanted)? {
-        return Ok(());
-    }
-    Marker {
-        complete: false,
-        ..wanted
-    }
-    .write(dir)?;
+    let wanted = Marker::of(seed, count, height, width)?;
     let test = dir.join("test");
     let shift = pair_shift(seed, count);
-    let written = AtomicUsize::new(0);
-    let results: Vec<Result<(), DatasetError>> = (0..count)
-        .into_par_iter()
-        .map(|index| {
-            let files = Files {
-                test: &test,
-                stem: &file_stem(index),
-            };
-            files.write_sample(&render(seed, index as u64, height, width))?;
-            let further =
-                |garment: usize| render_further(seed, index as u64, garment as u64, height, width);
-            let paired = further(index);
-            files.write_further(&paired)?;
-            files.write_warped(["cloth-warp", "cloth-warp-mask"], &paired)?;
-            files.write_warped(
-                ["unpaired-cloth-warp", "unpaired-cloth-warp-mask"],
-                &further((index + shift) % count),
-            )?;
-            progress(written.fetch_add(1, Ordering::Relaxed) + 1);
-            Ok(())
-        })
-        .collect();
-    results.into_iter().collect::<Result<(), _>>()?;
-    write_atomic(dir.join("test_pairs.txt"), pairs(count, shift))?;
-    wanted.write(dir)
+    let sample = |index: usize| {
+        let files = Files {
+            test: &test,
+            stem: &file_stem(index),
+        };
+        files.write_sample(&render(seed, index as u64, height, width))?;
+        let further =
+            |garment: usize| render_further(seed, index as u64, garment as u64, height, width);
+        let paired = further(index);
+        files.write_further(&paired)?;
+        files.write_warped(["cloth-warp", "cloth-warp-mask"], &paired)?;
+        files.write_warped(
+            ["unpaired-cloth-warp", "unpaired-cloth-warp-mask"],
+            &further((index + shift) % count),
+        )
+    };
+    let list = || {
+        Ok(write_atomic(
+            dir.join("test_pairs.txt"),
+            pairs(count, shift),
+        )?)
+    };
+    wanted.write_set(dir, progress, &sample, &list)
+}
+
+/// Writes the persons of samples `0..count` of the set `seed` into `dir`, without loss: `00000.png` and so on. Else as
+/// [`write_viton_hd`].
+///
+/// # Errors
+/// As [`write_viton_hd`].
+pub(crate) fn write_persons(
+    dir: &Path,
+    seed: u64,
+    [count, height, width]: [usize; 3],
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<(), DatasetError> {
+    let sample = |index: usize| {
+        let drawn = render(seed, index as u64, height, width);
+        written(write_png_rgb(
+            dir.join(format!("{index:05}.png")),
+            &drawn.person,
+        ))
+    };
+    Marker::of(seed, count, height, width)?.write_set(dir, progress, &sample, &|| Ok(()))
 }
 
 /// Whether `dir` holds the wanted set, complete. False if it holds nothing, or an interrupted set of the same kind.

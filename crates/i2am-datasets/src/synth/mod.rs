@@ -10,7 +10,6 @@ mod body;
 mod body_map;
 mod canvas;
 mod colour;
-mod dice;
 mod folds;
 mod garment;
 mod geometry;
@@ -31,13 +30,14 @@ use image::{GrayImage, Rgb, RgbImage};
 
 use body::Person;
 use canvas::Size;
-use dice::Dice;
 use folds::Folds;
 use garment::Garment;
 use scene::Scene;
 
 use crate::Pose;
+use crate::dice::{self, Dice};
 
+pub(crate) use layout::write_persons;
 pub use layout::{MARKER, SynthConfig, write_viton_hd};
 
 /// The kind's name in configs.

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use toml::de::ValueDeserializer;
 
+use super::luma::{Luma, inside, named};
 use crate::error::MetricError;
 use crate::metric::{
     Better, ConfigValue, Configured, Metric, MetricInfo, Needs, Pair, PairMetric, PairValue,
@@ -34,6 +35,10 @@ static INFO: MetricInfo = MetricInfo {
             name: "uniform",
             summary: "flat window 7 x 7 with sample covariance, per channel: the default of scikit-image",
         },
+        Variant {
+            name: "y",
+            summary: "`gaussian` on the Y channel of ITU-R BT.601, 16 to 235, not rounded: super-resolution",
+        },
     ],
     summary: "Structural similarity",
     source: "Wang et al. 2004; scikit-image 0.26.0: skimage.metrics.structural_similarity",
@@ -44,10 +49,12 @@ static INFO: MetricInfo = MetricInfo {
 /// Per position, with window means `u`, variances `v` and covariance `v_xy`,
 /// `(2 u_x u_y + C1) (2 v_xy + C2) / ((u_x² + u_y² + C1) (v_x + v_y + C2))`, where `C1 = (0.01 · 255)²`, `C2 = (0.03 · 255)²`.
 /// Only windows that lie inside the picture count. `gaussian` and `uniform` take each channel alone and the mean of the three;
-/// `gray` takes Pillow's luma ([`rgb_to_gray`]).
+/// `gray` takes Pillow's luma ([`rgb_to_gray`]), `y` the luma `16 + (65.481 R + 128.553 G + 24.966 B) / 255`, which is not rounded;
+/// both by the Gaussian window.
 ///
 /// # Shapes
-/// Two RGB pictures of one size in levels of 0 to 255, at least 11 x 11 (`uniform`: 7 x 7).
+/// Two RGB pictures of one size in levels of 0 to 255; what is left without `crop_border` pixels on every side is at least 11 x 11
+/// (`uniform`: 7 x 7).
 /// # Units and range
 /// None; in `[-1, 1]`; higher is better; exactly 1 for equal pictures.
 /// # Errors
@@ -55,7 +62,8 @@ static INFO: MetricInfo = MetricInfo {
 /// # Source
 /// Wang, Bovik, Sheikh, Simoncelli 2004; the numbers are those of `skimage.metrics.structural_similarity` of scikit-image 0.26.0
 /// with `data_range=255, channel_axis=2`, and for `gaussian` and `gray` also
-/// `gaussian_weights=True, sigma=1.5, use_sample_covariance=False` (fixture `pairs`).
+/// `gaussian_weights=True, sigma=1.5, use_sample_covariance=False` (fixture `pairs`), as for `y` on the Y channel that `BasicSR` defines
+/// (fixture `enlarged`).
 pub struct Ssim;
 
 impl Metric for Ssim {
@@ -77,12 +85,14 @@ enum SsimVariant {
     Gaussian,
     Gray,
     Uniform,
+    Y,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct SsimConfig {
     variant: SsimVariant,
+    crop_border: u32,
 }
 
 impl Configured for SsimConfig {
@@ -95,8 +105,9 @@ impl Configured for SsimConfig {
             SsimVariant::Gaussian => "gaussian",
             SsimVariant::Gray => "gray",
             SsimVariant::Uniform => "uniform",
+            SsimVariant::Y => "y",
         };
-        name.to_owned()
+        named(name, self.crop_border)
     }
 
     fn prepare(&self, _resources: &Resources) -> Result<Prepared, MetricError> {
@@ -113,39 +124,28 @@ impl PairMetric for SsimConfig {
 
 impl SsimConfig {
     fn ssim(self, generated: &RgbImage, real: &RgbImage) -> Result<f64, MetricError> {
-        match self.variant {
-            SsimVariant::Gaussian => windowed(
-                &Window::gaussian(),
-                Levels::rgb(generated),
-                Levels::rgb(real),
-            ),
-            SsimVariant::Uniform => windowed(
-                &Window::uniform(),
-                Levels::rgb(generated),
-                Levels::rgb(real),
-            ),
+        let side = match self.variant {
+            SsimVariant::Uniform => 7,
+            SsimVariant::Gaussian | SsimVariant::Gray | SsimVariant::Y => 11,
+        };
+        let inside = |image| inside("ssim", image, self.crop_border, side);
+        let (generated, real) = (&*inside(generated)?, &*inside(real)?);
+        let similarity = match self.variant {
+            SsimVariant::Gaussian => {
+                Window::gaussian().mean_similarity(Levels::rgb(generated), Levels::rgb(real))
+            }
+            SsimVariant::Uniform => {
+                Window::uniform().mean_similarity(Levels::rgb(generated), Levels::rgb(real))
+            }
             SsimVariant::Gray => {
                 let (generated, real) = (rgb_to_gray(generated), rgb_to_gray(real));
-                windowed(
-                    &Window::gaussian(),
-                    Levels::gray(&generated),
-                    Levels::gray(&real),
-                )
+                Window::gaussian().mean_similarity(Levels::gray(&generated), Levels::gray(&real))
             }
-        }
+            SsimVariant::Y => {
+                let (generated, real) = (Luma::of(generated), Luma::of(real));
+                Window::gaussian().mean_similarity(Levels::luma(&generated), Levels::luma(&real))
+            }
+        };
+        Ok(similarity.expect("what is left is as large as the window"))
     }
-}
-
-fn windowed<const SIZE: usize>(
-    window: &Window<SIZE>,
-    x: Levels<'_>,
-    y: Levels<'_>,
-) -> Result<f64, MetricError> {
-    window
-        .mean_similarity(x, y)
-        .ok_or_else(|| MetricError::TooSmall {
-            metric: "ssim",
-            least: SIZE as u32,
-            found: [x.height() as u32, x.width() as u32],
-        })
 }

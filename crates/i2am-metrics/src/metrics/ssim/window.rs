@@ -8,6 +8,8 @@ use std::array;
 
 use i2am_imaging::{GrayImage, RgbImage};
 
+use crate::metrics::luma::Luma;
+
 /// Largest level of a picture.
 const RANGE: f64 = 255.0;
 /// Keeps the comparison of means finite in the dark.
@@ -18,16 +20,16 @@ const C2: f64 = (0.03 * RANGE) * (0.03 * RANGE);
 /// Number of window means the formula needs.
 const MEANS: usize = 4;
 
-/// The interleaved levels of a picture.
+/// The interleaved levels of a picture, whole or broken.
 #[derive(Clone, Copy)]
-pub(super) struct Levels<'a> {
-    samples: &'a [u8],
+pub(super) struct Levels<'a, T> {
+    samples: &'a [T],
     height: usize,
     width: usize,
     channels: usize,
 }
 
-impl<'a> Levels<'a> {
+impl<'a> Levels<'a, u8> {
     pub(super) fn rgb(image: &'a RgbImage) -> Self {
         Self {
             samples: image.as_raw(),
@@ -45,16 +47,21 @@ impl<'a> Levels<'a> {
             channels: 1,
         }
     }
+}
 
-    pub(super) fn height(&self) -> usize {
-        self.height
+impl<'a> Levels<'a, f64> {
+    pub(super) fn luma(luma: &'a Luma) -> Self {
+        Self {
+            samples: &luma.levels,
+            height: luma.height,
+            width: luma.width,
+            channels: 1,
+        }
     }
+}
 
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
-    fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
+impl<'a, T> Levels<'a, T> {
+    fn rows(&self) -> impl Iterator<Item = &'a [T]> {
         self.samples.chunks_exact(self.width * self.channels)
     }
 }
@@ -93,7 +100,11 @@ impl Window<7> {
 
 impl<const SIZE: usize> Window<SIZE> {
     /// Mean similarity over all windows inside two pictures of one size; none if no window fits in.
-    pub(super) fn mean_similarity(&self, x: Levels<'_>, y: Levels<'_>) -> Option<f64> {
+    pub(super) fn mean_similarity<T: Copy + Into<f64>>(
+        &self,
+        x: Levels<'_, T>,
+        y: Levels<'_, T>,
+    ) -> Option<f64> {
         if x.width < SIZE || x.height < SIZE {
             return None;
         }
@@ -150,12 +161,16 @@ impl<const SIZE: usize> Window<SIZE> {
     }
 }
 
-/// A row of `x`, `y`, `x² + y²` and `xy`; exact.
-fn multiply(x: &[u8], y: &[u8], [xs, ys, squares, product]: &mut [Vec<f64>; MEANS]) {
+/// A row of `x`, `y`, `x² + y²` and `xy`; exact for whole levels.
+fn multiply<T: Copy + Into<f64>>(
+    x: &[T],
+    y: &[T],
+    [xs, ys, squares, product]: &mut [Vec<f64>; MEANS],
+) {
     let levels = x.iter().zip(y);
     let out = xs.iter_mut().zip(ys).zip(squares).zip(product);
     for ((&a, &b), (((x, y), squares), product)) in levels.zip(out) {
-        let (a, b) = (f64::from(a), f64::from(b));
+        let (a, b): (f64, f64) = (a.into(), b.into());
         (*x, *y) = (a, b);
         *squares = a * a + b * b;
         *product = a * b;

@@ -1,0 +1,158 @@
+//! The table `[dataset]` of a super-resolution set.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::degradation::DegradationConfig;
+use crate::{DatasetError, synth};
+
+/// The keys that say where pictures come from.
+const SOURCES: &str = "low, high, synth";
+const SOURCES_EXPECTED: &str = "`low`, `high`, both, or `synth` alone";
+
+/// Largest factor that can be asked for.
+const LARGEST_SCALE: u32 = 16;
+
+/// The table `[dataset]` of a config: `low`, `high`, both, or `synth`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SrConfig {
+    /// Folder of low-resolution pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<PathBuf>,
+    /// Folder of high-resolution pictures; beside `low`, with the same stems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<PathBuf>,
+    /// High-resolution pictures drawn by seed, instead of `high`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synth: Option<SrSynth>,
+    /// How many times as high and wide the high-resolution picture is, 1 to 16.
+    #[serde(default = "four")]
+    pub scale: u32,
+    /// What is kept of a high-resolution picture that is degraded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
+    /// How the low-resolution picture is made where there is none; by default a bicubic resize.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degradation: Option<Box<DegradationConfig>>,
+    /// Keep only the first samples, in the order of their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+fn four() -> u32 {
+    4
+}
+
+/// What is kept of a high-resolution picture whose height or width is no multiple of both 8, which latent models ask for, and
+/// `scale`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Crop {
+    /// Rows at the bottom and columns at the right are cut off, as benchmarks of super-resolution do.
+    #[default]
+    TopLeft,
+    /// As many on either side, one more at the bottom and right if the number is odd.
+    Centre,
+    /// Nothing is cut off: such a picture is an error.
+    None,
+}
+
+/// A drawn set: the persons of [`synth`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SrSynth {
+    /// Seed of the set.
+    pub seed: u64,
+    /// Number of pictures.
+    pub count: usize,
+    /// Height of the high-resolution pictures in pixels.
+    pub height: usize,
+    /// Their width.
+    pub width: usize,
+}
+
+impl SrSynth {
+    /// A folder under `generated` whose name says what it holds.
+    pub(super) fn folder(self, generated: &Path) -> PathBuf {
+        let Self {
+            seed,
+            count,
+            height,
+            width,
+        } = self;
+        generated.join(format!(
+            "sr-synth-v{}-seed{seed}-{count}x{height}x{width}",
+            synth::VERSION
+        ))
+    }
+}
+
+impl SrConfig {
+    /// Takes relative paths as relative to the folder `base`, that of the config file.
+    pub fn resolve(&mut self, base: &Path) {
+        for folder in [&mut self.low, &mut self.high].into_iter().flatten() {
+            *folder = base.join(&*folder);
+        }
+    }
+
+    /// How low-resolution pictures are made.
+    pub(super) fn degradation(&self) -> Box<DegradationConfig> {
+        self.degradation.clone().unwrap_or_default()
+    }
+
+    /// Whether the settings go together.
+    ///
+    /// # Errors
+    /// [`DatasetError::SrSetting`].
+    pub(super) fn check(&self) -> Result<(), DatasetError> {
+        let refuse = |setting, expected: &str, found: &str| {
+            Err(DatasetError::SrSetting {
+                setting,
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            })
+        };
+        match (&self.low, &self.high, &self.synth) {
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+                return refuse(SOURCES, SOURCES_EXPECTED, "`synth` beside a folder");
+            }
+            (Some(_), ..) if self.degradation.is_some() => {
+                let nothing = "nothing beside `low`, whose pictures are taken as they are";
+                return refuse("degradation", nothing, "a table");
+            }
+            (Some(_), ..) if self.crop.is_some() => {
+                let nothing = "nothing beside `low`, whose pictures are taken as they are";
+                return refuse("crop", nothing, "a value");
+            }
+            _ => {}
+        }
+        if !(1..=LARGEST_SCALE).contains(&self.scale) {
+            return refuse(
+                "scale",
+                "a whole number from 1 to 16",
+                &self.scale.to_string(),
+            );
+        }
+        self.degradation().check()
+    }
+}
+
+/// There are no pictures at all.
+pub(super) fn no_source() -> DatasetError {
+    DatasetError::SrSetting {
+        setting: SOURCES,
+        expected: SOURCES_EXPECTED.to_owned(),
+        found: "none of them".to_owned(),
+    }
+}
+
+/// The least number that both `a` and `b` divide; neither is 0.
+pub(super) fn common_multiple(a: usize, b: usize) -> usize {
+    let (mut divisor, mut rest) = (a, b);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    a / divisor * b
+}
