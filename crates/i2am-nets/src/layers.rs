@@ -12,11 +12,11 @@ mod time_embedding;
 mod transformer;
 
 pub use attention::{Attention, AttentionShape, attend, attend_causal, split_heads};
-pub use clip_layer::{ClipLayer, ClipShape, Sight};
+pub use clip_layer::{Activation, ClipLayer, ClipShape, Sight};
 pub use conv::{Conv2d, Padding, channels_last};
 pub use feed_forward::{FeedForward, Gate};
 pub use linear::{Bias, Linear};
-pub use norm::{GroupNorm, LayerNorm};
+pub use norm::{GroupNorm, LayerNorm, Statistics};
 pub use resample::{Downsample, Upsample};
 pub use resnet::{ResnetBlock, ResnetShape};
 pub use time_embedding::{TimeEmbedding, sinusoid};

@@ -33,6 +33,7 @@ impl TextEncoder {
             inner: config.intermediate_size,
             heads: config.num_attention_heads,
             eps: config.layer_norm_eps,
+            activation: config.hidden_act,
         };
         let layer = |i: usize| {
             let scope = scope.sub(format_args!("encoder.layers.{i}"));

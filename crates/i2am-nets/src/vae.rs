@@ -2,13 +2,15 @@
 
 mod config;
 mod halves;
+mod tiles;
 
 use tch::Tensor;
 
 pub use config::VaeConfig;
-use halves::{Decoder, Encoder};
+use halves::{Decoder, Encoder, Normalise};
+pub use tiles::Tiles;
 
-use crate::layers::{Conv2d, channels_last};
+use crate::layers::{Conv2d, GroupNorm, channels_last};
 use crate::scope::Scope;
 
 /// Encoder, decoder and the two 1×1 convolutions around the latent.
@@ -31,6 +33,14 @@ pub struct Posterior {
 }
 
 impl Posterior {
+    fn of_moments(moments: &Tensor) -> Self {
+        let halves = moments.chunk(2, 1);
+        Self {
+            mean: halves[0].shallow_clone(),
+            log_variance: halves[1].clamp(-30.0, 20.0),
+        }
+    }
+
     /// `mean + exp(log_variance / 2) · noise`.
     pub fn sample(&self, noise: &Tensor) -> Tensor {
         &self.mean + (&self.log_variance * 0.5).exp() * noise
@@ -66,22 +76,26 @@ impl Vae {
 
     /// Mean and log-variance as one tensor: `x` `[batch, 3, H, W]` in `[-1, 1]` to `[batch, 2 · latent_channels, h, w]`.
     pub fn moments(&self, x: &Tensor) -> Tensor {
+        self.moments_with(x, &mut GroupNorm::forward)
+    }
+
+    fn moments_with(&self, x: &Tensor, normalise: Normalise<'_>) -> Tensor {
         self.quant_conv
-            .forward(&self.encoder.forward(&channels_last(x)))
+            .forward(&self.encoder.forward(&channels_last(x), normalise))
     }
 
     /// The distribution over latents of `x` `[batch, 3, H, W]` in `[-1, 1]`.
     pub fn encode(&self, x: &Tensor) -> Posterior {
-        let halves = self.moments(x).chunk(2, 1);
-        Posterior {
-            mean: halves[0].shallow_clone(),
-            log_variance: halves[1].clamp(-30.0, 20.0),
-        }
+        Posterior::of_moments(&self.moments(x))
     }
 
     /// An unscaled latent `[batch, latent_channels, h, w]` to a picture `[batch, 3, H, W]`, about `[-1, 1]`, not clamped.
     pub fn decode(&self, z: &Tensor) -> Tensor {
-        self.decoder
-            .forward(&self.post_quant_conv.forward(&channels_last(z)))
+        self.decode_with(z, &mut GroupNorm::forward)
+    }
+
+    fn decode_with(&self, z: &Tensor, normalise: Normalise<'_>) -> Tensor {
+        let h = self.post_quant_conv.forward(&channels_last(z));
+        self.decoder.forward(&h, normalise)
     }
 }

@@ -40,7 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..PaintByExampleConfig::new("round-trip", checkpoint.into())
     };
     // About 3 wide to 4 high, which is what the drawings are laid out for, in sizes that small networks can halve.
-    let (height, _) = config.check(None)?.size;
+    let size = config.check(None)?.size;
+    let (height, _) = size.ok_or("expected a model of a fixed size")?;
     let width = height * 3 / 4 / 16 * 16;
     let config = PaintByExampleConfig {
         size: Some([height, width]),

@@ -81,6 +81,34 @@ impl Default for SamplerConfig {
     }
 }
 
+/// The keys of a [`SamplerConfig`] that a family with other defaults was given.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SamplerKeys {
+    kind: Option<SamplerKind>,
+    steps: Option<u32>,
+    spacing: Option<Spacing>,
+    eta: Option<f64>,
+}
+
+impl SamplerKeys {
+    /// With the rest from `published`, but the spacing from what goes with the kind.
+    pub(crate) fn over(self, published: &SamplerConfig) -> SamplerConfig {
+        let kind = self.kind.unwrap_or(published.kind);
+        let spacing = match kind {
+            _ if kind == published.kind => published.spacing,
+            SamplerKind::UniPc => Spacing::Linspace,
+            SamplerKind::Ddim | SamplerKind::Plms => Spacing::default(),
+        };
+        SamplerConfig {
+            kind,
+            steps: self.steps.unwrap_or(published.steps),
+            spacing: self.spacing.unwrap_or(spacing),
+            eta: self.eta.unwrap_or(published.eta),
+        }
+    }
+}
+
 impl SamplerConfig {
     /// Builds the sampler.
     ///

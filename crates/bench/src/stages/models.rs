@@ -30,20 +30,29 @@ impl ModelEntry {
         format!("model `{}` ({family})", self.name)
     }
 
-    /// The SHA-256 of every file of its checkpoint, by file name.
+    /// The SHA-256 of every file of its checkpoint, by [`name_of`] it.
     pub(crate) fn hashes(&self) -> Result<Vec<(String, String)>> {
         let facts = self.model.check(None)?;
         let root = self.model.checkpoint();
         let hash = |file: &std::path::PathBuf| -> Result<(String, String)> {
-            let below = file
-                .strip_prefix(root)
-                .ok()
-                .filter(|below| !below.as_os_str().is_empty());
-            let name = below.unwrap_or(Path::new(file.file_name().unwrap_or_default()));
-            Ok((name.display().to_string(), i2am_files::sha256_file(file)?))
+            let name = name_of(file, root).display().to_string();
+            Ok((name, i2am_files::sha256_file(file)?))
         };
         facts.files.iter().map(hash).collect()
     }
+}
+
+/// What a file of the checkpoint `root` is called wherever that lies: its path below `root`; its name if `root` is a file, in the same
+/// folder; its name and that of its folder elsewhere, since a second folder of networks has files of equal names.
+fn name_of<'a>(file: &'a Path, root: &Path) -> &'a Path {
+    let folder = file.parent();
+    if folder == root.parent() {
+        return file.file_name().map_or(file, Path::new);
+    }
+    let above = folder.and_then(Path::parent).unwrap_or(Path::new(""));
+    file.strip_prefix(root)
+        .or_else(|_| file.strip_prefix(above))
+        .unwrap_or(file)
 }
 
 /// `[intervene]`: what is changed in the networks while they sample.
@@ -227,4 +236,33 @@ pub(crate) fn set_threads(threads: usize) {
 /// Versions for the manifest.
 pub(crate) fn versions() -> Vec<(String, String)> {
     vec![("libtorch".to_owned(), "2.13.0".to_owned())]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::name_of;
+
+    #[test]
+    fn files_of_a_checkpoint_keep_apart() {
+        for (file, root, expected) in [
+            ("sd/vae/model.safetensors", "sd", "vae/model.safetensors"),
+            ("data/a.ckpt", "data/a.ckpt", "a.ckpt"),
+            ("data/base.ckpt", "data/a.ckpt", "base.ckpt"),
+            (
+                "data/pasd/100000/unet/model.bin",
+                "data/sd",
+                "unet/model.bin",
+            ),
+            (
+                "pasd/controlnet/model.bin",
+                "data/sd",
+                "controlnet/model.bin",
+            ),
+        ] {
+            let name = name_of(Path::new(file), Path::new(root));
+            assert_eq!(name, Path::new(expected), "{file} of {root}");
+        }
+    }
 }

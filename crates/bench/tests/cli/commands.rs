@@ -97,6 +97,7 @@ fn inspect_tells_family_and_tensors() {
             "stable-viton",
             "ldm",
         ),
+        ("pasd", "pasd", "diffusers"),
     ] {
         let path = format!("datasets/zoo/{checkpoint}");
         let (code, text) = run(&root(), &["inspect", &path, "--json"]);

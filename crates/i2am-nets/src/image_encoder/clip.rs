@@ -1,7 +1,7 @@
 use tch::Tensor;
 
 use super::config::ImageEncoderConfig;
-use crate::layers::{ClipLayer, ClipShape, LayerNorm, Sight};
+use crate::layers::{Activation, ClipLayer, ClipShape, LayerNorm, Sight};
 use crate::scope::{Init, Scope};
 
 /// CLIP's vision transformer, up to the pooled class token.
@@ -29,6 +29,7 @@ impl ClipVision {
             inner: config.intermediate_size,
             heads: config.num_attention_heads,
             eps: config.layer_norm_eps,
+            activation: Activation::QuickGelu,
         };
         let layer = |i: usize| {
             let scope = scope.sub(format_args!("encoder.layers.{i}"));

@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::attention::{attend, attend_causal, split_heads};
@@ -16,6 +17,28 @@ pub struct ClipShape {
     pub heads: i64,
     /// Epsilon of both normalisations.
     pub eps: f64,
+    /// Between the two layers of the perceptron.
+    pub activation: Activation,
+}
+
+/// The activation of a [`ClipLayer`], as `hidden_act` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// CLIP's own approximation of GELU: `x · sigmoid(1.702 x)`.
+    #[default]
+    QuickGelu,
+    /// GELU itself.
+    Gelu,
+}
+
+impl Activation {
+    fn of(self, x: &Tensor) -> Tensor {
+        match self {
+            Self::QuickGelu => x * (x * 1.702).sigmoid(),
+            Self::Gelu => x.gelu("none"),
+        }
+    }
 }
 
 /// Which tokens a token of a [`ClipLayer`] attends to.
@@ -32,6 +55,7 @@ pub enum Sight {
 pub struct ClipLayer {
     heads: i64,
     sight: Sight,
+    activation: Activation,
     layer_norm1: LayerNorm,
     q_proj: Linear,
     k_proj: Linear,
@@ -50,6 +74,7 @@ impl ClipLayer {
             inner,
             heads,
             eps,
+            activation,
         } = shape;
         let attention = scope.sub("self_attn");
         let linear = |name: &str| Linear::new(&attention.sub(name), width, width, Bias::Yes);
@@ -57,6 +82,7 @@ impl ClipLayer {
         Self {
             heads,
             sight,
+            activation,
             layer_norm1: norm("layer_norm1"),
             q_proj: linear("q_proj"),
             k_proj: linear("k_proj"),
@@ -78,13 +104,7 @@ impl ClipLayer {
             Sight::Causal => attend_causal(&q, &k, &v),
         };
         let x = self.out_proj.forward(&attended) + x;
-        self.fc2.forward(&quick_gelu(
-            &self.fc1.forward(&self.layer_norm2.forward(&x)),
-        )) + x
+        let inner = self.fc1.forward(&self.layer_norm2.forward(&x));
+        self.fc2.forward(&self.activation.of(&inner)) + x
     }
-}
-
-/// CLIP's own approximation of GELU: `x · sigmoid(1.702 x)`.
-fn quick_gelu(x: &Tensor) -> Tensor {
-    x * (x * 1.702).sigmoid()
 }

@@ -47,19 +47,47 @@ impl GroupNorm {
     /// libtorch's kernel for channels-last input takes plain f32 sums and variances as `E[x²] - E[x]²`. That is off by 1e-4 where
     /// a group's mean is several times its deviation, more than the tolerance of a whole run.
     fn in_two_passes(&self, x: &Tensor) -> Tensor {
-        let (batch, channels) = (x.size()[0], x.size()[1]);
-        let mean = |x: &Tensor| {
-            x.mean_dim([2_i64, 3].as_slice(), false, None)
-                .reshape([batch, self.groups, -1])
-                .mean_dim([2_i64].as_slice(), true, None)
-                .expand([-1, -1, channels / self.groups], false)
-                .reshape([batch, channels, 1, 1])
-        };
-        let of_channels = |parameter: &Tensor| parameter.reshape([1, channels, 1, 1]);
-        let centred = x - mean(x);
-        let scale = (mean(&centred.square()) + self.eps).rsqrt() * of_channels(&self.weight);
-        of_channels(&self.bias).addcmul(&centred, &scale)
+        let centred = x - self.mean(x);
+        let variance = self.mean(&centred.square());
+        self.scaled(&centred, &variance)
     }
+
+    /// What `x` `[batch, channels, H, W]` is normalised by.
+    pub fn statistics(&self, x: &Tensor) -> Statistics {
+        let x = x.to_kind(Kind::Float);
+        let mean = self.mean(&x);
+        let variance = self.mean(&(x - &mean).square());
+        Statistics { mean, variance }
+    }
+
+    /// [`GroupNorm::forward`] by the statistics of another map with as many channels, of which `x` may be a part.
+    pub fn forward_by(&self, x: &Tensor, by: &Statistics) -> Tensor {
+        let centred = x - by.mean.to_kind(x.kind());
+        self.scaled(&centred, &by.variance.to_kind(x.kind()))
+    }
+
+    /// Mean over each group, `[batch, channels, 1, 1]`.
+    fn mean(&self, x: &Tensor) -> Tensor {
+        let (batch, channels) = (x.size()[0], x.size()[1]);
+        x.mean_dim([2_i64, 3].as_slice(), false, None)
+            .reshape([batch, self.groups, -1])
+            .mean_dim([2_i64].as_slice(), true, None)
+            .expand([-1, -1, channels / self.groups], false)
+            .reshape([batch, channels, 1, 1])
+    }
+
+    fn scaled(&self, centred: &Tensor, variance: &Tensor) -> Tensor {
+        let of_channels = |parameter: &Tensor| parameter.reshape([1, -1, 1, 1]);
+        let scale = (variance + self.eps).rsqrt() * of_channels(&self.weight);
+        of_channels(&self.bias).addcmul(centred, &scale)
+    }
+}
+
+/// Mean and variance of every group, repeated for each of its channels: `[batch, channels, 1, 1]` f32.
+#[derive(Debug)]
+pub struct Statistics {
+    mean: Tensor,
+    variance: Tensor,
 }
 
 /// Normalisation over the last axis.

@@ -55,11 +55,21 @@ impl ResnetBlock {
 
     /// `x` `[batch, inputs, H, W]`, `time` `[batch, time]` already through SiLU, to `[batch, outputs, H, W]`.
     pub fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Tensor {
-        let mut h = self.conv1.forward(&self.norm1.forward(x).silu());
+        self.forward_with(x, time, &mut |norm, x| norm.forward(x))
+    }
+
+    /// The same, where `normalise` is what both normalisations do.
+    pub fn forward_with(
+        &self,
+        x: &Tensor,
+        time: Option<&Tensor>,
+        normalise: &mut dyn FnMut(&GroupNorm, &Tensor) -> Tensor,
+    ) -> Tensor {
+        let mut h = self.conv1.forward(&normalise(&self.norm1, x).silu());
         if let (Some(proj), Some(time)) = (&self.time_emb_proj, time) {
             h += proj.forward(time).unsqueeze(-1).unsqueeze(-1);
         }
-        let h = self.conv2.forward(&self.norm2.forward(&h).silu());
+        let h = self.conv2.forward(&normalise(&self.norm2, &h).silu());
         match &self.conv_shortcut {
             Some(shortcut) => shortcut.forward(x) + h,
             None => x + h,

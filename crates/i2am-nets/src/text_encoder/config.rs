@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::NetError;
+use crate::layers::Activation;
 use crate::layout::Checkpoint;
 
 /// Sizes of a [`super::TextEncoder`], under the names of `text_encoder/config.json`.
@@ -21,6 +22,9 @@ pub struct TextEncoderConfig {
     /// Epsilon of the normalisations.
     #[serde(default = "layer_norm_eps")]
     pub layer_norm_eps: f64,
+    /// Inside the feed-forward layers.
+    #[serde(default)]
+    pub hidden_act: Activation,
 }
 
 fn layer_norm_eps() -> f64 {
@@ -38,6 +42,7 @@ impl TextEncoderConfig {
             vocab_size: 49_408,
             max_position_embeddings: 77,
             layer_norm_eps: layer_norm_eps(),
+            hidden_act: Activation::QuickGelu,
         }
     }
 
@@ -49,7 +54,7 @@ impl TextEncoderConfig {
         let Some(file) = checkpoint.config("text_encoder") else {
             return Ok(None);
         };
-        file.reject_other("hidden_act", &["quick_gelu".into()])?;
+        file.reject_other("hidden_act", &["quick_gelu".into(), "gelu".into()])?;
         file.parse().map(Some)
     }
 }

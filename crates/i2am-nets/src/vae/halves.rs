@@ -10,6 +10,9 @@ use crate::scope::Scope;
 /// Epsilon of every normalisation in the autoencoder.
 const EPS: f64 = 1e-6;
 
+/// What the normalisations of a pass do, asked in the order in which they run.
+pub(super) type Normalise<'a> = &'a mut dyn FnMut(&GroupNorm, &Tensor) -> Tensor;
+
 fn resnet(scope: &Scope<'_>, config: &VaeConfig, inputs: i64, outputs: i64) -> ResnetBlock {
     ResnetBlock::new(
         scope,
@@ -45,8 +48,8 @@ impl MidAttention {
         }
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let positions = self.group_norm.forward(x).flatten(2, 3).transpose(1, 2);
+    fn forward(&self, x: &Tensor, normalise: Normalise<'_>) -> Tensor {
+        let positions = normalise(&self.group_norm, x).flatten(2, 3).transpose(1, 2);
         let head = |layer: &Linear| split_heads(&layer.forward(&positions), 1);
         let out = self.to_out.forward(&attend(
             &head(&self.to_q),
@@ -74,9 +77,10 @@ impl MidBlock {
         }
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let h = self.first.forward(x, None);
-        self.second.forward(&self.attention.forward(&h), None)
+    fn forward(&self, x: &Tensor, normalise: Normalise<'_>) -> Tensor {
+        let h = self.first.forward_with(x, None, normalise);
+        let h = self.attention.forward(&h, normalise);
+        self.second.forward_with(&h, None, normalise)
     }
 }
 
@@ -133,17 +137,19 @@ impl Encoder {
         }
     }
 
-    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
+    pub(super) fn forward(&self, x: &Tensor, normalise: Normalise<'_>) -> Tensor {
         let mut h = self.conv_in.forward(x);
         for (resnets, downsample) in &self.down_blocks {
-            h = resnets.iter().fold(h, |h, resnet| resnet.forward(&h, None));
+            h = resnets
+                .iter()
+                .fold(h, |h, resnet| resnet.forward_with(&h, None, normalise));
             h = downsample
                 .as_ref()
                 .map_or_else(|| h.shallow_clone(), |down| down.forward(&h));
         }
-        let h = self.mid_block.forward(&h);
+        let h = self.mid_block.forward(&h, normalise);
         self.conv_out
-            .forward(&self.conv_norm_out.forward(&h).silu())
+            .forward(&normalise(&self.conv_norm_out, &h).silu())
     }
 }
 
@@ -200,15 +206,17 @@ impl Decoder {
         }
     }
 
-    pub(super) fn forward(&self, z: &Tensor) -> Tensor {
-        let mut h = self.mid_block.forward(&self.conv_in.forward(z));
+    pub(super) fn forward(&self, z: &Tensor, normalise: Normalise<'_>) -> Tensor {
+        let mut h = self.mid_block.forward(&self.conv_in.forward(z), normalise);
         for (resnets, upsample) in &self.up_blocks {
-            h = resnets.iter().fold(h, |h, resnet| resnet.forward(&h, None));
+            h = resnets
+                .iter()
+                .fold(h, |h, resnet| resnet.forward_with(&h, None, normalise));
             h = upsample
                 .as_ref()
                 .map_or_else(|| h.shallow_clone(), |up| up.forward(&h));
         }
         self.conv_out
-            .forward(&self.conv_norm_out.forward(&h).silu())
+            .forward(&normalise(&self.conv_norm_out, &h).silu())
     }
 }

@@ -62,8 +62,7 @@ pub static PASD_LIGHT: Pasd = Pasd {
 
 /// Layers that are recorded: those that attend to the picture, not those that attend to the text.
 fn wants(layer: &str) -> bool {
-    let own = layer.ends_with(".attn2") && layer.contains(".pixel_attentions.");
-    own || layer.ends_with(".attn2_plus")
+    layer.contains(".pixel_attentions.") || layer.ends_with("attn2_plus")
 }
 
 const CONDITIONING: &str = "controlnet.controlnet_cond_embedding";
@@ -111,12 +110,22 @@ impl PasdSizes {
             outputs(block).ok_or_else(|| lacking(&format!("the tensor `{}`", name(block))))
         };
         let next = (1..).step_by(2).map_while(outputs);
-        let conditioning = std::iter::once(channels(0)?).chain(next).collect();
+        let conditioning: Vec<i64> = std::iter::once(channels(0)?).chain(next).collect();
+        let vae = VaeConfig::of(checkpoint)?;
+        let (resolutions, found) = (vae.block_out_channels.len(), conditioning.len());
+        if found != resolutions {
+            return Err(NetError::Layout {
+                path: checkpoint.path().to_owned(),
+                reason: format!(
+                    "expected a conditioning embedding of {resolutions} resolutions, as many as the autoencoder has, found {found}"
+                ),
+            });
+        }
         Ok(Self {
             unet: UNetConfig::of(checkpoint)?,
             kind,
             conditioning,
-            vae: VaeConfig::of(checkpoint)?,
+            vae,
             text_encoder: TextEncoderConfig::of(checkpoint)?
                 .ok_or_else(|| lacking("the folder text_encoder"))?,
         })
@@ -294,7 +303,19 @@ impl PasdConfig {
                 found,
             })?;
         let sizes = PasdSizes::of(&checkpoint, family.kind)?;
-        let tokenizer = Tokenizer::open(&self.checkpoint.join("tokenizer"))?;
+        self.check_tiles(sizes.vae.factor())?;
+        let folder = self.checkpoint.join("tokenizer");
+        let tokenizer = Tokenizer::open(&folder)?;
+        let known = sizes.text_encoder.vocab_size;
+        let found = tokenizer.tokens();
+        if found > known {
+            return Err(RunnerError::Tokenizer {
+                path: folder.join("vocab.json"),
+                reason: format!(
+                    "expected at most the {known} tokens of the text encoder, found {found}"
+                ),
+            });
+        }
         Ok((checkpoint, sizes, tokenizer))
     }
 
@@ -307,6 +328,18 @@ impl PasdConfig {
             expected: "a number above 0".to_owned(),
             found: self.upscale.to_string(),
         })
+    }
+
+    fn check_tiles(&self, factor: i64) -> Result<(), RunnerError> {
+        self.tiles
+            .fault(factor)
+            .map_or(Ok(()), |(key, expected, found)| {
+                Err(RunnerError::Setting {
+                    key,
+                    expected,
+                    found: found.to_string(),
+                })
+            })
     }
 }
 
@@ -328,10 +361,12 @@ impl Model for PasdConfig {
     }
 
     fn check(&self, capture: Option<&CaptureConfig>) -> Result<ModelFacts, RunnerError> {
-        let (checkpoint, sizes, _) = self.open()?;
+        let (checkpoint, sizes, tokenizer) = self.open()?;
         let expected = ExpectedSource::new();
         sizes.build(&expected);
-        common::facts(&checkpoint, &expected, &self.sampler, capture, None, wants)
+        let mut facts = common::facts(&checkpoint, &expected, &self.sampler, capture, None, wants)?;
+        facts.files.extend(tokenizer.files());
+        Ok(facts)
     }
 
     fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {

@@ -166,7 +166,7 @@ fn no_checkpoint_at_all() {
     assert_mentions(
         &complaint(&empty),
         &[
-            "expected the folders unet, vae, image_encoder, text_encoder, controlnet, found none of them",
+            "expected at least one of the folders unet, vae, image_encoder, text_encoder, controlnet, found none of them",
         ],
     );
     let absent = folder.path().join("model.ckpt");

@@ -197,7 +197,8 @@ fn parity_whole_run() {
     }
 }
 
-/// The recorder against the published attention, in chunks that hold a few rows and at once.
+/// The recorder against the published attention. Every layer of the fixture fits into one block of scores; that several blocks give
+/// the same is tested in `capture_both`.
 #[test]
 fn parity_recorded_attention() {
     for folder in pasd() {

@@ -30,7 +30,7 @@ pub(crate) struct TinyModel {
     pub(crate) shapes: BTreeMap<String, Vec<i64>>,
 }
 
-fn json(config: impl serde::Serialize) -> Map<String, Value> {
+pub(crate) fn json(config: impl serde::Serialize) -> Map<String, Value> {
     match serde_json::to_value(config).unwrap() {
         Value::Object(map) => map,
         other => panic!("not an object: {other}"),
@@ -92,6 +92,18 @@ impl TinyModel {
 
     /// Writes the folder and returns the settings that load it.
     pub(crate) fn write(&self, root: &Path) -> PaintByExampleConfig {
+        self.write_networks(root);
+        PaintByExampleConfig {
+            sampler: SamplerConfig {
+                steps: 4,
+                ..SamplerConfig::default()
+            },
+            ..PaintByExampleConfig::new("tiny", root.to_owned())
+        }
+    }
+
+    /// Writes a folder for each network.
+    pub(crate) fn write_networks(&self, root: &Path) {
         for (network, config) in &self.configs {
             let folder = root.join(network);
             std::fs::create_dir_all(&folder).unwrap();
@@ -124,21 +136,13 @@ impl TinyModel {
             )
             .unwrap();
         }
-        PaintByExampleConfig {
-            sampler: SamplerConfig {
-                steps: 4,
-                ..SamplerConfig::default()
-            },
-            ..PaintByExampleConfig::new("tiny", root.to_owned())
-        }
     }
 }
 
 pub(crate) fn weight_file(root: &Path, network: &str) -> PathBuf {
-    let file = if network == "image_encoder" {
-        "model"
-    } else {
-        "diffusion_pytorch_model"
+    let file = match network {
+        "image_encoder" | "text_encoder" => "model",
+        _ => "diffusion_pytorch_model",
     };
     root.join(network).join(format!("{file}.safetensors"))
 }

@@ -4,8 +4,7 @@ use i2am_nets::Precision;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::families::Posterior;
-use crate::samplers::{SamplerConfig, SamplerKind};
-use crate::schedule::Spacing;
+use crate::samplers::{SamplerConfig, SamplerKeys, SamplerKind};
 
 /// A `[[model]]` table of this family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,46 +69,8 @@ fn published_sampler() -> SamplerConfig {
     }
 }
 
-/// The keys of [`SamplerConfig`] with this family's defaults.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct OverPublished {
-    kind: SamplerKind,
-    steps: u32,
-    spacing: Spacing,
-    eta: f64,
-}
-
-impl Default for OverPublished {
-    fn default() -> Self {
-        let SamplerConfig {
-            kind,
-            steps,
-            spacing,
-            eta,
-        } = published_sampler();
-        Self {
-            kind,
-            steps,
-            spacing,
-            eta,
-        }
-    }
-}
-
 fn over_published<'de, D: Deserializer<'de>>(table: D) -> Result<SamplerConfig, D::Error> {
-    let OverPublished {
-        kind,
-        steps,
-        spacing,
-        eta,
-    } = OverPublished::deserialize(table)?;
-    Ok(SamplerConfig {
-        kind,
-        steps,
-        spacing,
-        eta,
-    })
+    Ok(SamplerKeys::deserialize(table)?.over(&published_sampler()))
 }
 
 fn published_guidance() -> f64 {

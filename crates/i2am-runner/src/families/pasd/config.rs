@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
 use i2am_nets::Precision;
-use serde::{Deserialize, Serialize};
+use i2am_nets::vae::Tiles;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::start::{PasdStart, SecondNoise};
 use crate::families::Posterior;
-use crate::samplers::{SamplerConfig, SamplerKind};
+use crate::samplers::{SamplerConfig, SamplerKeys, SamplerKind};
 use crate::schedule::Spacing;
 
 /// A `[[model]]` table of both families.
@@ -25,7 +26,7 @@ pub struct PasdConfig {
     #[serde(default)]
     pub precision: Precision,
     /// How to sample.
-    #[serde(default = "published_sampler")]
+    #[serde(default = "published_sampler", deserialize_with = "over_published")]
     pub sampler: SamplerConfig,
     /// Guidance scale; 1 runs the row of the positive text only.
     #[serde(default = "published_guidance")]
@@ -60,6 +61,9 @@ pub struct PasdConfig {
     /// What is done about colours that have drifted.
     #[serde(default)]
     pub colour_fix: ColourFix,
+    /// How large pictures are cut for the autoencoder.
+    #[serde(default)]
+    pub tiles: Tiles,
 }
 
 fn published_sampler() -> SamplerConfig {
@@ -69,6 +73,10 @@ fn published_sampler() -> SamplerConfig {
         spacing: Spacing::Linspace,
         eta: 0.0,
     }
+}
+
+fn over_published<'de, D: Deserializer<'de>>(table: D) -> Result<SamplerConfig, D::Error> {
+    Ok(SamplerKeys::deserialize(table)?.over(&published_sampler()))
 }
 
 fn published_guidance() -> f64 {
@@ -127,6 +135,7 @@ impl PasdConfig {
             upscale: default_upscale(),
             least_side: published_least_side(),
             colour_fix: ColourFix::default(),
+            tiles: Tiles::default(),
         }
     }
 }

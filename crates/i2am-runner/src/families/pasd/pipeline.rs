@@ -101,7 +101,8 @@ impl PasdPipeline {
         if self.config.start == PasdStart::Noise {
             return Ok(first);
         }
-        let posterior = vae.encode(&self.to_network(&(&low.unit * 2.0 - 1.0)));
+        let signed = self.to_network(&(&low.unit * 2.0 - 1.0));
+        let posterior = vae.encode_tiled(&signed, &self.config.tiles);
         let latent = match self.config.posterior {
             Posterior::Mean => posterior.mean,
             Posterior::Sample => posterior.sample(&draw("posterior.low-resolution")?),
@@ -162,7 +163,8 @@ impl Pipeline for PasdPipeline {
         };
         let latent = self.sampler.sample(start, &mut denoiser)?;
         let recorder = denoiser.recorder.take();
-        let decoded = vae.decode(&(&latent / vae.config().scaling_factor));
+        let unscaled = &latent / vae.config().scaling_factor;
+        let decoded = vae.decode_tiled(&unscaled, &self.config.tiles);
         assert_finite(&sample.id, &decoded)?;
         Ok(Generated {
             image: self.picture(&low, &decoded),

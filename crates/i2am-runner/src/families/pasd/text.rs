@@ -6,10 +6,14 @@ use tokenizers::normalizers::{Lowercase, NFC, Replace, Sequence};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as Split;
 use tokenizers::pre_tokenizers::split::{Split as Words, SplitPattern};
-use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, TokenizerImpl};
+use tokenizers::{
+    AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, TokenizerImpl,
+};
 
 use crate::RunnerError;
 
+/// Vocabulary and merges.
+const FILES: [&str; 2] = ["vocab.json", "merges.txt"];
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 /// CLIP's words: contractions, runs of letters, single digits, runs of anything else.
@@ -23,7 +27,8 @@ type Model = TokenizerImpl<
     tokenizers::DecoderWrapper,
 >;
 
-/// CLIP's tokenizer: text to token numbers.
+/// CLIP's tokenizer: text to token numbers, as the transformers library's `CLIPTokenizerFast` has them. Its slow one differs for text
+/// that the `ftfy` package would mend, such as curly quotes.
 pub struct Tokenizer {
     path: PathBuf,
     model: Model,
@@ -43,11 +48,16 @@ impl Tokenizer {
         };
         let file = |name: &str| {
             let path = folder.join(name);
+            if !path.is_file() {
+                return Err(refuse(format!("expected {name}, found none")));
+            }
             path.to_str()
                 .map(str::to_owned)
                 .ok_or_else(|| refuse("expected a path of Unicode characters".to_owned()))
         };
-        let bpe = BPE::from_file(&file("vocab.json")?, &file("merges.txt")?)
+        let [vocabulary, merges] = FILES.map(file);
+        let (vocabulary, merges) = (vocabulary?, merges?);
+        let bpe = BPE::from_file(&vocabulary, &merges)
             .unk_token(END.to_owned())
             .end_of_word_suffix("</w>".to_owned())
             .build()
@@ -75,12 +85,24 @@ impl Tokenizer {
             number.ok_or_else(|| refuse(format!("vocab.json: expected `{token}`, found none")))
         };
         let (start, end) = (mark(START)?, mark(END)?);
+        model.add_special_tokens(&[AddedToken::from(START, true), AddedToken::from(END, true)]);
         Ok(Self {
             path: folder.to_owned(),
             model,
             start,
             end,
         })
+    }
+
+    /// What it was read from.
+    pub fn files(&self) -> [PathBuf; 2] {
+        FILES.map(|name| self.path.join(name))
+    }
+
+    /// One more than the largest token number.
+    pub fn tokens(&self) -> i64 {
+        let largest = self.model.get_vocab(true).into_values().max();
+        largest.map_or(0, |largest| i64::from(largest) + 1)
     }
 
     /// `length` token numbers: start, text, end, and ends up to `length`. A longer text is cut.
