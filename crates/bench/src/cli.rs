@@ -305,6 +305,9 @@ pub(crate) struct MeasureArgs {
     /// Number of subsets for KID.
     #[arg(long, value_name = "N")]
     pub(crate) subsets: Option<u32>,
+    /// Pixels on every side that PSNR and SSIM leave out, as tables of super-resolution do.
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) crop_border: Option<u32>,
     /// Where weights are: `inception`, `lpips-alex`, `lpips-vgg`, `lpips-squeeze`; may be repeated.
     #[arg(long, value_name = "NAME=FILE")]
     pub(crate) weights: Vec<String>,

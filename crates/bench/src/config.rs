@@ -134,6 +134,24 @@ pub(crate) struct Metrics {
     pub(crate) settings: serde_json::Value,
 }
 
+impl Metrics {
+    /// Adds a metric whose rows can be told from those of all others.
+    ///
+    /// # Errors
+    /// The variant, if there is such a one already.
+    fn add(&mut self, metric: Box<dyn Configured>) -> Result<(), String> {
+        let variant = metric.variant();
+        let same = |other: &Box<dyn Configured>| {
+            other.info().name == metric.info().name && other.variant() == variant
+        };
+        if self.configured.iter().any(same) {
+            return Err(variant);
+        }
+        self.configured.push(metric);
+        Ok(())
+    }
+}
+
 /// The scalars at the top of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -316,10 +334,19 @@ impl RunConfig {
         for (name, table) in tables {
             let name = name.into_inner();
             if let Some(metric) = i2am_metrics::find(&name) {
-                let configured = metric.configure(table);
-                metrics
-                    .configured
-                    .push(configured.map_err(|error| document.locate(error))?);
+                // One table, or several variants in `[[metric.NAME]]`.
+                let span = table.span();
+                let tables = match table.into_inner() {
+                    DeValue::Array(tables) => tables.into_iter().collect(),
+                    one => vec![Spanned::new(span, one)],
+                };
+                for table in tables {
+                    let configured = metric.configure(table);
+                    let configured = configured.map_err(|error| document.locate(error))?;
+                    metrics.add(configured).map_err(|variant| {
+                        document.refuse(&format!("[[metric.{name}]]: `{variant}` is there twice"))
+                    })?;
+                }
             } else if i2am_metrics::NEED_TORCH.contains(&name.as_ref()) {
                 metrics.without_torch.push(name.into_owned());
             } else {

@@ -207,7 +207,7 @@ impl Plan {
 }
 
 /// Settings of data sets that say where they lie.
-const PLACES: &[&str] = &["annotations", "file", "images", "root"];
+const PLACES: &[&str] = &["annotations", "file", "high", "images", "low", "root"];
 
 /// Which of the resolved settings decide the numbers of each stage.
 fn config_hashes(config: &Value) -> ConfigHashes {

@@ -97,6 +97,8 @@ fn configured(args: &MeasureArgs) -> Result<Vec<Box<dyn Configured>>> {
         ("fid", "tap", args.tap),
         ("kid", "subset_size", args.subset_size),
         ("kid", "subsets", args.subsets),
+        ("psnr", "crop_border", args.crop_border),
+        ("ssim", "crop_border", args.crop_border),
     ]
     .into_iter()
     .filter_map(|(metric, key, value)| Some((metric, key, value?)))
@@ -106,11 +108,16 @@ fn configured(args: &MeasureArgs) -> Result<Vec<Box<dyn Configured>>> {
             .iter()
             .any(|flag| flag.split(':').next() == Some(metric))
     };
-    if let Some((metric, key, _)) = settings.iter().find(|(metric, _, _)| !asked(metric)) {
-        let flag = key.replace('_', "-");
-        return Err(usage(format!(
-            "--{flag}: a setting of {metric}, which is not measured"
-        )));
+    for (_, key, _) in &settings {
+        let owners = settings.iter().filter(|(_, other, _)| other == key);
+        let owners: Vec<&str> = owners.map(|(metric, ..)| *metric).collect();
+        if !owners.iter().any(|metric| asked(metric)) {
+            let flag = key.replace('_', "-");
+            let owners = owners.join(" and ");
+            return Err(usage(format!(
+                "--{flag}: a setting of {owners}, which is not measured"
+            )));
+        }
     }
     if args.maps.is_some() && !asked("lpips") {
         return Err(usage(

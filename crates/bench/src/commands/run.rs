@@ -1,4 +1,5 @@
 use anyhow::Result;
+use i2am_datasets::Goal;
 use i2am_results::{AggregateRow, Manifest, RunFolder};
 use serde_json::{Value, json};
 
@@ -32,6 +33,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         progress::print(&as_json(&plan, folder.manifest(), &rows).to_string())?;
     } else {
         progress::print(&table::summary(&rows))?;
+        if plan.dataset.goal() != Goal::Repaint
+            && let Some(remark) = plan.dataset.remark()
+        {
+            progress::print(&remark)?;
+        }
         let worst = stages::debug::worst(&plan, &folder)?;
         if !worst.is_empty() {
             progress::print(&table::worst(&worst))?;

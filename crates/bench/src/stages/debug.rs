@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction};
-use i2am_datasets::Part;
+use i2am_datasets::{Goal, Part};
 use i2am_imacs::{CellScore, RankedCell, Ranking, score_cells};
 use i2am_imaging::read_rgb;
 use i2am_results::{DebugRow, RunFolder, Stage, Status, read_debug, write_debug};
@@ -20,7 +20,7 @@ type Scores = [Vec<CellScore>; 2];
 ///
 /// No more than a batch of samples is held at a time; they are summed up in the data set's order, whatever the number of threads.
 pub(crate) fn run(plan: &Plan, folder: &RunFolder) -> Result<()> {
-    if !plan.config.debug.ranking {
+    if !plan.config.debug.ranking || plan.dataset.goal() != Goal::Repaint {
         return Ok(());
     }
     let hash = folder.manifest().config_hashes.score.hash();
@@ -83,12 +83,13 @@ fn scores(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<
         read_rgb(folder.paths().image(model, &sample.id)).context("the generated picture")?;
     let size = [image.height(), image.width()].map(|length| length as usize);
     let convention = &plan.config.convention;
-    let masks = Masks::of(&sample, convention.mask_edges, size)?;
+    let masks = Masks::of(&sample, plan.dataset.goal(), convention.mask_edges, size)?;
     Ok(Direction::ALL.map(|direction| {
         let mask = masks.of_direction(direction);
-        mask.map_or_else(Vec::new, |mask| {
-            score_cells(&record, convention, direction, mask, &plan.config.imacs)
-        })
+        mask.map_or_else(
+            |_no_mask| Vec::new(),
+            |mask| score_cells(&record, convention, direction, mask, &plan.config.imacs),
+        )
     }))
 }
 

@@ -2,30 +2,47 @@
 
 use anyhow::Result;
 use i2am_attribution::{Direction, MaskEdges};
-use i2am_datasets::Sample;
+use i2am_datasets::{Goal, Sample};
 use i2am_imaging::{GrayImage, Plane, gray_to_plane, opencv_linear_gray, pillow_bicubic_gray};
+
+/// Why there is no score over the reference.
+const NO_REFERENCE_MASK: &str = "the data set has no reference mask";
+/// Why there is no score at all.
+const EVERYTHING: &str = "everything is generated, there is no mask";
 
 /// The hole of the generated picture and the object in the reference, 1 inside.
 pub(super) struct Masks {
-    pub(super) hole: Plane,
+    /// None where everything is generated.
+    pub(super) hole: Option<Plane>,
     pub(super) object: Option<Plane>,
 }
 
 impl Masks {
     /// The masks of `sample` at `[height, width]`.
-    pub(super) fn of(sample: &Sample, edges: MaskEdges, size: [usize; 2]) -> Result<Self> {
-        let object = sample.reference_mask.as_ref();
+    pub(super) fn of(
+        sample: &Sample,
+        goal: Goal,
+        edges: MaskEdges,
+        size: [usize; 2],
+    ) -> Result<Self> {
+        let hole = match goal {
+            Goal::Repaint => Some(&sample.mask),
+            Goal::Enlarge { .. } => None,
+        };
+        let [hole, object] = [hole, sample.reference_mask.as_ref()]
+            .map(|mask| mask.map(|mask| fitted(mask, edges, size)).transpose());
         Ok(Self {
-            hole: fitted(&sample.mask, edges, size)?,
-            object: object.map(|mask| fitted(mask, edges, size)).transpose()?,
+            hole: hole?,
+            object: object?,
         })
     }
 
-    /// The mask that maps of `direction` should respect.
-    pub(super) fn of_direction(&self, direction: Direction) -> Option<&Plane> {
+    /// The mask that maps of `direction` should respect, or why there is none.
+    pub(super) fn of_direction(&self, direction: Direction) -> Result<&Plane, &'static str> {
+        let hole = self.hole.as_ref().ok_or(EVERYTHING)?;
         match direction {
-            Direction::ReferenceToGenerated => Some(&self.hole),
-            Direction::GeneratedToReference => self.object.as_ref(),
+            Direction::ReferenceToGenerated => Ok(hole),
+            Direction::GeneratedToReference => self.object.as_ref().ok_or(NO_REFERENCE_MASK),
         }
     }
 }

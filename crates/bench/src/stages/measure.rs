@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use i2am_datasets::{Part, Sample};
+use i2am_datasets::{Goal, Part, Sample};
 use i2am_imaging::{RgbImage, pillow_bicubic_rgb, read_rgb};
 use i2am_metrics::{
     Configured, DEFAULT_BATCH, Needs, Pair, PairMetric, PairValue, PictureFiles, Prepared, Side,
@@ -77,10 +77,10 @@ struct Work<'a> {
     model: &'a str,
 }
 
-/// A generated picture and, if there is one, what it should be.
+/// A generated picture and what it should be, of one size, or why there is no such picture.
 struct Loaded {
     generated: RgbImage,
-    real: Option<RgbImage>,
+    real: Result<RgbImage, String>,
     note: String,
 }
 
@@ -150,17 +150,24 @@ impl Work<'_> {
             read_rgb(folder.paths().image(self.model, &id)).context("the generated picture")?;
         let (width, height) = generated.dimensions();
         let mut note = String::new();
-        let real = ground_truth.map(|truth| {
-            if truth.dimensions() == (width, height) {
-                return truth;
+        let real = match (ground_truth, self.plan.dataset.goal()) {
+            (None, _) => Err("there is no ground truth".to_owned()),
+            (Some(truth), _) if truth.dimensions() == (width, height) => Ok(truth),
+            (Some(truth), Goal::Repaint) => {
+                note = format!(
+                    "ground truth resized from {}x{} (Pillow bicubic)",
+                    truth.height(),
+                    truth.width()
+                );
+                Ok(pillow_bicubic_rgb(&truth, height as usize, width as usize))
             }
-            note = format!(
-                "ground truth resized from {}x{} (Pillow bicubic)",
+            // What resizing does to a picture is what is measured here.
+            (Some(truth), Goal::Enlarge { scale }) => Err(format!(
+                "expected a picture of {}x{} as the ground truth ({scale} times the low-resolution one), found {height}x{width}",
                 truth.height(),
                 truth.width()
-            );
-            pillow_bicubic_rgb(&truth, height as usize, width as usize)
-        });
+            )),
+        };
         Ok(Loaded {
             generated,
             real,
@@ -261,8 +268,9 @@ fn measure_sample(loaded: &Loaded, metrics: &[Ready<'_>]) -> Result<Vec<Measurem
 }
 
 fn outcome(loaded: &Loaded, metric: &dyn PairMetric) -> Result<Outcome> {
-    let Some(real) = &loaded.real else {
-        return Ok(Outcome::empty("there is no ground truth"));
+    let real = match &loaded.real {
+        Ok(real) => real,
+        Err(reason) => return Ok(Outcome::empty(reason)),
     };
     let values = metric.measure(&[Pair::new(&loaded.generated, real)?])?;
     Ok(match values[..] {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction, Level, attribution_map, levels, normalise};
-use i2am_datasets::Sample;
+use i2am_datasets::{Goal, Sample};
 use i2am_imaging::{
     Cell, CellSize, PictureGrid, Plane, RgbImage, overlay, pillow_bicubic_rgb, write_png_rgb,
 };
@@ -94,7 +94,14 @@ impl Pictures<'_> {
         if settings.grid {
             write_png_rgb(
                 self.paths.grid(self.model, &self.sample.id),
-                &sheet(self.model, self.sample, self.image, &overlays, boxes),
+                &sheet(
+                    self.model,
+                    self.plan.dataset.goal(),
+                    self.sample,
+                    self.image,
+                    &overlays,
+                    boxes,
+                ),
             )?;
         }
         Ok(())
@@ -155,17 +162,24 @@ fn attribution(
 
 fn sheet(
     model: &str,
+    goal: Goal,
     sample: &Sample,
     image: &RgbImage,
     overlays: &[Overlay],
     boxes: Vec<BoxPicture>,
 ) -> RgbImage {
     let mut grid = PictureGrid::new();
-    let mut inputs = vec![
-        Cell::new("to inpaint", with_hole(sample)),
-        Cell::new("reference", sample.reference.clone()),
-        Cell::new("generated", image.clone()),
-    ];
+    let mut inputs = match goal {
+        Goal::Repaint => vec![
+            Cell::new("to inpaint", with_hole(sample)),
+            Cell::new("reference", sample.reference.clone()),
+        ],
+        Goal::Enlarge { scale } => vec![
+            Cell::new("low resolution", sample.reference.clone()),
+            Cell::new(format!("bicubic x{scale}"), sample.image.clone()),
+        ],
+    };
+    inputs.push(Cell::new("generated", image.clone()));
     inputs.extend(
         sample
             .ground_truth

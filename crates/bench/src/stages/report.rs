@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use i2am_datasets::{Dataset, DatasetConfig, Sample};
+use i2am_datasets::{Dataset, DatasetConfig, Goal, Sample};
 use i2am_report::{PictureSource, Pictures, Report, ReportConfig, RunInput};
 use i2am_results::{Manifest, RunPaths};
 
@@ -92,7 +92,7 @@ impl PictureSource for DatasetPictures<'_> {
         } = sample;
         Ok(Pictures {
             image,
-            mask,
+            mask: (dataset.goal() == Goal::Repaint).then_some(mask),
             reference,
             reference_mask,
             ground_truth,

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use i2am_attribution::{AttentionRecord, Direction, Level, levels};
-use i2am_datasets::Part;
-use i2am_imacs::{ImacsError, NoScore, score};
+use i2am_datasets::{Goal, Part};
+use i2am_imacs::score;
 use i2am_imaging::{Plane, read_rgb};
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
 use rayon::prelude::*;
@@ -16,8 +16,6 @@ use crate::progress;
 
 /// Version of the metric: goes up whenever a value can change.
 pub(super) const VERSION: u32 = 2;
-/// Why there is no score over the reference.
-pub(super) const NO_REFERENCE_MASK: &str = "the data set has no reference mask";
 /// The row that says which part of the picture is to be repainted, 0 to 1: a likely cause of high IMACS and of good metrics alike.
 const MASK_AREA: &str = "mask_area";
 const MASK_AREA_VERSION: u32 = 1;
@@ -79,11 +77,16 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
     let image =
         read_rgb(folder.paths().image(model, &sample.id)).context("the generated picture")?;
     let size = [image.height(), image.width()].map(|length| length as usize);
-    let masks = Masks::of(&sample, plan.config.convention.mask_edges, size)?;
+    let masks = Masks::of(
+        &sample,
+        plan.dataset.goal(),
+        plan.config.convention.mask_edges,
+        size,
+    )?;
     let mut rows = Vec::new();
     for direction in Direction::ALL {
         let mask = masks.of_direction(direction);
-        if let (Direction::ReferenceToGenerated, Some(mask)) = (direction, mask) {
+        if let (Direction::ReferenceToGenerated, Ok(mask)) = (direction, mask) {
             rows.push(mask_area(mask));
         }
         rows.extend(score_direction(plan, &record, direction, mask));
@@ -131,27 +134,30 @@ fn score_direction(
     plan: &Plan,
     record: &AttentionRecord,
     direction: Direction,
-    mask: Option<&Plane>,
+    mask: Result<&Plane, &'static str>,
 ) -> Vec<Measurement> {
     let convention = &plan.config.convention;
     let metric = metric_of(direction);
-    let mut offered = levels(record, convention, direction);
+    let mut offered = match plan.dataset.goal() {
+        Goal::Repaint => levels(record, convention, direction),
+        Goal::Enlarge { .. } => Vec::new(),
+    };
     if offered.is_empty() {
         // One row says why there is nothing.
         offered.push(Level::Unified);
     }
     let row = |level: &Level| {
-        let scored = match mask {
-            Some(mask) => score(
+        let scored = mask.map_err(str::to_owned).and_then(|mask| {
+            score(
                 record,
                 convention,
                 direction,
                 level,
                 mask,
                 &plan.config.imacs,
-            ),
-            None => Err(NoScore::Imacs(ImacsError::EmptyMask)),
-        };
+            )
+            .map_err(|reason| reason.to_string())
+        });
         let (outcome, note) = match scored {
             Ok(score) => {
                 let note = if score.one_token { "one-token" } else { "" };
@@ -159,9 +165,6 @@ fn score_direction(
                     Outcome::ok(score.imacs.value).unwrap_or_else(Outcome::failed),
                     note,
                 )
-            }
-            Err(NoScore::Imacs(ImacsError::EmptyMask)) if mask.is_none() => {
-                (Outcome::empty(NO_REFERENCE_MASK), "")
             }
             Err(reason) => (Outcome::empty(reason), ""),
         };

@@ -8,7 +8,7 @@ use i2am_imaging::{Cell, CellSize, PictureGrid, Plane, RgbImage, outlined, overl
 use i2am_results::{Measurement, Outcome};
 
 use super::masks::Masks;
-use super::score::{NO_REFERENCE_MASK, VERSION, metric_of};
+use super::score::{VERSION, metric_of};
 use crate::plan::Plan;
 
 /// Height of the two pictures side by side.
@@ -22,11 +22,10 @@ pub(super) struct SpecificMap {
 
 /// The maps that `[attribution.specific]` asks for.
 pub(super) fn maps(plan: &Plan, record: &AttentionRecord, masks: &Masks) -> Vec<SpecificMap> {
-    let hole = Some(&masks.hole);
     let asked = plan
         .config
         .specific
-        .maps(record, hole, masks.object.as_ref());
+        .maps(record, masks.hole.as_ref(), masks.object.as_ref());
     let made = |asked: Specific| SpecificMap {
         map: specific_map(record, &asked.layer, &asked.positions, asked.direction),
         asked,
@@ -57,12 +56,12 @@ pub(super) fn rows(plan: &Plan, maps: &[SpecificMap], masks: &Masks) -> Vec<Meas
 }
 
 impl SpecificMap {
-    fn outcomes(&self, plan: &Plan, mask: Option<&Plane>) -> [Outcome; 2] {
+    fn outcomes(&self, plan: &Plan, mask: Result<&Plane, &'static str>) -> [Outcome; 2] {
         let both = |reason: &dyn std::fmt::Display| [(); 2].map(|()| Outcome::empty(reason));
         let (map, mask) = match (&self.map, mask) {
             (Err(reason), _) => return both(reason),
-            (Ok(_), None) => return both(&NO_REFERENCE_MASK),
-            (Ok(map), Some(mask)) => (map, mask),
+            (Ok(_), Err(reason)) => return both(&reason),
+            (Ok(map), Ok(mask)) => (map, mask),
         };
         let value = |value| Outcome::ok(value).unwrap_or_else(Outcome::failed);
         let attribution = self.attribution(plan, map, mask.size());

@@ -19,4 +19,6 @@ mod resume;
 #[cfg(feature = "torch")]
 mod shards;
 #[cfg(feature = "torch")]
+mod sr;
+#[cfg(feature = "torch")]
 mod stable_viton;

@@ -60,10 +60,11 @@ impl GroupNorm {
         Statistics { mean, variance }
     }
 
-    /// [`GroupNorm::forward`] by the statistics of another map with as many channels, of which `x` may be a part.
+    /// [`GroupNorm::forward`] by the statistics of another map with as many channels, of which `x` may be a part. In f32, since half
+    /// precisions lose `eps`.
     pub fn forward_by(&self, x: &Tensor, by: &Statistics) -> Tensor {
-        let centred = x - by.mean.to_kind(x.kind());
-        self.scaled(&centred, &by.variance.to_kind(x.kind()))
+        let centred = x.to_kind(Kind::Float) - &by.mean;
+        self.scaled(&centred, &by.variance).to_kind(x.kind())
     }
 
     /// Mean over each group, `[batch, channels, 1, 1]`.
@@ -77,7 +78,10 @@ impl GroupNorm {
     }
 
     fn scaled(&self, centred: &Tensor, variance: &Tensor) -> Tensor {
-        let of_channels = |parameter: &Tensor| parameter.reshape([1, -1, 1, 1]);
+        let of_channels = |parameter: &Tensor| {
+            let parameter = parameter.reshape([1, -1, 1, 1]);
+            parameter.to_kind(centred.kind())
+        };
         let scale = (variance + self.eps).rsqrt() * of_channels(&self.weight);
         of_channels(&self.bias).addcmul(centred, &scale)
     }

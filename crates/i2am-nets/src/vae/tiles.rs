@@ -134,7 +134,7 @@ impl Tiled<'_> {
         done.narrow(side, start, to_output(own.length()))
     }
 
-    /// Of every normalisation, from single positions of `x` at equal distances: unlike their means these are spread as all are.
+    /// Of every normalisation, from single positions of `x` at equal distances: means over neighbours would be spread less than `x` is.
     fn statistics(&self, x: &Tensor) -> Vec<Statistics> {
         let size = x.size();
         let thinned = |side: i64| {

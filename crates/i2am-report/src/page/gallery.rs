@@ -340,7 +340,7 @@ impl Plan<'_> {
                     .ground_truth
                     .map(|truth| pictures::url(&truth, size))
                     .transpose()?;
-                sample.mask = Some(pictures::bits(&found.mask, size));
+                sample.mask = found.mask.map(|mask| pictures::bits(&mask, size));
                 sample.reference_mask =
                     found.reference_mask.map(|mask| pictures::bits(&mask, size));
             }

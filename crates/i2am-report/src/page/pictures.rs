@@ -9,10 +9,10 @@ use crate::ReportError;
 /// What a model was given, as stored: sizes may differ.
 #[derive(Debug, Clone)]
 pub struct Pictures {
-    /// The picture to inpaint.
+    /// The picture to inpaint, or to make better.
     pub image: RgbImage,
-    /// From 128 on where it is to be repainted.
-    pub mask: GrayImage,
+    /// From 128 on where it is to be repainted; none where everything is generated.
+    pub mask: Option<GrayImage>,
     /// What to paint.
     pub reference: RgbImage,
     /// From 128 on where that shows the object.

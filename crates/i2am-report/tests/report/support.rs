@@ -182,7 +182,7 @@ impl PictureSource for Dataset {
         let index = index.ok_or_else(|| format!("no sample `{sample_id}`"))?;
         Ok(Pictures {
             image: picture(index, false),
-            mask: mask(),
+            mask: Some(mask()),
             reference: picture(index, true),
             reference_mask: Some(mask()),
             ground_truth: Some(picture(index, true)),

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use i2am_attribution::LayerRecord;
+use i2am_attribution::{LayerRecord, LocalityConfig};
 use i2am_imaging::RgbImage;
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::unet::{PixelKind, UNet, UNetConfig};
 use i2am_nets::vae::Tiles;
-use i2am_nets::{ExpectedSource, Scope};
+use i2am_nets::{ExpectedSource, Precision, Scope};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{
     ColourFix, Generated, Model as _, PasdConfig, PasdStart, SecondNoise, family, recognise,
@@ -31,6 +31,7 @@ fn tiny(kind: PixelKind) -> (PasdConfig, TempDir) {
 fn capture() -> CaptureConfig {
     CaptureConfig {
         time_groups: 2,
+        locality: Some(LocalityConfig { radii: vec![0, 1] }),
         ..CaptureConfig::default()
     }
 }
@@ -83,6 +84,8 @@ fn recording_does_not_change_the_picture() {
             assert_eq!(off.image, on.image);
             let record = on.record.unwrap();
             record.validate().unwrap();
+            // Both sides are grids, so that there is a matching place.
+            assert!(record.layers.iter().all(|layer| layer.near.is_some()));
             let grids: Vec<_> = record
                 .layers
                 .iter()
@@ -273,22 +276,56 @@ fn two_folders_are_as_good_as_one() {
     assert!(!differ(&generated(&whole), &generated(&two)));
 }
 
+/// Smaller than the picture on both sides.
+fn small_tiles() -> Tiles {
+    Tiles {
+        encoder: 16,
+        encoder_border: 0,
+        decoder: 2,
+        decoder_border: 0,
+    }
+}
+
 /// Larger pictures than a tile: all of it is there, near the picture in one piece.
 #[test]
 fn tiles_are_a_setting() {
     let (published, _folder) = tiny(PixelKind::Modules);
     let tiled = PasdConfig {
-        tiles: Tiles {
-            encoder: 16,
-            encoder_border: 8,
-            decoder: 2,
-            decoder_border: 1,
-        },
+        tiles: small_tiles(),
         ..published.clone()
     };
     let (whole, tiled) = (generated(&published), generated(&tiled));
     assert!(differ(&whole, &tiled));
     assert_eq!(whole.image.dimensions(), tiled.image.dimensions());
+}
+
+/// As in `precision`: without guidance, which would multiply the distance, runs were measured to end up to 9 (f16) and 20 (bf16)
+/// roundings away, and 25 are allowed.
+#[test]
+fn half_precisions_stay_near_single_precision() {
+    let (published, _folder) = tiny(PixelKind::Modules);
+    for tiles in [Tiles::default(), small_tiles()] {
+        let at = |precision: Precision| {
+            let config = PasdConfig {
+                precision,
+                guidance: 1.0,
+                tiles: tiles.clone(),
+                ..published.clone()
+            };
+            let done = run(&config, &sample(10, 6), Some(&capture())).unwrap();
+            assert_eq!(done.decoded.kind(), precision.kind());
+            done.record.unwrap().validate().unwrap();
+            values(&done.decoded)
+        };
+        let single = at(Precision::F32);
+        for (precision, allowed) in [
+            (Precision::F16, 25.0 / 2048.0),
+            (Precision::Bf16, 25.0 / 256.0),
+        ] {
+            let off = deviation("decoded", &at(precision), &single).relative;
+            assert!(0.0 < off && off < allowed, "{precision:?}: off by {off}");
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::export::Exporter;
 
 /// The card beside the snapshots: what they are, how they were made, what they are good for.
-pub(super) fn text(exporter: &Exporter<'_>, step: u64) -> String {
+pub(super) fn text(exporter: &Exporter<'_>, base: &str, step: u64) -> String {
     let config = exporter.config;
     let saved = config.snapshots.iter().filter(|&&other| other < step);
     let saved: Vec<String> = saved.chain([&step]).map(u64::to_string).collect();
@@ -34,12 +34,11 @@ synthetic try-on set.
 |---|---|---|
 | UNet with warp blocks | {unet} | snapshot |
 | control model | {control} | snapshot |
-| autoencoder | {vae} | `frozen.safetensors` |
-| reference encoder | {encoder} | `frozen.safetensors` |
+| autoencoder | {vae} | folder `{base}` |
+| reference encoder | {encoder} | folder `{base}` |
 
-A snapshot names `frozen.safetensors` as its base in its metadata (key `base`): the tensors that it lacks are there. What no shape
-tells (heads, groups, scale of latents) is in the metadata too (`unet/config.json` and so on). In Python, both files of tensors
-joined are the state dict.
+A snapshot names the folder `{base}` beside it as its base in its metadata (key `base`): the networks that it lacks are there. What
+no shape tells of the UNet (heads, groups) is in the metadata too (`unet/config.json`).
 
 Made by `cargo run --release -p i2am-zoo -- --config configs/zoo/{name}.toml`:
 

@@ -1,12 +1,12 @@
-//! Saves checkpoints under LDM names in half precision: the frozen networks once, the trained ones for each snapshot.
+//! Saves the trained networks under LDM names in half precision, beside the diffusers folder that has the frozen ones.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use i2am_nets::layout::{BASE_KEY, Checkpoint, config_key, to_ldm};
 use i2am_runner::families::StableVitonSizes;
-use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use super::card;
@@ -14,8 +14,13 @@ use super::config::StableVitonZoo;
 use crate::frozen::is_frozen;
 use crate::{progress, state};
 
-/// The file of the frozen networks, beside the snapshots.
-const FROZEN: &str = "frozen.safetensors";
+/// What a snapshot needs of the folder of the frozen networks.
+const FROZEN: [&str; 4] = [
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+    "image_encoder/config.json",
+    "image_encoder/model.safetensors",
+];
 
 /// What is saved and where.
 pub(super) struct Exporter<'a> {
@@ -33,31 +38,39 @@ impl Exporter<'_> {
         self.config.output.join(name)
     }
 
-    /// Writes the snapshot, and the frozen networks and the card beside it.
+    /// The folder of the frozen networks, as snapshots name it.
+    pub(super) fn base(&self) -> Result<&str> {
+        let folder = &self.config.frozen;
+        let name = folder.file_name().and_then(OsStr::to_str);
+        name.with_context(|| format!("frozen: no folder name: {}", folder.display()))
+    }
+
+    /// Writes the snapshot, and the card beside it.
     pub(super) fn save(&self, step: u64) -> Result<()> {
-        self.save_frozen()?;
-        let mut metadata = metadata([("unet", json(&self.sizes.unet)?)]);
-        metadata.insert(BASE_KEY.to_owned(), FROZEN.to_owned());
-        let stored = ldm(self.variables)?;
+        let base = self.base()?;
+        self.place_frozen(base)?;
+        let metadata = BTreeMap::from([
+            ("format".to_owned(), "pt".to_owned()),
+            (BASE_KEY.to_owned(), base.to_owned()),
+            (config_key("unet"), serde_json::to_string(&self.sizes.unet)?),
+        ]);
         let path = self.path(step);
-        state::write(&path, &stored, Kind::Half, &metadata)?;
+        state::write(&path, &to_ldm(self.variables)?, Kind::Half, &metadata)?;
         let card = self.config.output.join(format!("{}.md", self.config.name));
-        i2am_files::write_atomic(&card, card::text(self, step).as_bytes())?;
+        i2am_files::write_atomic(&card, card::text(self, base, step).as_bytes())?;
         progress::say(&format!("saved {}", path.display()));
         Ok(())
     }
 
-    fn save_frozen(&self) -> Result<()> {
-        let names = self.frozen.names().filter(|name| is_frozen(name));
-        let tensors = names
-            .map(|name| Ok((name.to_owned(), self.frozen.tensor(name)?)))
-            .collect::<Result<BTreeMap<_, _>>>()?;
-        let metadata = metadata([
-            ("vae", json(&self.sizes.vae)?),
-            ("image_encoder", json(&self.sizes.image_encoder)?),
-        ]);
-        let path = self.config.output.join(FROZEN);
-        state::write(&path, &ldm(&tensors)?, Kind::Half, &metadata)
+    /// Copies the frozen networks beside the snapshots, unless that is where they are: a base is looked for there only.
+    fn place_frozen(&self, base: &str) -> Result<()> {
+        let beside = self.config.output.join(base);
+        let is_there = beside.canonicalize().ok() == self.config.frozen.canonicalize().ok();
+        for name in FROZEN.iter().filter(|_| !is_there) {
+            let bytes = i2am_files::read(self.config.frozen.join(name))?;
+            i2am_files::write_atomic(beside.join(name), &bytes)?;
+        }
+        Ok(())
     }
 
     /// How many warp blocks the UNet has.
@@ -81,18 +94,4 @@ impl Exporter<'_> {
             .map(|(_, shape)| shape.iter().product::<i64>())
             .sum()
     }
-}
-
-fn ldm(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
-    Ok(to_ldm(tensors)?)
-}
-
-fn json(sizes: &impl Serialize) -> Result<String> {
-    Ok(serde_json::to_string(sizes)?)
-}
-
-fn metadata<const N: usize>(configs: [(&str, String); N]) -> BTreeMap<String, String> {
-    let configs = configs.map(|(network, text)| (config_key(network), text));
-    let format = ("format".to_owned(), "pt".to_owned());
-    configs.into_iter().chain([format]).collect()
 }

@@ -221,4 +221,12 @@ fn what_does_not_fit_is_refused_with_its_place() {
         refusal("cross_attention_dim = 96", "cross_attention_dim = 64"),
         "unet.cross_attention_dim: expected 96, the width of the frozen encoder's token, found 64"
     );
+    let file = refusal(
+        "zoo/paint-by-example",
+        "zoo/stable-viton-000500.safetensors",
+    );
+    assert!(
+        file.ends_with("expected a diffusers folder, found the layout ldm"),
+        "{file}"
+    );
 }
