@@ -141,10 +141,9 @@ impl Metrics {
     /// The variant, if there is such a one already.
     fn add(&mut self, metric: Box<dyn Configured>) -> Result<(), String> {
         let variant = metric.variant();
-        let same = |other: &Box<dyn Configured>| {
-            other.info().name == metric.info().name && other.variant() == variant
-        };
-        if self.configured.iter().any(same) {
+        let name = metric.info().name;
+        let mut others = self.configured.iter();
+        if others.any(|other| other.info().name == name && other.variant() == variant) {
             return Err(variant);
         }
         self.configured.push(metric);

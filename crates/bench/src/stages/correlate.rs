@@ -5,9 +5,11 @@ mod data;
 mod pool;
 
 use anyhow::Result;
+use i2am_datasets::Goal;
 use i2am_results::{CorrelationRow, Outcome, RunFolder, Unit, read_rows};
 use i2am_stats::{Correlation, Settings, Target};
 
+use super::score::MASK_AREA;
 use crate::correlations::{self, better, correlations};
 use crate::exit::usage;
 use crate::plan::Plan;
@@ -31,11 +33,12 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
                 .map_or(true, |row| data::is_wanted(row, statistics))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    let has_masks = plan.dataset.goal() == Goal::Repaint;
     for covariate in &statistics.covariates {
-        if !samples
-            .iter()
-            .any(|row| row.measurement.metric == *covariate)
-        {
+        // The default is no mistake where there are no masks.
+        let expected = has_masks || covariate != MASK_AREA;
+        let mut metrics = samples.iter().map(|row| &row.measurement.metric);
+        if expected && metrics.all(|metric| metric != covariate) {
             tracing::warn!(
                 "statistics.covariates: no row of samples.csv has the metric `{covariate}`"
             );

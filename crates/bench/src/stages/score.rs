@@ -17,7 +17,7 @@ use crate::progress;
 /// Version of the metric: goes up whenever a value can change.
 pub(super) const VERSION: u32 = 2;
 /// The row that says which part of the picture is to be repainted, 0 to 1: a likely cause of high IMACS and of good metrics alike.
-const MASK_AREA: &str = "mask_area";
+pub(super) const MASK_AREA: &str = "mask_area";
 const MASK_AREA_VERSION: u32 = 1;
 /// Samples scored side by side before their rows are written.
 pub(super) const BATCH: usize = 16;

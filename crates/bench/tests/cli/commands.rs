@@ -12,6 +12,7 @@ fn list_names_everything_a_configuration_can_name() {
         #[cfg(feature = "torch")]
         "dci-vton",
         "viton-hd",
+        "sr",
         "manifest",
         "synth",
         "spatial",

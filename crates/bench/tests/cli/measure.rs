@@ -109,6 +109,47 @@ fn pairs_are_measured_in_the_order_of_their_names() {
 }
 
 #[test]
+fn a_border_is_left_out_of_psnr_and_ssim_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    two_folders(folder, 2);
+    let flags = ["--metric", "psnr:y", "--metric", "ssim:y"];
+    let variants = |more: &[&str]| -> Vec<(String, f64)> {
+        let result = json(folder, &[&flags[..], more].concat());
+        let of = |metric: &Value| {
+            let variant = metric["variant"].as_str().unwrap().to_owned();
+            (variant, metric["value"].as_f64().unwrap())
+        };
+        result["metrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(of)
+            .collect()
+    };
+    let (whole, inside) = (variants(&[]), variants(&["--crop-border", "4"]));
+    for (whole, inside) in whole.iter().zip(&inside) {
+        assert_eq!((whole.0.as_str(), inside.0.as_str()), ("y", "y, crop 4"));
+        assert!((whole.1 - inside.1).abs() > 1e-6, "{whole:?} {inside:?}");
+    }
+    let alone = json(folder, &["--metric", "ssim", "--crop-border", "4"]);
+    assert_eq!(alone["metrics"][0]["variant"], "gaussian, crop 4");
+    refused(
+        folder,
+        &["--metric", "psnr", "--crop-border", "12"],
+        1,
+        &["psnr: expected pictures of at least 25 x 25, found 32 x 24"],
+    );
+    #[cfg(feature = "torch")]
+    refused(
+        folder,
+        &["--metric", "fid", "--crop-border", "4"],
+        2,
+        &["--crop-border", "psnr and ssim"],
+    );
+}
+
+#[test]
 fn equal_pictures_have_no_psnr_and_say_so() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
