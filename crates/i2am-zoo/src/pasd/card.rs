@@ -1,3 +1,4 @@
+use super::config::CropConfig;
 use super::export::Exporter;
 
 /// The card of the checkpoint: what it is, how it was made, what it is good for.
@@ -43,8 +44,8 @@ Made by `cargo run --release -p i2am-zoo -- --config configs/zoo/{name}.toml`:
 - noise prediction on the Stable Diffusion schedule in batches of {batch}, weight `1 + min((1 - alpha) / alpha, {high})`; absolute error of the
   embedding's small pictures, weight {small};
 - for {drop_additions} of the samples the ControlNet adds nothing to the UNet, and the low-resolution picture comes through the pixel
-  attentions alone. The published training does not do that; without it they have little to do here;
-- AdamW, highest learning rate {rate}, {step} of {steps} planned steps, averaged weights (decay up to {decay}); seed {seed}{snapshots}.
+  attentions alone. The published training does not do that; it is meant to give them work, since the additions bring the picture, too;
+{crops}- AdamW, highest learning rate {rate}, {step} of {steps} planned steps, averaged weights (decay up to {decay}); seed {seed}{snapshots}.
 
 Sample with guidance 1 and `least_side` 1: nothing here was trained for a negative text or for larger pictures.
 
@@ -68,6 +69,10 @@ Licence: that of the source code. No photograph and no published weight went int
         high = config.loss.high_noise_weight,
         small = config.loss.small_pictures,
         drop_additions = config.loss.drop_additions,
+        crops = config.crops.as_ref().map_or_else(String::new, |crops| {
+            let CropConfig { share, height, width } = crops;
+            format!("- in the end {share} of the batches saw crops of {height}x{width}, as many times more as they are smaller;\n")
+        }),
         rate = config.schedule.learning_rate,
         steps = config.schedule.steps,
         decay = config.loss.average_decay,

@@ -42,6 +42,22 @@ pub(crate) struct PasdZoo {
     pub(crate) unet: UNetConfig,
     pub(crate) schedule: Schedule,
     pub(crate) loss: LossConfig,
+    pub(crate) crops: Option<CropConfig>,
+}
+
+/// Batches that see a part of their pictures.
+///
+/// Attention that is to find one place starts by weighing all alike, and what it learns from one pair of places is in proportion to one
+/// over their number. Among few places it finds the right one sooner, and then knows it among many.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CropConfig {
+    /// Share of batches.
+    pub(crate) share: f64,
+    /// Height in pixels.
+    pub(crate) height: usize,
+    /// Width in pixels.
+    pub(crate) width: usize,
 }
 
 /// The samples that are generated on the way.
@@ -124,7 +140,22 @@ impl PasdZoo {
             unet.block_out_channels
         );
         let factor = vae.factor() * unet.size_multiple();
-        self.data.check(factor, Path::new("configuration"))
+        self.data.check(factor, Path::new("configuration"))?;
+        if let Some(CropConfig { height, width, .. }) = self.crops {
+            let DataConfig {
+                height: most_rows,
+                width: most_columns,
+                ..
+            } = self.data;
+            let fits = |side: usize, most: usize| {
+                (1..=most).contains(&side) && side.is_multiple_of(factor as usize)
+            };
+            ensure!(
+                fits(height, most_rows) && fits(width, most_columns),
+                "crops: expected multiples of {factor} up to {most_rows} and {most_columns} for height and width, found {height} and {width}"
+            );
+        }
+        Ok(())
     }
 
     /// How the pipeline samples on the way, as the family called `family`.

@@ -40,7 +40,66 @@ struct Batch {
     share_added: Option<Tensor>,
 }
 
+/// The part of its pictures that a batch sees, in cells of the latents.
+struct Window {
+    pictures: i64,
+    /// Of a whole latent.
+    rows: i64,
+    /// First row and column.
+    start: [i64; 2],
+    /// Rows and columns.
+    size: [i64; 2],
+}
+
+impl Window {
+    /// That part of `x` `[batch, channels, H, W]`, whose sides are multiples of the latents'.
+    fn of(&self, x: &Tensor) -> Tensor {
+        let each = x.size()[2] / self.rows;
+        let narrow = |x: &Tensor, side: usize| {
+            x.narrow(
+                2 + side as i64,
+                self.start[side] * each,
+                self.size[side] * each,
+            )
+        };
+        narrow(&narrow(x, 0), 1)
+    }
+}
+
 impl Stage<'_> {
+    /// The next batch's: whole pictures, or as many times more crops as those are smaller, at one place for all.
+    fn window(&self) -> Window {
+        let (data, factor) = (
+            &self.config.data,
+            self.pipeline.networks().vae.config().factor(),
+        );
+        let cells = |height: usize, width: usize| [height, width].map(|side| side as i64 / factor);
+        let whole = cells(data.height, data.width);
+        let pictures = self.config.schedule.batch as i64;
+        let below =
+            |bound: i64| Tensor::randint(bound, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
+        let all = Window {
+            pictures,
+            rows: whole[0],
+            start: [0, 0],
+            size: whole,
+        };
+        let Some(crops) = &self.config.crops else {
+            return all;
+        };
+        let drawn = Tensor::rand([1], (Kind::Float, Device::Cpu)).double_value(&[0]);
+        if drawn >= crops.share {
+            return all;
+        }
+        let size = cells(crops.height, crops.width);
+        Window {
+            pictures: pictures * (whole[0] * whole[1]) / (size[0] * size[1]),
+            start: [0, 1].map(|side| below(whole[side] - size[side] + 1)),
+            size,
+            ..all
+        }
+    }
+
     fn scale(&self) -> f64 {
         self.pipeline.networks().vae.config().scaling_factor
     }
@@ -120,15 +179,16 @@ impl Stage<'_> {
 impl Task for Stage<'_> {
     fn loss(&self) -> Tensor {
         let (set, device, config) = (self.set, self.device, &self.config.loss);
-        let batch = self.config.schedule.batch as i64;
+        let window = self.window();
+        let batch = window.pictures;
         let indices = Tensor::randint(set.len(), [batch], (Kind::Int64, Device::Cpu));
-        let clean = set.latents(&indices, self.scale(), device);
+        let clean = window.of(&set.latents(&indices, self.scale(), device));
         let noised = Noised::draw(&clean, device);
         let without_text = self.chosen(batch, 3, config.drop_text);
         let prompt = &self.pipeline.context().tokens;
         let batch = Batch {
             noised,
-            low: set.low(&indices, device),
+            low: window.of(&set.low(&indices, device)),
             context: Context::pooled(self.nothing.where_self(&without_text, prompt)),
             share_added: (config.drop_additions > 0.0).then(|| {
                 let dropped = self.chosen(batch, 4, config.drop_additions);
@@ -138,7 +198,7 @@ impl Task for Stage<'_> {
         let (eps, small) = self.predict(&batch, &mut NoProbe);
         let time = batch.noised.high_noise_weight(config.high_noise_weight);
         let noise = ((eps - &batch.noised.noise).square() * time).mean(Kind::Float);
-        let half = set.half(&indices, device);
+        let half = window.of(&set.half(&indices, device));
         let errors: Vec<Tensor> = small
             .iter()
             .map(|small| small_error(small, &half))
