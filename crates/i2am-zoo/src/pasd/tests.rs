@@ -75,6 +75,10 @@ drop_additions = 0.5
 small_pictures = 0.1
 average_decay = 0.95
 high_noise_weight = 4.0
+[crops]
+share = 0.5
+height = 32
+width = 32
 "#,
         zoo().display()
     );
@@ -207,6 +211,10 @@ fn what_does_not_fit_is_refused_with_its_place() -> anyhow::Result<()> {
     assert_eq!(
         refusal("channels = [8, 8, 8]", "channels = [8, 8, 16]"),
         "unet.block_out_channels: expected two equal ones last, found [8, 8, 16]"
+    );
+    assert_eq!(
+        refusal("height = 32", "height = 72"),
+        "crops: expected multiples of 16 up to 64 and 48 for height and width, found 72 and 32"
     );
     let same = refusal("seed = 2", "seed = 1");
     assert!(
