@@ -17,8 +17,9 @@ pub(crate) fn record(path: &Path, columns: &str, step: u64, cells: &[f64]) -> Re
     };
     let mut lines = vec![format!("step,{columns}")];
     lines.extend(known.lines().filter(is_earlier).map(str::to_owned));
-    let cells: String = cells.iter().map(|cell| format!(",{cell:.5}")).collect();
-    lines.push(format!("{step}{cells}"));
+    let first = std::iter::once(step.to_string());
+    let cells = first.chain(cells.iter().map(|cell| format!("{cell:.5}")));
+    lines.push(cells.collect::<Vec<_>>().join(","));
     i2am_files::write_atomic(path, (lines.join("\n") + "\n").as_bytes())?;
     Ok(())
 }

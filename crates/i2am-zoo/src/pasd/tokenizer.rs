@@ -52,11 +52,9 @@ pub(super) fn write(folder: &Path) -> Result<()> {
     let numbers = vocabulary().into_iter().zip(0_u64..);
     let numbers: Map<String, Value> = numbers.map(|(token, n)| (token, n.into())).collect();
     diffusers::write(&folder.join("vocab.json"), &Value::Object(numbers))?;
-    let merges: String = MERGES
-        .iter()
-        .map(|(left, right)| format!("{left} {right}\n"))
-        .collect();
-    let merges = format!("#version: 0.2\n{merges}");
+    let merges = MERGES.iter().map(|(left, right)| format!("{left} {right}"));
+    let first = std::iter::once("#version: 0.2".to_owned());
+    let merges = first.chain(merges).collect::<Vec<_>>().join("\n") + "\n";
     i2am_files::write_atomic(folder.join("merges.txt"), merges.as_bytes())?;
     let [start, end] = MARKS;
     let marks = json!({
