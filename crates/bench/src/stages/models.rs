@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use i2am_datasets::Goal;
 use i2am_runner::RunnerError;
 use i2am_runner::capture::{CaptureConfig, InterveneConfig};
 use i2am_runner::families::{FAMILIES, Model, family};
@@ -15,6 +16,9 @@ use crate::config::{Document, RunConfig, Table};
 use crate::exit::usage;
 use crate::plan::Plan;
 use crate::suggest;
+
+/// Settings of models that say where files lie.
+const PLACES: &[&str] = &["checkpoint", "pasd"];
 
 /// One `[[model]]`.
 pub(crate) struct ModelEntry {
@@ -136,7 +140,9 @@ fn read_model<'a>(document: &Document<'a>, table: Table<'a>, base: &Path) -> Res
     let mut settings = model.settings();
     // Where the checkpoint lies cannot change a number; what is in it is hashed apart.
     if let Some(settings) = settings.as_object_mut() {
-        settings.remove("checkpoint");
+        for place in PLACES {
+            settings.remove(*place);
+        }
     }
     Ok(ModelEntry {
         name,
@@ -168,6 +174,7 @@ pub(crate) fn check_models(plan: &Plan) -> Result<()> {
             entry.name,
             facts.steps
         );
+        check_scale(entry, plan.dataset.goal())?;
         let needs = entry.model.needs();
         let gaps = plan.dataset.gaps(needs).with_context(|| entry.describe())?;
         lacking.extend(
@@ -179,6 +186,20 @@ pub(crate) fn check_models(plan: &Plan) -> Result<()> {
         [] => Ok(()),
         [one] => bail!("{one}"),
         several => bail!("the data set lacks files:\n  {}", several.join("\n  ")),
+    }
+}
+
+/// A model that enlarges by another factor than the data set asks for would be told of at every sample, after hours.
+fn check_scale(entry: &ModelEntry, goal: Goal) -> Result<()> {
+    let Goal::Enlarge { scale } = goal else {
+        return Ok(());
+    };
+    match entry.settings.get("upscale").and_then(Value::as_f64) {
+        Some(upscale) if (upscale - f64::from(scale)).abs() > f64::EPSILON => Err(usage(format!(
+            "model `{}`: upscale: expected {scale}, as dataset.scale, found {upscale}",
+            entry.name
+        ))),
+        _ => Ok(()),
     }
 }
 

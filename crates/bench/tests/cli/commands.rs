@@ -86,21 +86,19 @@ fn imacs_of_an_empty_mask_is_refused() {
 fn inspect_tells_family_and_tensors() {
     for (checkpoint, family, layout) in [
         ("paint-by-example", "paint-by-example", "diffusers"),
-        // Its autoencoder and reference encoder lie in a folder beside it, with another UNet.
-        (
-            "paint-by-example-001000.safetensors",
-            "paint-by-example",
-            "ldm",
-        ),
-        // Its autoencoder and reference encoder lie in a file beside it.
-        (
-            "stable-viton/stable-viton-002000.safetensors",
-            "stable-viton",
-            "ldm",
-        ),
         ("pasd", "pasd", "diffusers"),
+        // The others have their autoencoder and reference encoder in that folder, which has another UNet.
+        ("paint-by-example-000300", "paint-by-example", "ldm"),
+        ("paint-by-example-001000", "paint-by-example", "ldm"),
+        ("paint-by-example-002500", "paint-by-example", "ldm"),
+        ("stable-viton-000500", "stable-viton", "ldm"),
+        ("stable-viton-002000", "stable-viton", "ldm"),
+        ("stable-viton-longer-006000", "stable-viton", "ldm"),
+        ("stable-viton-longer-014000", "stable-viton", "ldm"),
+        ("stable-viton-refined-002000", "stable-viton", "ldm"),
     ] {
-        let path = format!("datasets/zoo/{checkpoint}");
+        let file = if layout == "ldm" { ".safetensors" } else { "" };
+        let path = format!("datasets/zoo/{checkpoint}{file}");
         let (code, text) = run(&root(), &["inspect", &path, "--json"]);
         assert_eq!(code, 0, "{text}");
         let object: serde_json::Value = serde_json::from_str(text.trim()).unwrap();

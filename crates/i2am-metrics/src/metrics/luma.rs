@@ -12,7 +12,7 @@ const WEIGHTS: [f64; 3] = [65.481 / 255.0, 128.553 / 255.0, 24.966 / 255.0];
 const BLACK: f64 = 16.0;
 
 /// The Y channel of a picture in levels of 16 to 235, **not rounded**: as in `BasicSR` and `pyiqa`. MATLAB rounds that of an 8-bit
-/// picture to whole levels, which moves PSNR by hundredths of a decibel.
+/// picture to whole levels.
 pub(super) struct Luma {
     pub(super) levels: Vec<f64>,
     pub(super) height: usize,
