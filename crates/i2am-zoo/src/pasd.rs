@@ -11,8 +11,7 @@ mod tokenizer;
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
-use i2am_nets::layout::{Checkpoint, Layout};
+use anyhow::Result;
 use i2am_nets::text_encoder::TextEncoder;
 use i2am_nets::unet::PixelKind;
 use i2am_nets::vae::VaeConfig;
@@ -26,7 +25,7 @@ use parts::Parts;
 use set::{Drawn, PictureSet};
 use stage::Stage;
 
-use crate::frozen::identity;
+use crate::frozen::{identity, open_folder};
 use crate::train::Limits;
 use crate::trainer::{Place, Trainer};
 
@@ -34,14 +33,8 @@ use crate::trainer::{Place, Trainer};
 pub(crate) fn train(config: &PasdZoo, device: Device, limits: Limits) -> Result<()> {
     i2am_files::create_dir(&config.work)?;
     let deadline = limits.deadline();
-    let frozen = Checkpoint::open(&config.frozen)?;
     // Its autoencoder's files are copied at the end; that must not be found out then.
-    ensure!(
-        frozen.layout() == Layout::Diffusers,
-        "{}: expected a diffusers folder, found the layout {}",
-        config.frozen.display(),
-        frozen.layout()
-    );
+    let frozen = open_folder(&config.frozen)?;
     let sizes = PasdSizes {
         unet: config.unet.clone(),
         kind: PixelKind::Modules,
