@@ -247,7 +247,7 @@ fn unet_of_pasd_light() {
 fn controlnet_of_pasd() {
     let shapes = asked("controlnet", |scope| {
         let config = UNetConfig::stable_diffusion_v1(4);
-        let _ = ControlNet::new(scope, &config, [16, 32, 96, 256]);
+        let _ = ControlNet::new(scope, &config, &[16, 32, 96, 256]);
     });
     let embedding = "controlnet.controlnet_cond_embedding.";
     assert_eq!(count(&shapes, &[embedding]).0, 2 * 11);

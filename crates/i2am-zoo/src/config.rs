@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::paint_by_example::{PaintByExampleZoo, UNetZoo};
+use crate::pasd::PasdZoo;
 use crate::stable_viton::StableVitonZoo;
 
 /// One training: everything that decides what comes out.
@@ -13,6 +14,7 @@ use crate::stable_viton::StableVitonZoo;
 pub(crate) enum ZooConfig {
     PaintByExample(Box<PaintByExampleZoo>),
     PaintByExampleUNet(Box<UNetZoo>),
+    Pasd(Box<PasdZoo>),
     StableViton(Box<StableVitonZoo>),
 }
 
@@ -21,6 +23,7 @@ pub(crate) enum ZooConfig {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Family {
     PaintByExample,
+    Pasd,
     StableViton,
 }
 
@@ -121,6 +124,11 @@ impl ZooConfig {
                 config.prepare(path)?;
                 Self::PaintByExample(Box::new(config))
             }
+            Family::Pasd => {
+                let mut config: PasdZoo = toml::from_str(&text).with_context(broken)?;
+                config.prepare(path)?;
+                Self::Pasd(Box::new(config))
+            }
             Family::StableViton => {
                 let mut config: StableVitonZoo = toml::from_str(&text).with_context(broken)?;
                 config.prepare(path)?;
@@ -135,6 +143,7 @@ impl ZooConfig {
             match &mut self {
                 Self::PaintByExample(config) => config.work = folder,
                 Self::PaintByExampleUNet(config) => config.work = folder,
+                Self::Pasd(config) => config.work = folder,
                 Self::StableViton(config) => config.work = folder,
             }
         }
@@ -180,13 +189,15 @@ mod tests {
             let name = match ZooConfig::read(&path)? {
                 ZooConfig::PaintByExample(config) => config.name,
                 ZooConfig::PaintByExampleUNet(config) => config.name,
+                ZooConfig::Pasd(config) => config.name,
                 ZooConfig::StableViton(config) => config.name,
             };
             assert_eq!(path.file_stem(), Some(name.as_ref()));
             names.push(name);
         }
-        assert!(names.contains(&"paint-by-example".to_owned()));
-        assert!(names.contains(&"stable-viton".to_owned()));
+        for family in ["paint-by-example", "pasd", "stable-viton"] {
+            assert!(names.iter().any(|name| name == family), "no {family}");
+        }
         Ok(())
     }
 

@@ -1,5 +1,9 @@
 //! Networks that are taken over from a checkpoint and stay as they are.
 
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use i2am_nets::layout::{Checkpoint, Layout};
 use i2am_nets::{Init, TensorSource};
 use tch::Tensor;
 
@@ -23,4 +27,28 @@ impl TensorSource for Mixed<'_> {
         };
         source.tensor(name, shape, init)
     }
+}
+
+/// The checkpoint in `path`, which must be a diffusers folder.
+///
+/// # Errors
+/// A checkpoint of another layout, or what cannot be opened.
+pub(crate) fn open_folder(path: &Path) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::open(path)?;
+    let found = checkpoint.layout();
+    ensure!(
+        found == Layout::Diffusers,
+        "{}: expected a diffusers folder, found the layout {found}",
+        path.display()
+    );
+    Ok(checkpoint)
+}
+
+/// What the frozen networks are, by the content of their files.
+pub(crate) fn identity(frozen: &Checkpoint) -> Result<String> {
+    let hash = |path: &Path| {
+        i2am_files::sha256_file(path).with_context(|| format!("cannot hash {}", path.display()))
+    };
+    let hashes: Vec<String> = frozen.files().map(hash).collect::<Result<_>>()?;
+    Ok(hashes.join(" "))
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod curve;
+mod diffusers;
 mod frozen;
 #[cfg(test)]
 mod generator;
@@ -10,11 +11,13 @@ mod log;
 mod noising;
 mod optimizer;
 mod paint_by_example;
+mod pasd;
 mod pictures;
 mod posteriors;
 mod progress;
 mod stable_viton;
 mod state;
+mod table;
 mod tensors;
 mod train;
 mod trainer;
@@ -36,7 +39,8 @@ use tch::Device;
   i2am-zoo --config configs/zoo/paint-by-example.toml
   i2am-zoo --config configs/zoo/paint-by-example.toml --device cuda:0
   i2am-zoo --config configs/zoo/stable-viton.toml --minutes 60
-  i2am-zoo --config configs/zoo/stable-viton.toml --export-only"
+  i2am-zoo --config configs/zoo/stable-viton.toml --export-only
+  i2am-zoo --config configs/zoo/pasd.toml --device cuda:0"
 )]
 struct Args {
     /// What to train: sizes, lengths, seeds, folders.

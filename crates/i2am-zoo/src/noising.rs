@@ -20,13 +20,23 @@ impl Noised {
     pub(crate) fn draw(clean: &Tensor, device: Device) -> Self {
         let batch = clean.size()[0];
         let t = Tensor::randint(TRAIN_STEPS, [batch], (Kind::Int64, Device::Cpu));
+        Self::to(clean, &t, device)
+    }
+
+    /// Noises each latent of `clean` to its one of `timesteps`.
+    pub(crate) fn at(clean: &Tensor, timesteps: &[i64], device: Device) -> Self {
+        Self::to(clean, &Tensor::from_slice(timesteps), device)
+    }
+
+    fn to(clean: &Tensor, t: &Tensor, device: Device) -> Self {
+        let batch = clean.size()[0];
         let alphas: Vec<f32> = Schedule::default()
             .alphas()
             .iter()
             .map(|&a| a as f32)
             .collect();
         let alpha = Tensor::from_slice(&alphas)
-            .index_select(0, &t)
+            .index_select(0, t)
             .to_device(device)
             .reshape([batch, 1, 1, 1]);
         let noise = clean.randn_like();

@@ -8,9 +8,9 @@ mod set;
 mod stage;
 mod start;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use i2am_nets::image_encoder::ImageEncoderConfig;
-use i2am_nets::layout::{Checkpoint, Layout};
+use i2am_nets::layout::Checkpoint;
 use i2am_nets::vae::VaeConfig;
 use i2am_nets::{CheckpointSource, FreshSource, Precision};
 use i2am_runner::families::{StableVitonConfig, StableVitonPipeline, StableVitonSizes, Start};
@@ -22,7 +22,7 @@ use export::Exporter;
 use set::{Drawn, TryOnSet};
 use stage::Stage;
 
-use crate::frozen::Mixed;
+use crate::frozen::{Mixed, identity, open_folder};
 use crate::progress;
 use crate::train::Limits;
 use crate::trainer::{Place, Trainer};
@@ -31,14 +31,8 @@ use crate::trainer::{Place, Trainer};
 pub(crate) fn train(config: &StableVitonZoo, device: Device, limits: Limits) -> Result<()> {
     i2am_files::create_dir(&config.work)?;
     let deadline = limits.deadline();
-    let frozen = Checkpoint::open(&config.frozen)?;
     // Snapshots name it as their base; that must not fail at the end.
-    ensure!(
-        frozen.layout() == Layout::Diffusers,
-        "{}: expected a diffusers folder, found the layout {}",
-        config.frozen.display(),
-        frozen.layout()
-    );
+    let frozen = open_folder(&config.frozen)?;
     let sizes = StableVitonSizes {
         unet: config.unet.clone(),
         vae: VaeConfig::of(&frozen)?,
@@ -109,15 +103,6 @@ pub(crate) fn train(config: &StableVitonZoo, device: Device, limits: Limits) -> 
     }
     trainer.adopt_averages();
     exporter.save(trainer.step())
-}
-
-/// What the frozen networks are, by the content of their files.
-fn identity(frozen: &Checkpoint) -> Result<String> {
-    let hash = |path: &std::path::Path| {
-        i2am_files::sha256_file(path).with_context(|| format!("cannot hash {}", path.display()))
-    };
-    let hashes: Vec<String> = frozen.files().map(hash).collect::<Result<_>>()?;
-    Ok(hashes.join(" "))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tch::Device;
 
 use crate::config::ZooConfig;
-use crate::{paint_by_example, stable_viton};
+use crate::{paint_by_example, pasd, stable_viton};
 
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,7 @@ pub(crate) fn run(config: &ZooConfig, device: Device, limits: Limits) -> Result<
         ZooConfig::PaintByExampleUNet(config) => {
             paint_by_example::train_unet(config, device, limits)
         }
+        ZooConfig::Pasd(config) => pasd::train(config, device, limits),
         ZooConfig::StableViton(config) => stable_viton::train(config, device, limits),
     }
 }

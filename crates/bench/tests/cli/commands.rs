@@ -86,6 +86,7 @@ fn imacs_of_an_empty_mask_is_refused() {
 fn inspect_tells_family_and_tensors() {
     for (checkpoint, family, layout) in [
         ("paint-by-example", "paint-by-example", "diffusers"),
+        ("pasd", "pasd", "diffusers"),
         // The others have their autoencoder and reference encoder in that folder, which has another UNet.
         ("paint-by-example-000300", "paint-by-example", "ldm"),
         ("paint-by-example-001000", "paint-by-example", "ldm"),

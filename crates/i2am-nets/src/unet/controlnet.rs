@@ -13,10 +13,13 @@ pub struct Residuals {
     pub down: Vec<Tensor>,
     /// For the middle block's output.
     pub middle: Tensor,
+    /// Factor on what is added, `[batch, 1, 1, 1]`, but not on what pixel attentions read; 1 without one. A training can leave the
+    /// additions out so that the picture has to come through the attentions.
+    pub share_added: Option<Tensor>,
 }
 
-/// From a picture to features at an eighth of its size: a `ControlNet`'s conditioning embedding, from which PASD also branches off
-/// small pictures for its training.
+/// From a picture to features of a latent's size, an eighth in the published models: a `ControlNet`'s conditioning embedding, from which
+/// PASD also branches off small pictures for its training.
 #[derive(Debug)]
 pub struct ConditioningEmbedding {
     conv_in: Conv2d,
@@ -26,10 +29,12 @@ pub struct ConditioningEmbedding {
 }
 
 impl ConditioningEmbedding {
-    /// Builds it with `channels` at its four resolutions (`conditioning_embedding_out_channels`) and `outputs` at its end.
-    pub fn new(scope: &Scope<'_>, channels: [i64; 4], outputs: i64) -> Self {
+    /// Builds it with `channels` at its resolutions (`conditioning_embedding_out_channels`), four in the published models and at least
+    /// two, and `outputs` at its end.
+    pub fn new(scope: &Scope<'_>, channels: &[i64], outputs: i64) -> Self {
         let mut blocks = Vec::new();
         let mut to_rgbs = Vec::new();
+        let last = channels[channels.len() - 1];
         for (level, pair) in channels.windows(2).enumerate() {
             let &[from, to] = pair else { continue };
             let block = |i: usize| scope.sub(format_args!("blocks.{i}"));
@@ -42,23 +47,35 @@ impl ConditioningEmbedding {
         Self {
             conv_in: Conv2d::new(&scope.sub("conv_in"), 3, channels[0], 3),
             blocks,
-            conv_out: Conv2d::zeroed(&scope.sub("conv_out"), channels[3], outputs, 3),
+            conv_out: Conv2d::zeroed(&scope.sub("conv_out"), last, outputs, 3),
             to_rgbs,
         }
     }
 
     /// `picture` `[batch, 3, 8H, 8W]`, 0 to 1, to `[batch, outputs, H, W]`.
     pub fn forward(&self, picture: &Tensor) -> Tensor {
-        // Four resolutions have three steps between them.
-        self.conv_out.forward(&self.features(picture)[2])
+        self.embed(&self.features(picture))
     }
 
     /// The pictures at a half, a quarter and an eighth of the size that training compares with the true ones; sampling has no use
     /// for them.
     pub fn pictures(&self, picture: &Tensor) -> Vec<Tensor> {
+        self.small_pictures(&self.features(picture))
+    }
+
+    /// [`ConditioningEmbedding::forward`] and [`ConditioningEmbedding::pictures`] in one pass, for training.
+    pub fn forward_with_pictures(&self, picture: &Tensor) -> (Tensor, Vec<Tensor>) {
         let features = self.features(picture);
+        (self.embed(&features), self.small_pictures(&features))
+    }
+
+    fn embed(&self, features: &[Tensor]) -> Tensor {
+        self.conv_out.forward(&features[features.len() - 1])
+    }
+
+    fn small_pictures(&self, features: &[Tensor]) -> Vec<Tensor> {
         let rgb = |(conv, features): (&Conv2d, &Tensor)| conv.forward(features);
-        self.to_rgbs.iter().zip(&features).map(rgb).collect()
+        self.to_rgbs.iter().zip(features).map(rgb).collect()
     }
 
     /// The output of each strided convolution.
@@ -86,7 +103,7 @@ pub struct ControlNet {
 
 impl ControlNet {
     /// Builds the encoder half of the UNet of `config` and what belongs to it.
-    pub fn new(scope: &Scope<'_>, config: &UNetConfig, conditioning: [i64; 4]) -> Self {
+    pub fn new(scope: &Scope<'_>, config: &UNetConfig, conditioning: &[i64]) -> Self {
         let first = config.block_out_channels[0];
         let levels = config.block_out_channels.len();
         let widths = config.block_out_channels.iter().enumerate();
@@ -150,6 +167,7 @@ impl ControlNet {
                 .map(|(zero, feature)| zero.forward(feature) * scale)
                 .collect(),
             middle: self.middle.forward(&h) * scale,
+            share_added: None,
         }
     }
 }

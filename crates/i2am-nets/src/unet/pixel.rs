@@ -92,10 +92,19 @@ impl Joining for Attending<'_> {
             self.residuals.down.len(),
             "the ControlNet gives one residual for every skip"
         );
-        for (skip, residual) in skips.iter_mut().zip(&self.residuals.down) {
-            *skip = &*skip + residual;
+        let Residuals {
+            down,
+            middle: below,
+            share_added,
+        } = &self.residuals;
+        let added = |residual: &Tensor| match share_added {
+            None => residual.shallow_clone(),
+            Some(share) => residual * share,
+        };
+        for (skip, residual) in skips.iter_mut().zip(down) {
+            *skip = &*skip + added(residual);
         }
-        middle + &self.residuals.middle
+        middle + added(below)
     }
 
     fn before_skip(&mut self, h: Tensor, _probe: &mut dyn AttentionProbe) -> Tensor {

@@ -74,8 +74,8 @@ pub struct PasdSizes {
     pub unet: UNetConfig,
     /// Which pixel attentions belong to it.
     pub kind: PixelKind,
-    /// Channels of the conditioning embedding at its four resolutions.
-    pub conditioning: [i64; 4],
+    /// Channels of the conditioning embedding at its resolutions, as many as the autoencoder has.
+    pub conditioning: Vec<i64>,
     /// The autoencoder.
     pub vae: VaeConfig,
     /// The text encoder.
@@ -88,7 +88,7 @@ impl PasdSizes {
         Self {
             unet: UNetConfig::stable_diffusion_v1(4),
             kind,
-            conditioning: [16, 32, 96, 256],
+            conditioning: vec![16, 32, 96, 256],
             vae: VaeConfig::stable_diffusion_v1(),
             text_encoder: TextEncoderConfig::clip_vit_l14(),
         }
@@ -103,17 +103,29 @@ impl PasdSizes {
             path: checkpoint.path().to_owned(),
             reason: format!("expected {what}, found none"),
         };
+        // The first block keeps the channels of the first resolution; every second one goes on to the next.
+        let name = |block: usize| format!("{CONDITIONING}.blocks.{block}.weight");
+        let outputs = |block: usize| checkpoint.shape(&name(block))?.first().copied();
         let channels = |block: usize| {
-            let name = format!("{CONDITIONING}.blocks.{block}.weight");
-            let shape = checkpoint.shape(&name);
-            let outputs = shape.and_then(|shape| shape.first().copied());
-            outputs.ok_or_else(|| lacking(&format!("the tensor `{name}`")))
+            outputs(block).ok_or_else(|| lacking(&format!("the tensor `{}`", name(block))))
         };
+        let next = (1..).step_by(2).map_while(outputs);
+        let conditioning: Vec<i64> = std::iter::once(channels(0)?).chain(next).collect();
+        let vae = VaeConfig::of(checkpoint)?;
+        let (resolutions, found) = (vae.block_out_channels.len(), conditioning.len());
+        if found != resolutions {
+            return Err(NetError::Layout {
+                path: checkpoint.path().to_owned(),
+                reason: format!(
+                    "expected a conditioning embedding of {resolutions} resolutions, as many as the autoencoder has, found {found}"
+                ),
+            });
+        }
         Ok(Self {
             unet: UNetConfig::of(checkpoint)?,
             kind,
-            conditioning: [channels(0)?, channels(1)?, channels(3)?, channels(5)?],
-            vae: VaeConfig::of(checkpoint)?,
+            conditioning,
+            vae,
             text_encoder: TextEncoderConfig::of(checkpoint)?
                 .ok_or_else(|| lacking("the folder text_encoder"))?,
         })
@@ -122,7 +134,7 @@ impl PasdSizes {
     /// Builds every network from `source`.
     pub fn build(&self, source: &dyn TensorSource) -> PasdNetworks {
         PasdNetworks {
-            denoiser: PasdDenoiser::new(source, &self.unet, self.kind, self.conditioning),
+            denoiser: PasdDenoiser::new(source, &self.unet, self.kind, &self.conditioning),
             vae: Vae::new(&Scope::root(source, "vae"), self.vae.clone()),
             text_encoder: TextEncoder::new(
                 &Scope::root(source, "text_encoder"),
@@ -157,7 +169,7 @@ impl PasdDenoiser {
         source: &dyn TensorSource,
         config: &UNetConfig,
         kind: PixelKind,
-        conditioning: [i64; 4],
+        conditioning: &[i64],
     ) -> Self {
         let scope = Scope::root(source, "unet");
         Self {
@@ -170,6 +182,11 @@ impl PasdDenoiser {
     /// The network that sees the low-resolution picture.
     pub fn control(&self) -> &ControlNet {
         &self.control
+    }
+
+    /// The UNet and the pixel attentions that belong to it.
+    pub fn unet(&self) -> (&UNet, &PixelAttentions) {
+        (&self.unet, &self.pixels)
     }
 
     /// Predicted noise: one pass through `ControlNet` and UNet, the latter seen by `probe`.

@@ -63,12 +63,7 @@ pub(crate) fn denoiser(folder: &FixtureDir) -> PasdDenoiser {
         controlnet: source(&controlnet),
     };
     let channels = list(&sidecar, "conditioning_embedding_out_channels");
-    let denoiser = PasdDenoiser::new(
-        &pair,
-        &unet_config(&sidecar),
-        PixelKind::Modules,
-        channels.try_into().unwrap(),
-    );
+    let denoiser = PasdDenoiser::new(&pair, &unet_config(&sidecar), PixelKind::Modules, &channels);
     for source in [pair.unet, pair.controlnet] {
         assert_eq!(source.finish().unwrap().unused, Vec::<String>::new());
     }

@@ -40,7 +40,7 @@ pub(crate) fn sizes(kind: PixelKind) -> PasdSizes {
             sample_size: None,
             ..UNetConfig::stable_diffusion_v1(4)
         },
-        conditioning: [4, 4, 8, 8],
+        conditioning: vec![4, 4, 8, 8],
         vae: VaeConfig {
             block_out_channels: vec![4, 4, 8, 8],
             layers_per_block: 1,

@@ -1,19 +1,15 @@
 //! Saves a trained checkpoint as a diffusers folder in half precision.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::Result;
-use i2am_nets::unet::UNetConfig;
 use i2am_nets::vae::VaeConfig;
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
 use super::{PaintByExampleZoo, card};
+use crate::diffusers::{LIBRARY, unet_config, with, write};
 use crate::{progress, state};
-
-/// Version of the diffusers library whose files these are made like.
-const DIFFUSERS: &str = "0.35.1";
 
 /// Writes weights, configurations and card.
 pub(super) fn save(
@@ -72,54 +68,11 @@ pub(super) fn save(
     Ok(())
 }
 
-/// Writes a `config.json`.
-pub(super) fn write(path: &Path, value: &Value) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    i2am_files::write_atomic(path, text.as_bytes())?;
-    Ok(())
-}
-
-/// `sizes` and what else the library's class wants to know.
-fn with(sizes: Value, extra: Value) -> Value {
-    let (Value::Object(mut all), Value::Object(extra)) = (sizes, extra) else {
-        unreachable!("both are objects");
-    };
-    all.extend(extra);
-    Value::Object(all)
-}
-
-/// The `config.json` of a UNet for latents of `height` rows.
-pub(super) fn unet_config(unet: &UNetConfig, height: i64) -> Result<Value> {
-    let up = |name: &String| {
-        if name == "DownBlock2D" {
-            "UpBlock2D"
-        } else {
-            "CrossAttnUpBlock2D"
-        }
-    };
-    let up: Vec<&str> = unet.down_block_types.iter().rev().map(up).collect();
-    let extra = json!({
-        "_class_name": "UNet2DConditionModel",
-        "_diffusers_version": DIFFUSERS,
-        "sample_size": height,
-        "up_block_types": up,
-        "mid_block_type": "UNetMidBlock2DCrossAttn",
-        "act_fn": "silu",
-        "center_input_sample": false,
-        "downsample_padding": 1,
-        "flip_sin_to_cos": true,
-        "freq_shift": 0,
-        "mid_block_scale_factor": 1,
-    });
-    Ok(with(serde_json::to_value(unet)?, extra))
-}
-
 fn vae_config(vae: &VaeConfig) -> Result<Value> {
     let levels = vae.block_out_channels.len();
     let extra = json!({
         "_class_name": "AutoencoderKL",
-        "_diffusers_version": DIFFUSERS,
+        "_diffusers_version": LIBRARY,
         "act_fn": "silu",
         "down_block_types": vec!["DownEncoderBlock2D"; levels],
         "up_block_types": vec!["UpDecoderBlock2D"; levels],
@@ -141,7 +94,7 @@ fn encoder_config(config: &PaintByExampleZoo) -> Result<Value> {
 fn scheduler_config() -> Value {
     json!({
         "_class_name": "PNDMScheduler",
-        "_diffusers_version": DIFFUSERS,
+        "_diffusers_version": LIBRARY,
         "beta_start": 0.00085,
         "beta_end": 0.012,
         "beta_schedule": "scaled_linear",
@@ -174,7 +127,7 @@ fn preprocessor_config(size: i64) -> Value {
 fn model_index() -> Value {
     json!({
         "_class_name": "PaintByExamplePipeline",
-        "_diffusers_version": DIFFUSERS,
+        "_diffusers_version": LIBRARY,
         "feature_extractor": ["transformers", "CLIPImageProcessor"],
         "image_encoder": ["paint_by_example", "PaintByExampleImageEncoder"],
         "requires_safety_checker": false,

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use i2am_nets::image_encoder::ImageEncoderConfig;
-use i2am_nets::layout::{Checkpoint, Layout};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{CheckpointSource, FreshSource, Precision, Scope};
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,7 @@ use super::config::DiffusionStage;
 use super::data::TrainingSet;
 use super::diffusion;
 use crate::config::{DataConfig, Family, Schedule, check_snapshots, resolve};
-use crate::frozen::Mixed;
+use crate::frozen::{Mixed, open_folder};
 use crate::init::start_as_identity;
 use crate::train::Limits;
 use crate::trainer::{Place, Trainer};
@@ -85,14 +84,8 @@ impl UNetZoo {
 pub(super) fn train(config: &UNetZoo, device: Device, limits: Limits) -> Result<()> {
     i2am_files::create_dir(&config.work)?;
     let deadline = limits.deadline();
-    let frozen = Checkpoint::open(&config.frozen)?;
     // Its files are copied at the end; that must not be found out then.
-    ensure!(
-        frozen.layout() == Layout::Diffusers,
-        "{}: expected a diffusers folder, found the layout {}",
-        config.frozen.display(),
-        frozen.layout()
-    );
+    let frozen = open_folder(&config.frozen)?;
     let vae = VaeConfig::of(&frozen)?;
     let image_encoder = ImageEncoderConfig::of(&frozen)?;
     config.check(&vae, &image_encoder)?;

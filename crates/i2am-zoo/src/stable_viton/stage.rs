@@ -18,8 +18,8 @@ use super::config::StableVitonZoo;
 use super::export::Exporter;
 use super::set::{Drawn, TryOnSet};
 use crate::noising::Noised;
-use crate::pictures;
 use crate::trainer::Task;
+use crate::{pictures, table};
 
 /// Everything the stage needs.
 pub(super) struct Stage<'a> {
@@ -193,7 +193,8 @@ impl Task for Stage<'_> {
                 / done.len() as f64
         };
         let table = stem.with_file_name("evaluation.csv");
-        record(&table, step, mean(|m| m.hole_error), mean(|m| m.on_garment))
+        let cells = [mean(|m| m.hole_error), mean(|m| m.on_garment)];
+        table::record(&table, "hole_error,on_garment", step, &cells)
     }
 
     fn snapshots(&self) -> &[u64] {
@@ -203,26 +204,6 @@ impl Task for Stage<'_> {
     fn snapshot(&self, step: u64) -> Result<()> {
         self.exporter.save(step)
     }
-}
-
-/// Puts the line of `step` into the table, behind those of earlier steps.
-fn record(table: &Path, step: u64, hole_error: f64, on_garment: f64) -> Result<()> {
-    let header = "step,hole_error,on_garment";
-    let known = if table.is_file() {
-        std::fs::read_to_string(table)
-            .with_context(|| format!("cannot read {}", table.display()))?
-    } else {
-        String::new()
-    };
-    let is_earlier = |line: &&str| {
-        let number = line.split(',').next().and_then(|n| n.parse::<u64>().ok());
-        number.is_some_and(|number| number < step)
-    };
-    let mut lines = vec![header.to_owned()];
-    lines.extend(known.lines().filter(is_earlier).map(str::to_owned));
-    lines.push(format!("{step},{hole_error:.5},{on_garment:.5}"));
-    i2am_files::write_atomic(table, (lines.join("\n") + "\n").as_bytes())?;
-    Ok(())
 }
 
 /// For each position the reference's colours, weighted as it attends to them: `[1, 3, H, W]`.

@@ -9,8 +9,8 @@ use i2am_nets::layout::{BASE_KEY, Checkpoint, config_key, to_ldm};
 use tch::{Kind, Tensor};
 
 use super::{UNetZoo, card};
+use crate::diffusers::{unet_config, write};
 use crate::frozen::is_frozen;
-use crate::paint_by_example::export::{unet_config, write};
 use crate::{progress, state};
 
 /// What a diffusers folder has beside the UNet.
