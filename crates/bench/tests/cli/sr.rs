@@ -146,3 +146,18 @@ fn what_is_wrong_is_told_before_the_run() {
     );
     check(&["--set", "task=detection"], 2, &["knows no boxes"]);
 }
+
+/// The small PASD enlarges by 4.
+#[test]
+fn a_model_of_another_factor_is_refused_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = crate::common::root().join("configs/demo-sr.toml");
+    let config = config.display().to_string();
+    let text = ran(
+        folder.path(),
+        &["check", "--config", &config, "--set", "dataset.scale=2"],
+        2,
+    );
+    let expected = "model `pasd`: upscale: expected 2, as dataset.scale, found 4";
+    assert!(text.contains(expected), "{text}");
+}
