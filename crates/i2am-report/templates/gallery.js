@@ -154,6 +154,7 @@ function drawMaps() {
   const item = current();
   if (!item) return;
   const sample = page.samples[item.sample];
+  $("input-caption").textContent = masks(sample).r2g ? "to inpaint" : "input";
   figure("view-input", sample, sample.input, null, masks(sample).r2g);
   figure("view-reference", sample, sample.reference, null, masks(sample).g2r);
   figure("view-generated", sample, item.image);

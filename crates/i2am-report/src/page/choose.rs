@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::run::Run;
 
-/// At most `count` samples of `run`, worst first: evenly spaced in the order of their mean score over the models, so that good and
-/// bad ones are both seen. Without scores the first ones by name.
-pub(super) fn samples(run: &Run, count: usize) -> Vec<String> {
+/// At most `count` samples of `run`, and how they were chosen. Worst first: evenly spaced in the order of their mean score over the
+/// models, so that good and bad ones are both seen. Without scores the first ones by name.
+pub(super) fn samples(run: &Run, count: usize) -> (Vec<String>, &'static str) {
     let mut scores: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for ((_, quantity), samples) in &run.values {
         if quantity.metric.starts_with("imacs_") {
@@ -21,12 +21,16 @@ pub(super) fn samples(run: &Run, count: usize) -> Vec<String> {
         .collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
     if ranked.is_empty() {
-        return run.sample_ids().into_iter().take(count).collect();
+        let first = run.sample_ids().into_iter().take(count);
+        return (first.collect(), "the first by name");
     }
-    spaced(ranked.len(), count)
+    let chosen = spaced(ranked.len(), count)
         .into_iter()
-        .map(|index| ranked[index].1.to_owned())
-        .collect()
+        .map(|index| ranked[index].1.to_owned());
+    (
+        chosen.collect(),
+        "evenly from the lowest to the highest mean IMACS",
+    )
 }
 
 /// `count` of the indices below `len`, the first and the last among them, evenly spaced.

@@ -130,12 +130,12 @@ impl Gallery {
         };
         let mut plans = Vec::new();
         for (index, (run, pictures)) in sources.iter().enumerate() {
-            let ids = choose::samples(run, config.samples);
+            let (ids, how) = choose::samples(run, config.samples);
             let wanted: BTreeSet<String> = ids.iter().cloned().collect();
             let all = run.sample_ids().len();
             if ids.len() < all {
                 gallery.left_out.push(format!(
-                    "{}: maps of {} of {all} samples are here, evenly from the lowest to the highest mean IMACS.",
+                    "{}: maps of {} of {all} samples are here, {how}.",
                     run.label,
                     ids.len()
                 ));
