@@ -1,8 +1,8 @@
-//! Colour maps: a value in \[0, 1\] as a colour.
+//! Color maps: a value in \[0, 1\] as a color.
 
 use serde::{Deserialize, Serialize};
 
-/// A colour map, `"inferno"`, `"viridis"`, `"turbo"` or `"jet"` in a config.
+/// A color map, `"inferno"`, `"viridis"`, `"turbo"` or `"jet"` in a config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ impl ColorMap {
     /// Every map, in the order of the enum.
     pub const ALL: [Self; 4] = [Self::Inferno, Self::Viridis, Self::Turbo, Self::Jet];
 
-    /// The colour of `value`: red, green, blue. Values outside \[0, 1\] take the colour of the nearer end, NaN that of 0.
+    /// The color of `value`: red, green, blue. Values outside \[0, 1\] take the color of the nearer end, NaN that of 0.
     ///
     /// Jet equals `imsave(..., cmap="jet")` of matplotlib; inferno and viridis are within a level of matplotlib's. Turbo
     /// is the polynomial published with it, up to 32 levels (at the dark end) from matplotlib's table.
@@ -34,7 +34,7 @@ impl ColorMap {
         self.color(index(value))
     }
 
-    /// [`ColorMap::rgb`] for many values: the colours are worked out once.
+    /// [`ColorMap::rgb`] for many values: the colors are worked out once.
     pub fn lookup(self) -> impl Fn(f32) -> [u8; 3] {
         let table: [_; 256] = std::array::from_fn(|index| self.color(index as u8));
         move |value| table[usize::from(index(value))]
@@ -51,7 +51,7 @@ impl ColorMap {
     }
 }
 
-/// The place of `value` in a table of 256 colours, as in matplotlib.
+/// The place of `value` in a table of 256 colors, as in matplotlib.
 fn index(value: f32) -> u8 {
     // `as` clamps and turns NaN into 0.
     (value * 256.0) as u8
@@ -99,12 +99,12 @@ fn exact_jet(index: u8) -> [f64; 3] {
     JET.map(|corners| interpolate(corners, position))
 }
 
-/// The 256 colours of [`ColorMap::Jet`] before they are cut down to levels: red, green and blue in \[0, 1\].
+/// The 256 colors of [`ColorMap::Jet`] before they are cut down to levels: red, green and blue in \[0, 1\].
 ///
-/// Near the dark blue end several neighbours are equal.
+/// Near the dark blue end several neighbors are equal.
 ///
 /// # Source
-/// matplotlib 3.11.2 (fixture `colormap`, of which these are the colours before rounding).
+/// matplotlib 3.11.2 (fixture `colormap`, of which these are the colors before rounding).
 pub fn jet_colors() -> [[f64; 3]; 256] {
     std::array::from_fn(|index| exact_jet(index as u8))
 }

@@ -1,4 +1,4 @@
-//! Decoding of PNG and JPEG files, recognised by their content, into 8-bit images as Pillow gives them.
+//! Decoding of PNG and JPEG files, recognized by their content, into 8-bit images as Pillow gives them.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub fn read_rgb(path: impl AsRef<Path>) -> Result<RgbImage, ImagingError> {
 
 /// The picture in the file `path` as gray, as `Image.open(path).convert("L")` of Pillow gives it.
 ///
-/// Gray stays as it is; colours become their ITU-R 601-2 luma in Pillow's fixed-point arithmetic
+/// Gray stays as it is; colors become their ITU-R 601-2 luma in Pillow's fixed-point arithmetic
 /// (`0.299 R + 0.587 G + 0.114 B`). Everything else as in [`read_rgb`].
 ///
 /// # Errors
@@ -40,7 +40,7 @@ pub fn read_gray(path: impl AsRef<Path>) -> Result<GrayImage, ImagingError> {
         DynamicImage::ImageLumaA8(image) => convert(&image, |p| Luma([p.0[0]])),
         DynamicImage::ImageLuma16(image) => convert(&image, |p| Luma([high_byte(p.0[0])])),
         DynamicImage::ImageLumaA16(image) => convert(&image, |p| Luma([high_byte(p.0[0])])),
-        coloured => rgb_to_gray(&to_rgb(coloured)),
+        colored => rgb_to_gray(&to_rgb(colored)),
     })
 }
 

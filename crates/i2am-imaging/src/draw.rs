@@ -25,7 +25,7 @@ pub fn pillow_ellipse(image: &mut GrayImage, corners: [f64; 4], level: u8) {
     if a < 0 || b < 0 {
         return;
     }
-    // In half pixels from the centre: `half_width` at `half_row` rows up and down.
+    // In half pixels from the center: `half_width` at `half_row` rows up and down.
     for (half_width, half_row) in quarter(a, b) {
         let (from, to) = (
             left + (a - half_width) / 2,
@@ -203,17 +203,17 @@ fn crossings(edges: &[Edge], row: i32, goes_on: bool) -> Vec<f32> {
 /// Draws a pointed corner out to where it meets the next row, so that a flat corner has no gap: moves the crossing `x` of `edge`
 /// where it meets one of the `earlier` edges and both lead away to the same side by more than a pixel.
 fn corner(edge: &Edge, earlier: &[Edge], row: i32, x: f32) -> f32 {
-    let neighbour = if row == edge.bottom { row - 1 } else { row + 1 };
+    let neighbor = if row == edge.bottom { row - 1 } else { row + 1 };
     let meets = |other: &&Edge| {
         other.ends_in(row)
             && other.slope != 0.0
             && (x.round() as i64) == (other.at(row).round() as i64)
-            && other.spans(neighbour)
+            && other.spans(neighbor)
     };
     let Some(other) = earlier.iter().find(meets) else {
         return x;
     };
-    let (here, there) = (edge.at(neighbour), other.at(neighbour));
+    let (here, there) = (edge.at(neighbor), other.at(neighbor));
     if x > here + 1.0 && x > there + 1.0 {
         here.max(there).round() + 1.0
     } else if x < here - 1.0 && x < there - 1.0 {

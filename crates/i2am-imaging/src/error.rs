@@ -32,7 +32,7 @@ pub enum ImagingError {
         reason: String,
     },
 
-    /// The file holds colours where numbers are wanted.
+    /// The file holds colors where numbers are wanted.
     #[error("{}: expected a PNG of labels, with a palette or gray, found {found}", .path.display())]
     NotLabels {
         /// The file.

@@ -1,4 +1,4 @@
-//! Label maps: PNG files whose numbers mean things, not colours.
+//! Label maps: PNG files whose numbers mean things, not colors.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -8,8 +8,11 @@ use png::{BitDepth, ColorType, Transformations};
 
 use crate::ImagingError;
 
+/// Bytes that one compressed byte of a PNG can stand for at most: 258 bytes take two bits.
+const MOST_INFLATED: usize = 1032;
+
 /// The numbers in the PNG file `path`, as `numpy.array(Image.open(path))` of Pillow gives them: of a palette the number of each
-/// pixel's colour, of gray its level. The colours of the palette do not matter.
+/// pixel's color, of gray its level. The colors of the palette do not matter.
 ///
 /// # Errors
 /// [`ImagingError::File`] if the file cannot be read, [`ImagingError::NotLabels`] if it is no PNG of 8 bits or fewer with a palette
@@ -24,25 +27,33 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<GrayImage, ImagingError> {
     if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
         return Err(not_labels("a file that is no PNG"));
     }
-    let damaged = |error: png::DecodingError| ImagingError::Decode {
+    let damaged = |reason: String| ImagingError::Decode {
         path: path.to_path_buf(),
         format: "PNG",
-        reason: error.to_string(),
+        reason,
     };
+    let undecodable = |error: png::DecodingError| damaged(error.to_string());
     let mut decoder = png::Decoder::new(Cursor::new(&bytes));
     decoder.set_transformations(Transformations::IDENTITY);
-    let mut reader = decoder.read_info().map_err(damaged)?;
+    let mut reader = decoder.read_info().map_err(undecodable)?;
     let (width, height) = reader.info().size();
     let (color, depth) = (reader.info().color_type, reader.info().bit_depth);
     if !matches!(color, ColorType::Indexed | ColorType::Grayscale) {
-        return Err(not_labels("colours without a palette"));
+        return Err(not_labels("colors without a palette"));
     }
     if depth == BitDepth::Sixteen {
         return Err(not_labels("16-bit gray"));
     }
-    let size = reader.output_buffer_size();
-    let mut packed = vec![0; size.ok_or_else(|| not_labels("a picture too large to hold"))?];
-    let frame = reader.next_frame(&mut packed).map_err(damaged)?;
+    // A header may claim any size: memory is taken for what the bytes can hold only.
+    let most = bytes.len().saturating_mul(MOST_INFLATED);
+    let size = reader.output_buffer_size().filter(|&size| size <= most);
+    let mut packed = vec![
+        0;
+        size.ok_or_else(|| damaged(format!(
+            "its header claims {height} x {width} pixels, more than its bytes can hold"
+        )))?
+    ];
+    let frame = reader.next_frame(&mut packed).map_err(undecodable)?;
     let mut numbers = Vec::with_capacity(width as usize * height as usize);
     for row in packed.chunks_exact(frame.line_size) {
         unpack(row, depth, width as usize, color, &mut numbers);
@@ -67,10 +78,10 @@ fn unpack(row: &[u8], depth: BitDepth, width: usize, color: ColorType, numbers: 
     numbers.extend((0..width).map(number));
 }
 
-/// Writes `labels` to `path` as a PNG with the colours of `palette`, atomically; parent folders are created.
+/// Writes `labels` to `path` as a PNG with the colors of `palette`, atomically; parent folders are created.
 ///
 /// # Errors
-/// [`ImagingError::Encode`] if there is no pixel, or a number without a colour; [`ImagingError::File`].
+/// [`ImagingError::Encode`] if there is no pixel, or a number without a color; [`ImagingError::File`].
 pub fn write_png_labels(
     path: impl AsRef<Path>,
     labels: &GrayImage,
@@ -87,10 +98,8 @@ pub fn write_png_labels(
         .iter()
         .find(|&&label| usize::from(label) >= palette.len())
     {
-        let colours = palette.len();
-        return Err(failed(format!(
-            "label {label} has none of {colours} colours"
-        )));
+        let colors = palette.len();
+        return Err(failed(format!("label {label} has none of {colors} colors")));
     }
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);

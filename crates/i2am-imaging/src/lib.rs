@@ -1,4 +1,4 @@
-//! Decoding, encoding, the named resizes, colour maps, overlays and boxes.
+//! Decoding, encoding, the named resizes, color maps, overlays and boxes.
 //!
 //! Two kinds of pictures: 8-bit images ([`RgbImage`], [`GrayImage`]) and [`Plane`], a map of `f32`. Sizes are always
 //! given as height, then width.
@@ -11,6 +11,7 @@ mod colormap;
 mod decode;
 mod draw;
 mod encode;
+mod ending;
 mod error;
 mod grid;
 mod labels;
@@ -27,6 +28,7 @@ pub use draw::{pillow_ellipse, pillow_polygon, pillow_rectangle, pillow_wide_lin
 pub use encode::{
     encode_jpeg_rgb, encode_png_gray, encode_png_rgb, write_jpeg_rgb, write_png_gray, write_png_rgb,
 };
+pub use ending::PictureEnding;
 pub use error::ImagingError;
 pub use grid::{Cell, CellSize, PictureGrid};
 pub use image::{GrayImage, RgbImage};

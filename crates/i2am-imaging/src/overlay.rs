@@ -1,4 +1,4 @@
-//! Maps as pictures: in colour, and over the picture they belong to; and positions of a map outlined.
+//! Maps as pictures: in color, and over the picture they belong to; and positions of a map outlined.
 
 use image::{Rgb, RgbImage};
 
@@ -9,7 +9,7 @@ const LINE: [Rgb<u8>; 2] = [Rgb([255; 3]), Rgb([0; 3])];
 /// Height of a picture in thicknesses of the line.
 const THICKNESS: u32 = 160;
 
-/// `map`, in \[0, 1\], in colours, one pixel a value.
+/// `map`, in \[0, 1\], in colors, one pixel a value.
 pub fn colored(map: &Plane, colors: ColorMap) -> RgbImage {
     let color = colors.lookup();
     RgbImage::from_fn(map.width() as u32, map.height() as u32, |x, y| {
@@ -17,9 +17,9 @@ pub fn colored(map: &Plane, colors: ColorMap) -> RgbImage {
     })
 }
 
-/// `base` with `map`, in \[0, 1\], over it in colours.
+/// `base` with `map`, in \[0, 1\], over it in colors.
 ///
-/// `strength`, in \[0, 1\] (values outside are clamped), is the share of the colours: 0 gives the picture, 1 the map
+/// `strength`, in \[0, 1\] (values outside are clamped), is the share of the colors: 0 gives the picture, 1 the map
 /// alone. A map of another size is brought to that of the picture by [`torch_bilinear`], which does not overshoot.
 pub fn overlay(base: &RgbImage, map: &Plane, colors: ColorMap, strength: f32) -> RgbImage {
     if base.is_empty() {

@@ -2,16 +2,16 @@
 //!
 //! | function | source coordinate | filter | when shrinking |
 //! |---|---|---|---|
-//! | [`torch_bicubic`] | half-pixel centres | cubic, a = -0.75 | 4 x 4 taps, aliases |
-//! | [`torch_bilinear`] | half-pixel centres | linear | 2 x 2 taps, aliases |
+//! | [`torch_bicubic`] | half-pixel centers | cubic, a = -0.75 | 4 x 4 taps, aliases |
+//! | [`torch_bilinear`] | half-pixel centers | linear | 2 x 2 taps, aliases |
 //! | [`tensorflow_bilinear`] | `out * in_size / out_size` | linear | 2 x 2 taps, aliases |
 //! | [`torch_adaptive_average`] | whole input values under each output value | mean | all values under it |
 //! | [`torch_nearest`] | `floor(out * in_size / out_size)`, top left of a block | one value | skips values |
-//! | [`pillow_bicubic_rgb`], [`pillow_bicubic_gray`] | half-pixel centres | cubic, a = -0.5 | filter widened: antialiased |
+//! | [`pillow_bicubic_rgb`], [`pillow_bicubic_gray`] | half-pixel centers | cubic, a = -0.5 | filter widened: antialiased |
 //! | [`pillow_bicubic`] | the same, in floating point | the same | the same |
-//! | [`pillow_bilinear_rgb`], [`pillow_bilinear_gray`] | half-pixel centres | triangle | filter widened: antialiased |
+//! | [`pillow_bilinear_rgb`], [`pillow_bilinear_gray`] | half-pixel centers | triangle | filter widened: antialiased |
 //! | [`pillow_nearest_rgb`], [`pillow_nearest_gray`] | `floor((out + 0.5) * in_size / out_size)`, middle of a block | one value | skips values |
-//! | [`opencv_linear_rgb`], [`opencv_linear_gray`] | half-pixel centres | linear | 2 x 2 taps, aliases; halving: the mean of 4 |
+//! | [`opencv_linear_rgb`], [`opencv_linear_gray`] | half-pixel centers | linear | 2 x 2 taps, aliases; halving: the mean of 4 |
 //!
 //! Maps and masks inside a model are `torch`, pictures are `pillow` but for the family that uses `opencv`.
 

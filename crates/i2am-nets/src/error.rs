@@ -1,8 +1,10 @@
+//! The one error type of the crate.
+
 use std::path::PathBuf;
 
 use i2am_weights::WeightError;
 
-use crate::source::LoadReport;
+use crate::load_report::LoadReport;
 
 /// What can be wrong with a network or its checkpoint.
 #[derive(Debug, thiserror::Error)]

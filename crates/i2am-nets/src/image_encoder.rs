@@ -52,7 +52,7 @@ impl ImageEncoder {
         &self.config
     }
 
-    /// The conditional token: `[batch, 3, image_size, image_size]`, normalised as CLIP's, to `[batch, 1, projection_dim]`.
+    /// The conditional token: `[batch, 3, image_size, image_size]`, normalized as CLIP's, to `[batch, 1, projection_dim]`.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
         let pooled = self.clip.forward(pixels).unsqueeze(1);
         self.proj_out

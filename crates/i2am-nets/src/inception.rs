@@ -48,7 +48,7 @@ impl Tap {
     }
 }
 
-/// The network, with batch normalisation folded into the convolutions.
+/// The network, with batch normalization folded into the convolutions.
 ///
 /// # Source
 /// Szegedy et al. 2016; the graph and weights that Heusel et al. 2017 use. Checked against pytorch-fid 0.3.0 and torch-fidelity 0.3.0

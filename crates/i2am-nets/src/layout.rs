@@ -23,7 +23,7 @@ pub use shapes::Shapes;
 use view::View;
 
 use crate::NetError;
-use crate::source::{LoadReport, WrongShape};
+use crate::load_report::{LoadReport, WrongShape};
 
 /// How a checkpoint is laid out on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

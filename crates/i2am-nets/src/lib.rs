@@ -9,10 +9,13 @@
 //! that nothing else needs to know where a tensor came from.
 
 mod error;
+pub mod guard;
 pub mod image_encoder;
 pub mod inception;
 pub mod layers;
 pub mod layout;
+pub mod libtorch;
+mod load_report;
 pub mod lpips;
 mod probe;
 mod scope;
@@ -22,12 +25,10 @@ pub mod unet;
 pub mod vae;
 
 pub use error::NetError;
+pub use load_report::{LoadReport, WrongShape};
 pub use probe::{AttentionProbe, Context, Intervention, NoProbe, Observation};
 pub use scope::{CrossAttention, Init, Scope, TensorSource};
-pub use source::{
-    CheckpointSource, ExpectedSource, FormulaSource, FreshSource, LoadReport, WrongShape,
-    formula_weights,
-};
+pub use source::{CheckpointSource, ExpectedSource, FormulaSource, FreshSource, formula_weights};
 
 /// The number format that weights and activations are computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -62,7 +62,7 @@ impl Backbone {
 
 /// A backbone cut after the layers that are compared.
 trait Features: Debug + Send {
-    /// Gives features `[batch, C, h, w]` of normalised pictures `[batch, 3, H, W]` to `each`, from shallow to deep, as soon as nothing
+    /// Gives features `[batch, C, h, w]` of normalized pictures `[batch, 3, H, W]` to `each`, from shallow to deep, as soon as nothing
     /// else needs them: the memory of one is that of the next.
     fn taps(&self, x: &Tensor, each: &mut dyn FnMut(Tensor));
 }
@@ -123,8 +123,8 @@ impl Lpips {
     fn sum_over_taps(&self, pictures: &Tensor, of_tap: impl Fn(Tensor) -> Tensor) -> Tensor {
         tch::no_grad(|| {
             let (mut heads, mut sum) = (self.heads.iter(), None);
-            let normalised = (pictures - &self.shift).g_div_(&self.scale);
-            self.features.taps(&normalised, &mut |tap| {
+            let normalized = (pictures - &self.shift).g_div_(&self.scale);
+            self.features.taps(&normalized, &mut |tap| {
                 let head = heads.next().expect("a head for every tap");
                 let found = of_tap(distance(tap, head));
                 sum = Some(match sum.take() {

@@ -1,3 +1,6 @@
+//! What a cross-attention layer shows while a network runs, and how a probe may change it. Queries are `[batch, heads, H*W, d]`,
+//! keys `[batch, heads, tokens, d]`.
+
 use tch::Tensor;
 
 /// What one cross-attention layer saw in one forward pass.

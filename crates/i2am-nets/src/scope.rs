@@ -1,3 +1,5 @@
+//! Where the tensors of a network come from: a source gives them by full name, and a scope is a place among the names.
+
 use std::fmt::Display;
 
 use tch::Tensor;
@@ -7,7 +9,7 @@ use tch::Tensor;
 pub enum Init {
     /// All zeros (biases, the last convolution of a residual branch).
     Zeros,
-    /// All ones (scales of normalisations).
+    /// All ones (scales of normalizations).
     Ones,
     /// Uniform in ±`1/sqrt(fan_in)`, the default of PyTorch's linear and convolution layers.
     FanIn(i64),
@@ -23,7 +25,7 @@ pub trait TensorSource {
     /// The tensor `name`, which must have exactly `shape`.
     fn tensor(&self, name: &str, shape: &[i64], init: Init) -> Tensor;
 
-    /// Told of every layer that will attend to a context. Most sources do not care.
+    /// Called for every layer that will attend to a context. Most sources ignore it.
     fn cross_attention(&self, _network: &str, _layer: CrossAttention) {}
 }
 

@@ -5,7 +5,7 @@ mod expected;
 mod formula;
 mod fresh;
 
-pub use checkpoint::{CheckpointSource, LoadReport, WrongShape};
+pub use checkpoint::CheckpointSource;
 pub use expected::ExpectedSource;
 pub use formula::{FormulaSource, formula_weights};
 pub use fresh::FreshSource;

@@ -57,7 +57,7 @@ impl TextEncoder {
         &self.config
     }
 
-    /// Token numbers `[batch, tokens]` i64, at most `max_position_embeddings`, to the normalised states after the last layer,
+    /// Token numbers `[batch, tokens]` i64, at most `max_position_embeddings`, to the normalized states after the last layer,
     /// `[batch, tokens, hidden_size]`.
     pub fn forward(&self, tokens: &Tensor) -> Tensor {
         let positions = self.position_embedding.narrow(0, 0, tokens.size()[1]);

@@ -7,7 +7,7 @@ mod tiles;
 use tch::Tensor;
 
 pub use config::VaeConfig;
-use halves::{Decoder, Encoder, Normalise};
+use halves::{Decoder, Encoder, Normalize};
 pub use tiles::Tiles;
 
 use crate::layers::{Conv2d, GroupNorm, channels_last};
@@ -79,9 +79,9 @@ impl Vae {
         self.moments_with(x, &mut GroupNorm::forward)
     }
 
-    fn moments_with(&self, x: &Tensor, normalise: Normalise<'_>) -> Tensor {
+    fn moments_with(&self, x: &Tensor, normalize: Normalize<'_>) -> Tensor {
         self.quant_conv
-            .forward(&self.encoder.forward(&channels_last(x), normalise))
+            .forward(&self.encoder.forward(&channels_last(x), normalize))
     }
 
     /// The distribution over latents of `x` `[batch, 3, H, W]` in `[-1, 1]`.
@@ -94,8 +94,8 @@ impl Vae {
         self.decode_with(z, &mut GroupNorm::forward)
     }
 
-    fn decode_with(&self, z: &Tensor, normalise: Normalise<'_>) -> Tensor {
+    fn decode_with(&self, z: &Tensor, normalize: Normalize<'_>) -> Tensor {
         let h = self.post_quant_conv.forward(&channels_last(z));
-        self.decoder.forward(&h, normalise)
+        self.decoder.forward(&h, normalize)
     }
 }

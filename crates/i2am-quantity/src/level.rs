@@ -27,6 +27,14 @@ impl Direction {
             Self::GeneratedToReference => "g2r",
         }
     }
+
+    /// As written in tables and titles.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::ReferenceToGenerated => "reference to generated",
+            Self::GeneratedToReference => "generated to reference",
+        }
+    }
 }
 
 impl fmt::Display for Direction {
@@ -53,7 +61,8 @@ impl FromStr for Direction {
 }
 
 /// Which part of a record a map is the mean of.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Level {
     /// All steps, heads and chosen layers (ULAM).
     Unified,
@@ -146,6 +155,20 @@ impl FromStr for Level {
     }
 }
 
+impl TryFrom<String> for Level {
+    type Error = UnknownLevel;
+
+    fn try_from(text: String) -> Result<Self, UnknownLevel> {
+        text.parse()
+    }
+}
+
+impl From<Level> for String {
+    fn from(level: Level) -> Self {
+        level.to_string()
+    }
+}
+
 fn named(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -206,6 +229,7 @@ mod tests {
         ];
         for (level, text) in levels {
             assert_eq!(level.to_string(), text);
+            assert_eq!(serde_json::to_value(&level).unwrap(), text);
             assert_eq!(text.parse(), Ok(level));
         }
         for direction in Direction::ALL {

@@ -20,5 +20,5 @@ pub use level::{Cell, Direction, Level, UnknownDirection, UnknownLevel};
 pub use measurement::Measurement;
 pub use note::{Note, Notes};
 pub use outcome::{NotFinite, Outcome, Status};
-pub use quantity::{Place, Quantities, Quantity, number};
+pub use quantity::{Place, Quantities, Quantity, Role, number};
 pub use tolerance::Bound;

@@ -13,6 +13,19 @@ pub enum Place {
     Files,
 }
 
+/// What a quantity is to the lines of a table that shows several quantities of one map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// What the line is about.
+    Value,
+    /// What the value would be by chance.
+    Control,
+    /// How far the value is above a control.
+    Gain,
+    /// Whether there was anything to measure: 1 or 0. Tables show the share of samples.
+    Found,
+}
+
 /// What is known of one number that rows hold. It is a static in the file that computes the number.
 ///
 /// # Example
@@ -51,6 +64,8 @@ pub struct Quantity {
     pub sample: Option<Bound>,
     /// Where tables show it.
     pub place: Place,
+    /// What it is to the lines of its table.
+    pub role: Role,
     /// Whether it enters correlations.
     pub correlated: bool,
     /// Whether it is one value of all images of a model, rather than a mean over samples.
@@ -73,6 +88,7 @@ impl Quantity {
             mean: Bound::relative(1e-3),
             sample: None,
             place: Place::Files,
+            role: Role::Value,
             correlated: false,
             of_sets: false,
             footnote: "",
@@ -125,6 +141,17 @@ impl Quantity {
     pub const fn in_table(self, name: &'static str) -> Self {
         let place = Place::Table(name);
         Self { place, ..self }
+    }
+
+    /// Shows it in the table `name` as a part of the lines of other quantities with the same direction, level and convention.
+    #[must_use]
+    pub const fn part_of(self, name: &'static str, role: Role) -> Self {
+        let place = Place::Table(name);
+        Self {
+            place,
+            role,
+            ..self
+        }
     }
 
     /// Lets it enter correlations.
@@ -243,7 +270,8 @@ mod tests {
 
     #[test]
     fn names_are_found_with_their_variant() {
-        let known = Quantities::new(&[&KID, &SSIM]);
+        let quantities = [&KID, &SSIM];
+        let known = Quantities::new(&quantities);
         assert_eq!(
             known.find("ssim:gray").map(|found| found.title),
             Some("SSIM")

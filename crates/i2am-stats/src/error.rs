@@ -55,7 +55,7 @@ pub enum Undefined {
         found: usize,
     },
 
-    /// A column whose values are all equal goes with nothing.
+    /// A column whose values are all equal correlates with nothing.
     #[error("all values of one side are equal")]
     Constant,
 

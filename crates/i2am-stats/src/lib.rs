@@ -12,7 +12,6 @@
 //! | two correlations with one metric, from the same points | [`steiger`], [`meng`] |
 //! | with covariates held constant | [`partial`] |
 //! | one correlation out of several groups | [`random_effects`] |
-//! | sign | [`Better`] |
 //!
 //! # Numbers do not depend on the machine
 //!
@@ -28,7 +27,6 @@ mod analysis;
 mod bootstrap;
 mod columns;
 mod dependent;
-mod direction;
 mod distributions;
 mod error;
 mod holm;
@@ -48,7 +46,6 @@ pub use analysis::{Correlation, FEWEST_FOR_A_CLAIM, Settings, correlate};
 pub use bootstrap::{Bootstrap, Interval, Resampling, Seeded, bca, bootstrap_intervals};
 pub use columns::{Columns, Target};
 pub use dependent::{Comparison, meng, steiger};
-pub use direction::Better;
 pub use error::{StatsError, Undefined};
 pub use holm::holm;
 pub use kendall::kendall;

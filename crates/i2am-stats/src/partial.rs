@@ -5,7 +5,7 @@ use crate::error::Undefined;
 use crate::method::Method;
 use crate::permutation::{PBy, PValue};
 
-/// Below this part of its variance, what a column keeps besides the covariates is rounding.
+/// Below this part of its variance, what a column keeps in addition to the covariates is rounding.
 const LEFT: f64 = 1e-12;
 
 /// The correlation of the first two columns with all others held constant, from the matrix of correlations.

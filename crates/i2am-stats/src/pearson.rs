@@ -12,7 +12,7 @@ pub(crate) const FEWEST: usize = 2;
 /// Checked against scipy.stats.pearsonr (fixture `stats`).
 pub fn pearson(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     Columns::new(vec![x, y])?;
-    Ok(dot(&normalised(x)?, &normalised(y)?).clamp(-1.0, 1.0))
+    Ok(dot(&normalized(x)?, &normalized(y)?).clamp(-1.0, 1.0))
 }
 
 /// Whether a correlation is 1 or -1 but for rounding, where Fisher's z is infinite.
@@ -21,7 +21,7 @@ pub(crate) fn is_perfect(correlation: f64) -> bool {
 }
 
 /// `values` less their mean, over their norm.
-pub(crate) fn normalised(values: &[f64]) -> Result<Vec<f64>, Undefined> {
+pub(crate) fn normalized(values: &[f64]) -> Result<Vec<f64>, Undefined> {
     if values.len() < FEWEST {
         return Err(Undefined::TooFew {
             needed: FEWEST,
@@ -31,17 +31,17 @@ pub(crate) fn normalised(values: &[f64]) -> Result<Vec<f64>, Undefined> {
     if is_constant(values) {
         return Err(Undefined::Constant);
     }
-    let centred = centred(values);
-    let norm = dot(&centred, &centred).sqrt();
+    let centered = centered(values);
+    let norm = dot(&centered, &centered).sqrt();
     if norm == 0.0 {
         // Differences below the smallest number.
         return Err(Undefined::Constant);
     }
-    Ok(centred.into_iter().map(|value| value / norm).collect())
+    Ok(centered.into_iter().map(|value| value / norm).collect())
 }
 
 /// `values` less their mean, with 1 as the largest magnitude, so that no square over- or underflows.
-pub(crate) fn centred(values: &[f64]) -> Vec<f64> {
+pub(crate) fn centered(values: &[f64]) -> Vec<f64> {
     let largest = |values: &[f64]| {
         values
             .iter()
@@ -55,18 +55,18 @@ pub(crate) fn centred(values: &[f64]) -> Vec<f64> {
     };
     // Less the first value: of numbers far from 0 that keeps all digits of their differences.
     let first = values.first().copied().unwrap_or_default() * shrink;
-    let mut centred: Vec<f64> = values.iter().map(|value| value * shrink - first).collect();
-    let mean = centred.iter().sum::<f64>() / centred.len() as f64;
-    for value in &mut centred {
+    let mut centered: Vec<f64> = values.iter().map(|value| value * shrink - first).collect();
+    let mean = centered.iter().sum::<f64>() / centered.len() as f64;
+    for value in &mut centered {
         *value -= mean;
     }
-    let largest = largest(&centred);
+    let largest = largest(&centered);
     if largest > 0.0 {
-        for value in &mut centred {
+        for value in &mut centered {
             *value /= largest;
         }
     }
-    centred
+    centered
 }
 
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -8,9 +8,9 @@ use crate::columns::{Columns, Target};
 use crate::error::{StatsError, Undefined};
 use crate::kendall::Slots;
 use crate::method::Method;
-use crate::pearson::{FEWEST, normalised};
+use crate::pearson::{FEWEST, normalized};
 use crate::rank_set::RankSet;
-use crate::ranks::{Order, centred_ranks, pairing};
+use crate::ranks::{Order, centered_ranks, pairing};
 use crate::seeded::{Purpose, below, generator};
 
 /// Up to so many points all permutations are looked at: 9! = 362,880.
@@ -171,8 +171,8 @@ impl Nulls {
         let [x, y] = [target.x, target.y].map(|index| columns.column(index));
         if method == Method::Pearson {
             let score = Score::Values {
-                x: normalised(x)?,
-                y: normalised(y)?,
+                x: normalized(x)?,
+                y: normalized(y)?,
             };
             let identity: Vec<u32> = (0..x.len() as u32).collect();
             let observed = score.of(&identity, &mut Scratch::default());
@@ -198,8 +198,8 @@ impl Nulls {
                     y: Slots::of(y),
                 },
                 _ => Score::Ranks {
-                    x: centred_ranks(x),
-                    y: centred_ranks(y),
+                    x: centered_ranks(x),
+                    y: centered_ranks(y),
                 },
             };
             self.nulls.push(Null {

@@ -89,11 +89,11 @@ pub fn random_effects(
         variances.push(spread / (study.n - lost - covariates) as f64);
     }
     let fixed: Vec<f64> = variances.iter().map(|variance| 1.0 / variance).collect();
-    let (centre, sum) = weighted_mean(&z, &fixed);
+    let (center, sum) = weighted_mean(&z, &fixed);
     let q: f64 = z
         .iter()
         .zip(&fixed)
-        .map(|(z, w)| w * (z - centre).powi(2))
+        .map(|(z, w)| w * (z - center).powi(2))
         .sum();
     let df = (studies.len() - 1) as f64;
     let squares: f64 = fixed.iter().map(|w| w * w).sum();

@@ -1,4 +1,4 @@
-/// The `p`-quantile of sorted values, with a line between neighbours (Hyndman and Fan's type 7, NumPy's default).
+/// The `p`-quantile of sorted values, with a line between neighbors (Hyndman and Fan's type 7, NumPy's default).
 ///
 /// # Panics
 /// If `sorted` is empty or `p` is not within 0 and 1.
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_between_neighbours() {
+    fn lines_between_neighbors() {
         let values = [1.0, 2.0, 4.0];
         for (p, expected) in [(0.0, 1.0), (0.25, 1.5), (0.5, 2.0), (0.75, 3.0), (1.0, 4.0)] {
             assert!((quantile(&values, p) - expected).abs() < 1e-15);

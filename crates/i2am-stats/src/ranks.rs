@@ -60,7 +60,7 @@ pub(crate) fn pairing(x: &Order, y: &Order) -> Vec<u32> {
 }
 
 /// Twice the mean rank less its own mean, of values in order that occur `sizes` times: whole numbers that sum to 0.
-pub(crate) fn centred_ranks(sizes: &[u32]) -> Vec<i64> {
+pub(crate) fn centered_ranks(sizes: &[u32]) -> Vec<i64> {
     let n: i64 = sizes.iter().map(|&size| i64::from(size)).sum();
     let mut before = 0;
     let mut ranks = Vec::with_capacity(n as usize);
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(groups, [&[1, 2][..], &[0, 4, 5], &[3]]);
         assert_eq!(order.dense(), [1, 0, 0, 2, 1, 1]);
         // Ranks 1.5, 1.5, 4, 4, 4, 6 less 3.5, doubled.
-        assert_eq!(centred_ranks(&order.sizes()), [-4, -4, 1, 1, 1, 5]);
+        assert_eq!(centered_ranks(&order.sizes()), [-4, -4, 1, 1, 1, 5]);
         assert_eq!(tied_pairs(&order.sizes()), 4);
     }
 

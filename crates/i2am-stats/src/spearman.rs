@@ -1,7 +1,7 @@
 use crate::columns::Columns;
 use crate::error::{StatsError, Undefined};
 use crate::pearson::FEWEST;
-use crate::ranks::{Order, centred_ranks};
+use crate::ranks::{Order, centered_ranks};
 
 /// Spearman's correlation of the mean ranks, -1 to 1.
 ///
@@ -18,7 +18,7 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     Ok((sum(&x, &y) / norm).clamp(-1.0, 1.0))
 }
 
-/// The centred ranks of `values`, in their order.
+/// The centered ranks of `values`, in their order.
 fn ranks(values: &[f64]) -> Result<Vec<i64>, Undefined> {
     let found = values.len();
     if found < FEWEST {
@@ -32,7 +32,7 @@ fn ranks(values: &[f64]) -> Result<Vec<i64>, Undefined> {
     if sizes.len() < 2 {
         return Err(Undefined::Constant);
     }
-    let sorted = centred_ranks(&sizes);
+    let sorted = centered_ranks(&sizes);
     let mut ranks = vec![0; found];
     for (&row, rank) in order.groups().flatten().zip(sorted) {
         ranks[row as usize] = rank;

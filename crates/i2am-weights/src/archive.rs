@@ -156,9 +156,9 @@ fn object_folder(
         });
     match (folders.next(), folders.next()) {
         (Some(folder), None) => Ok(folder.to_owned()),
-        (None, _) => Err(source.unrecognised("a zip file without <archive>/data.pkl")),
+        (None, _) => Err(source.unrecognized("a zip file without <archive>/data.pkl")),
         (Some(_), Some(_)) => {
-            Err(source.unrecognised("a zip file with several <archive>/data.pkl"))
+            Err(source.unrecognized("a zip file with several <archive>/data.pkl"))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::error::WeightError;
-use crate::file::FileFormat;
+use crate::format::FileFormat;
 use crate::source::Source;
 use crate::tensor::Tensor;
 use crate::torch::Recipe;

@@ -26,7 +26,7 @@ pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
                 "load it in an old torch and save it again with torch.save",
             ))
         }
-        _ => Err(source.unrecognised(describe(bytes))),
+        _ => Err(source.unrecognized(describe(bytes))),
     }
 }
 

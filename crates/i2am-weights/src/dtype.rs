@@ -44,23 +44,6 @@ impl DType {
         matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64)
     }
 
-    /// The type that a safetensors header calls `name`.
-    pub(crate) fn from_safetensors(name: &str) -> Option<Self> {
-        Some(match name {
-            "F16" => Self::F16,
-            "BF16" => Self::BF16,
-            "F32" => Self::F32,
-            "F64" => Self::F64,
-            "I8" => Self::I8,
-            "I16" => Self::I16,
-            "I32" => Self::I32,
-            "I64" => Self::I64,
-            "U8" => Self::U8,
-            "BOOL" => Self::Bool,
-            _ => return None,
-        })
-    }
-
     /// The element type of the storage class `torch.<name>`.
     pub(crate) fn from_torch_storage(name: &str) -> Option<Self> {
         Some(match name {

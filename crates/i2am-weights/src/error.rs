@@ -20,7 +20,7 @@ pub enum WeightError {
         "{}: not a weight file: expected safetensors or a file of torch.save or torch.jit.save, found {found}",
         .path.display()
     )]
-    Unrecognised {
+    Unrecognized {
         /// The file.
         path: PathBuf,
         /// What the content looks like.

@@ -1,7 +1,6 @@
 //! The public type: an open weight file.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -11,34 +10,10 @@ use crate::contents::Contents;
 use crate::detect;
 use crate::dtype::DType;
 use crate::error::WeightError;
+use crate::format::FileFormat;
 use crate::map::MappedFile;
 use crate::source::Source;
 use crate::tensor::{Tensor, TensorInfo};
-
-/// How a weight file is laid out; found by content, never by extension.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileFormat {
-    /// A safetensors file.
-    Safetensors,
-    /// A zip file of `torch.save` since torch 1.6.
-    PytorchZip,
-    /// A stream of `torch.save` before torch 1.6.
-    PytorchLegacy,
-    /// A zip file of `torch.jit.save`.
-    TorchScript,
-}
-
-impl fmt::Display for FileFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Safetensors => "safetensors",
-            Self::PytorchZip => "pytorch zip",
-            Self::PytorchLegacy => "pytorch legacy",
-            Self::TorchScript => "torchscript",
-        })
-    }
-}
 
 /// An open weight file: the names and shapes of its tensors, and their bytes on request.
 ///

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::contents::{Collector, Contents, Storage};
 use crate::error::WeightError;
-use crate::file::FileFormat;
+use crate::format::FileFormat;
 use crate::pickle::{Heap, Id, Pickle, Value};
 use crate::source::Source;
 use crate::{state_dict, torch};
@@ -22,7 +22,7 @@ pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
     };
     let magic = stream.pickle("magic number")?;
     if magic.heap.int(magic.root) != Some(MAGIC) {
-        return Err(source.unrecognised("a pickle that torch.save did not write"));
+        return Err(source.unrecognized("a pickle that torch.save did not write"));
     }
     let protocol = stream.pickle("protocol")?;
     if protocol.heap.int(protocol.root) != Some(PROTOCOL) {

@@ -21,6 +21,7 @@ mod detect;
 mod dtype;
 mod error;
 mod file;
+mod format;
 mod legacy;
 mod map;
 mod pickle;
@@ -34,5 +35,6 @@ mod torchscript;
 
 pub use dtype::DType;
 pub use error::WeightError;
-pub use file::{FileFormat, WeightFile};
+pub use file::WeightFile;
+pub use format::FileFormat;
 pub use tensor::TensorInfo;

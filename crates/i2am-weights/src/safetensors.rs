@@ -1,120 +1,90 @@
 //! The safetensors format: eight bytes of header length, a JSON header, and the tensors' bytes without gaps.
 //!
-//! The header is checked here, not by the `safetensors` crate, because that does not say which tensor is wrong
-//! and which sizes it expected and found.
+//! Entries are read by the `safetensors` crate. Its checks of a whole file say neither which tensor is wrong nor which sizes it
+//! expected and found, and let a header name a tensor twice, so the checks are made here.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use safetensors::Dtype;
+use safetensors::tensor::TensorInfo as Described;
 use serde::Deserialize;
 use serde::de::{Error, MapAccess, Visitor};
 
 use crate::contents::{Contents, Storage};
 use crate::dtype::DType;
 use crate::error::WeightError;
-use crate::file::FileFormat;
+use crate::format::FileFormat;
 use crate::source::Source;
 use crate::tensor::{MAX_RANK, Tensor, TensorInfo, element_count};
 
-const LENGTH_BYTES: usize = size_of::<u64>();
 /// The format's own limit on the header, in bytes.
 const MAX_HEADER: usize = 100_000_000;
 
-/// One tensor of the header.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Described {
-    dtype: String,
-    shape: Vec<usize>,
-    /// First byte and the one after the last, counted from the end of the header.
-    data_offsets: [usize; 2],
-}
-
 pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
-    let (header, data_start) = header(source)?;
-    let data_length = source.bytes.len() - data_start;
+    let (header, data) = header(source)?;
     let mut in_order: Vec<(String, Described)> = header.tensors.into_iter().collect();
     in_order.sort_by_key(|(_, tensor)| tensor.data_offsets);
     let mut tensors = BTreeMap::new();
     let mut end = 0;
     for (name, described) in in_order {
-        let [from, to] = described.data_offsets;
+        let (from, to) = described.data_offsets;
         let info = check(source, &name, described)?;
         if from != end {
             let part = format!("tensor `{name}`");
             let expected = format!("its bytes to begin at {end}, where those before it end");
             return Err(source.malformed(part, expected, from.to_string()));
         }
-        if to > data_length {
-            return Err(source.length(
-                format!("data up to tensor `{name}`"),
-                to as u64,
-                data_length as u64,
-            ));
+        if to > data.len() {
+            let part = format!("data up to tensor `{name}`");
+            return Err(source.length(part, to as u64, data.len() as u64));
         }
         tensors.insert(name, Tensor::contiguous(info, 0, from));
         end = to;
     }
-    if end != data_length {
-        return Err(source.length("data of all tensors", end as u64, data_length as u64));
+    if end != data.len() {
+        return Err(source.length("data of all tensors", end as u64, data.len() as u64));
     }
-    let storages = vec![Storage::new(
-        "data".to_owned(),
-        data_start..source.bytes.len(),
-        None,
-    )];
+    let range = source.bytes.len() - data.len()..source.bytes.len();
     Ok(Contents {
         format: FileFormat::Safetensors,
         tensors,
-        storages,
+        storages: vec![Storage::new("data".to_owned(), range, None)],
         metadata: header.metadata,
     })
 }
 
-/// The header and the byte of the file where the data begins.
-fn header(source: Source<'_>) -> Result<(Header, usize), WeightError> {
+/// The header and the bytes after it.
+fn header(source: Source<'_>) -> Result<(Header, &[u8]), WeightError> {
+    const PART: &str = "safetensors header";
     let Some((length, rest)) = source.bytes.split_first_chunk() else {
-        return Err(source.length(
-            "header length",
-            LENGTH_BYTES as u64,
-            source.bytes.len() as u64,
-        ));
+        let found = source.bytes.len() as u64;
+        return Err(source.length("header length", size_of::<u64>() as u64, found));
     };
     let declared = u64::from_le_bytes(*length);
-    let Some(json) = usize::try_from(declared)
-        .ok()
-        .and_then(|length| rest.get(..length))
-    else {
-        return Err(source.length("safetensors header", declared, rest.len() as u64));
+    let split = usize::try_from(declared).ok();
+    let Some((json, data)) = split.and_then(|length| rest.split_at_checked(length)) else {
+        return Err(source.length(PART, declared, rest.len() as u64));
     };
     if json.len() > MAX_HEADER {
-        return Err(source.limit("safetensors header", MAX_HEADER, "bytes"));
+        return Err(source.limit(PART, MAX_HEADER, "bytes"));
     }
-    let header = serde_json::from_slice(json).map_err(|error| {
-        source.malformed(
-            "safetensors header",
-            "a JSON object of tensors",
-            error.to_string(),
-        )
-    })?;
-    Ok((header, LENGTH_BYTES + json.len()))
+    let header = serde_json::from_slice(json)
+        .map_err(|error| source.malformed(PART, "a JSON object of tensors", error.to_string()))?;
+    Ok((header, data))
 }
 
-/// Checks that a tensor's type is known and that its shape and its byte range have one size.
+/// Checks that a tensor's type is read here and that its shape and its byte range have one size.
 fn check(source: Source<'_>, name: &str, described: Described) -> Result<TensorInfo, WeightError> {
     let part = || format!("tensor `{name}`");
     let Described {
         dtype,
         shape,
-        data_offsets: [from, to],
+        data_offsets: (from, to),
     } = described;
-    let Some(dtype) = DType::from_safetensors(&dtype) else {
-        let feature = format!(
-            "tensor `{name}`: dtype {} is not supported",
-            dtype.escape_debug()
-        );
+    let Some(dtype) = known(dtype) else {
         return Err(source.unsupported(
-            feature,
+            format!("tensor `{name}`: dtype {dtype} is not supported"),
             "convert it to a floating-point, integer or boolean tensor",
         ));
     };
@@ -140,7 +110,23 @@ fn check(source: Source<'_>, name: &str, described: Described) -> Result<TensorI
     }
 }
 
-/// Tensors by name, and the free texts beside them.
+fn known(dtype: Dtype) -> Option<DType> {
+    Some(match dtype {
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::F32 => DType::F32,
+        Dtype::F64 => DType::F64,
+        Dtype::I8 => DType::I8,
+        Dtype::I16 => DType::I16,
+        Dtype::I32 => DType::I32,
+        Dtype::I64 => DType::I64,
+        Dtype::U8 => DType::U8,
+        Dtype::BOOL => DType::Bool,
+        _ => return None,
+    })
+}
+
+/// Tensors by name, and free texts by key.
 #[derive(Debug)]
 struct Header {
     tensors: BTreeMap<String, Described>,

@@ -51,8 +51,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    pub(crate) fn unrecognised(self, found: impl Into<String>) -> WeightError {
-        WeightError::Unrecognised {
+    pub(crate) fn unrecognized(self, found: impl Into<String>) -> WeightError {
+        WeightError::Unrecognized {
             path: self.path.to_path_buf(),
             found: found.into(),
         }

@@ -29,7 +29,7 @@ enum Element {
     Typed(DType),
     /// An untyped storage: its elements are bytes and each tensor brings its own type.
     Byte,
-    /// Complex or quantised; tensors of it are refused, but its size must be known to pass over it.
+    /// Complex or quantized; tensors of it are refused, but its size must be known to pass over it.
     Foreign {
         size: usize,
     },

@@ -3,7 +3,7 @@
 use crate::archive::Archive;
 use crate::contents::{Collector, Contents};
 use crate::error::WeightError;
-use crate::file::FileFormat;
+use crate::format::FileFormat;
 use crate::source::Source;
 use crate::state_dict;
 use crate::torch::Recipe;

@@ -14,7 +14,7 @@ use super::resized;
 /// Weights are in units of 2^-11.
 const ONE: i32 = 1 << 11;
 
-/// `cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)` of a colour image.
+/// `cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)` of a color image.
 ///
 /// # Panics
 /// If `height` or `width` is 0, or the image has no pixel.
@@ -55,13 +55,13 @@ fn halved<const C: usize>(levels: &[u8], width: usize) -> Vec<u8> {
     means
 }
 
-/// Two neighbours and their weights, which sum to [`ONE`].
+/// Two neighbors and their weights, which sum to [`ONE`].
 struct Taps {
     at: [usize; 2],
     weights: [i32; 2],
 }
 
-/// The taps of every output pixel along an axis. Past the middle of the last pixel on either side the neighbour is the pixel itself.
+/// The taps of every output pixel along an axis. Past the middle of the last pixel on either side the neighbor is the pixel itself.
 fn taps(from: usize, to: usize) -> Vec<Taps> {
     // As there: the step is the inverse of an inverse, and places are rounded to 32 bits.
     let step = 1.0 / (to as f64 / from as f64);

@@ -56,7 +56,7 @@ pub fn pillow_bilinear_gray(image: &GrayImage, height: usize, width: usize) -> G
     })
 }
 
-/// `Image.resize((width, height), Resampling.NEAREST)` of an RGB image: the pixel under the centre of the new one.
+/// `Image.resize((width, height), Resampling.NEAREST)` of an RGB image: the pixel under the center of the new one.
 ///
 /// # Panics
 /// As [`pillow_bicubic_rgb`].
@@ -212,8 +212,8 @@ fn nearest<const C: usize>(levels: &[u8], from: [usize; 2], to: [usize; 2]) -> V
     resized
 }
 
-/// The source pixel under the centre of every output pixel. Pillow adds up the step, which decides on which side a
-/// centre between two pixels falls.
+/// The source pixel under the center of every output pixel. Pillow adds up the step, which decides on which side a
+/// center between two pixels falls.
 fn nearest_indices(from: usize, to: usize) -> Vec<usize> {
     let step = from as f64 / to as f64;
     let centers = std::iter::successors(Some(step * 0.5), |center| Some(center + step));

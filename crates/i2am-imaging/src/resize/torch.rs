@@ -35,7 +35,7 @@ pub fn torch_bilinear(plane: &Plane, height: usize, width: usize) -> Plane {
 }
 
 /// Bilinear as TensorFlow 1 has it, which torch-fidelity and the FID code of `StyleGAN` keep: source coordinates
-/// `out * in_size / out_size` without half-pixel centres, so that the picture moves up and left.
+/// `out * in_size / out_size` without half-pixel centers, so that the picture moves up and left.
 ///
 /// # Panics
 /// If `height` or `width` is 0.
@@ -85,7 +85,7 @@ pub fn torch_adaptive_average(plane: &Plane, height: usize, width: usize) -> Pla
     })
 }
 
-/// Where the centre of output value `out` lies among the source values. Torch's build multiplies and subtracts with a
+/// Where the center of output value `out` lies among the source values. Torch's build multiplies and subtracts with a
 /// single rounding; in `f64` the product is exact, and the one rounding is the conversion.
 fn source(out: usize, from: usize, to: usize) -> f32 {
     let step = f64::from(from as f32 / to as f32);

@@ -1,3 +1,6 @@
+//! CLIP's vision transformer. Tensor names follow `vision_model` of CLIP as the transformers library saves it.
+//! Pictures `[batch, 3, H, W]` become the pooled class token `[batch, hidden_size]`.
+
 use tch::Tensor;
 
 use super::config::ImageEncoderConfig;
@@ -55,7 +58,7 @@ impl ClipVision {
         }
     }
 
-    /// All tokens after the last layer, class token first, before the last normalisation: `[batch, tokens, width]`.
+    /// All tokens after the last layer, class token first, before the last normalization: `[batch, tokens, width]`.
     pub fn hidden_states(&self, pixels: &Tensor) -> Tensor {
         let p = self.patch_size;
         let patches = pixels.conv2d(
@@ -78,7 +81,7 @@ impl ClipVision {
             .fold(self.pre_layernorm.forward(&x), |x, layer| layer.forward(&x))
     }
 
-    /// The normalised class token, `[batch, width]`; patch tokens are dropped.
+    /// The normalized class token, `[batch, width]`; patch tokens are dropped.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
         self.post_layernorm
             .forward(&self.hidden_states(pixels).select(1, 0))

@@ -1,3 +1,5 @@
+//! Sizes of the image encoder, read from diffusers' `image_encoder/config.json` or inferred from the shapes of the tensors.
+
 use serde::{Deserialize, Serialize};
 
 use crate::NetError;
@@ -18,7 +20,7 @@ pub struct ImageEncoderConfig {
     pub image_size: i64,
     /// Height and width of a patch.
     pub patch_size: i64,
-    /// Epsilon of the tower's normalisations.
+    /// Epsilon of the tower's normalizations.
     #[serde(default = "layer_norm_eps")]
     pub layer_norm_eps: f64,
     /// Width of the context token.

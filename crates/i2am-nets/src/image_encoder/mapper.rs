@@ -1,9 +1,12 @@
+//! Paint-by-Example's mapper: transformer blocks on the pooled token of the picture. Tensor names are those of diffusers'
+//! `PaintByExampleMapper`; shapes stay `[batch, tokens, width]`.
+
 use tch::Tensor;
 
 use crate::layers::{Attention, AttentionShape, Bias, FeedForward, Gate, LayerNorm};
 use crate::scope::Scope;
 
-/// One block: single-head self-attention and feed-forward, pre-normalised and residual.
+/// One block: single-head self-attention and feed-forward, pre-normalized and residual.
 #[derive(Debug)]
 struct Block {
     norm1: LayerNorm,

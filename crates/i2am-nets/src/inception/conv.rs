@@ -1,11 +1,14 @@
+//! The convolutions of the Inception network, with the batch normalization folded into weight and bias when they are built.
+//! Tensor names follow torchvision's `BasicConv2d` (`conv.weight`, `bn.running_mean`, ...).
+
 use tch::{Kind, Tensor};
 
 use crate::scope::{Init, Scope};
 
-/// What TensorFlow's batch normalisation adds to the variance here.
+/// What TensorFlow's batch normalization adds to the variance here.
 const EPS: f64 = 1e-3;
 
-/// Whether the weights have a scale after the normalisation; the TensorFlow graph has none, ports add one of ones.
+/// Whether the weights have a scale after the normalization; the TensorFlow graph has none, ports add one of ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     Stored,
@@ -15,7 +18,7 @@ pub(super) enum Scale {
 /// Height and width of a kernel.
 type Kernel = [i64; 2];
 
-/// Convolution, batch normalisation, ReLU; the normalisation folded into weight and bias.
+/// Convolution, batch normalization, ReLU; the normalization folded into weight and bias.
 #[derive(Debug)]
 pub(super) struct Conv {
     weight: Tensor,

@@ -1,3 +1,6 @@
+//! Multi-head attention under the tensor names of diffusers' `Attention` (`to_q`, `to_k`, `to_v`, `to_out.0`), and where a probe
+//! looks in. Tokens are `[batch, tokens, width]`; queries and keys are shown as `[batch, heads, tokens, width / heads]`.
+
 use tch::Tensor;
 
 use super::linear::{Bias, Linear};
@@ -55,7 +58,7 @@ impl Attention {
 
     /// Attention from `x` `[batch, H*W, width]` to `context`.
     ///
-    /// The probe sees the very queries and keys that make the output; it runs beside the fused kernel, not instead of it. If it
+    /// The probe sees the very queries and keys that make the output; it runs in addition to the fused kernel, not instead of it. If it
     /// intervenes, the same kernel leaves out scores, and heads are scaled before they are merged.
     pub fn forward_cross(
         &self,

@@ -1,3 +1,6 @@
+//! One layer of CLIP's towers, vision and text, under the tensor names of the transformers library (`layer_norm1`, `self_attn`,
+//! `mlp.fc1`, ...). Tokens stay `[batch, tokens, width]`.
+
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -15,7 +18,7 @@ pub struct ClipShape {
     pub inner: i64,
     /// Attention heads.
     pub heads: i64,
-    /// Epsilon of both normalisations.
+    /// Epsilon of both normalizations.
     pub eps: f64,
     /// Between the two layers of the perceptron.
     pub activation: Activation,
@@ -50,7 +53,7 @@ pub enum Sight {
     Causal,
 }
 
-/// One layer of a CLIP tower: self-attention and a two-layer perceptron, both pre-normalised and residual.
+/// One layer of a CLIP tower: self-attention and a two-layer perceptron, both pre-normalized and residual.
 #[derive(Debug)]
 pub struct ClipLayer {
     heads: i64,

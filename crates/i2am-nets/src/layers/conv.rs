@@ -1,3 +1,5 @@
+//! Square convolutions with a bias, under PyTorch's names `weight` and `bias`. Maps are `[batch, channels, H, W]`.
+
 use tch::Tensor;
 
 use crate::scope::{Init, Scope};
@@ -65,7 +67,7 @@ impl Conv2d {
 
 /// The same tensor with channels innermost in memory (`[batch, H, W, C]` strides under `[batch, C, H, W]` sizes).
 ///
-/// libtorch's convolutions and normalisations follow the layout of their input, so converting a network's input once makes
+/// libtorch's convolutions and normalizations follow the layout of their input, so converting a network's input once makes
 /// the whole pass run in this layout.
 pub fn channels_last(x: &Tensor) -> Tensor {
     x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])

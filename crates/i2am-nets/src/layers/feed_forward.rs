@@ -1,3 +1,5 @@
+//! The feed-forward layer of transformer blocks, under the tensor names of diffusers' `FeedForward` (`net.0.proj`, `net.2`).
+
 use tch::Tensor;
 
 use super::linear::{Bias, Linear};

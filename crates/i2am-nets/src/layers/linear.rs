@@ -1,3 +1,5 @@
+//! The linear layer, under PyTorch's names `weight` and `bias`.
+
 use tch::Tensor;
 
 use crate::scope::{Init, Scope};

@@ -1,8 +1,11 @@
+//! Group and layer normalization under PyTorch's names `weight` and `bias`. Group normalization is computed in two passes where
+//! libtorch's kernel would lose digits.
+
 use tch::{Kind, Tensor};
 
 use crate::scope::{Init, Scope};
 
-/// Normalisation over groups of channels and all positions.
+/// Normalization over groups of channels and all positions.
 #[derive(Debug)]
 pub struct GroupNorm {
     weight: Tensor,
@@ -47,12 +50,12 @@ impl GroupNorm {
     /// libtorch's kernel for channels-last input takes plain f32 sums and variances as `E[x²] - E[x]²`. That is off by 1e-4 where
     /// a group's mean is several times its deviation, more than the tolerance of a whole run.
     fn in_two_passes(&self, x: &Tensor) -> Tensor {
-        let centred = x - self.mean(x);
-        let variance = self.mean(&centred.square());
-        self.scaled(&centred, &variance)
+        let centered = x - self.mean(x);
+        let variance = self.mean(&centered.square());
+        self.scaled(&centered, &variance)
     }
 
-    /// What `x` `[batch, channels, H, W]` is normalised by.
+    /// What `x` `[batch, channels, H, W]` is normalized by.
     pub fn statistics(&self, x: &Tensor) -> Statistics {
         let x = x.to_kind(Kind::Float);
         let mean = self.mean(&x);
@@ -63,8 +66,8 @@ impl GroupNorm {
     /// [`GroupNorm::forward`] by the statistics of another map with as many channels, of which `x` may be a part. In f32, since half
     /// precisions lose `eps`.
     pub fn forward_by(&self, x: &Tensor, by: &Statistics) -> Tensor {
-        let centred = x.to_kind(Kind::Float) - &by.mean;
-        self.scaled(&centred, &by.variance).to_kind(x.kind())
+        let centered = x.to_kind(Kind::Float) - &by.mean;
+        self.scaled(&centered, &by.variance).to_kind(x.kind())
     }
 
     /// Mean over each group, `[batch, channels, 1, 1]`.
@@ -77,13 +80,13 @@ impl GroupNorm {
             .reshape([batch, channels, 1, 1])
     }
 
-    fn scaled(&self, centred: &Tensor, variance: &Tensor) -> Tensor {
+    fn scaled(&self, centered: &Tensor, variance: &Tensor) -> Tensor {
         let of_channels = |parameter: &Tensor| {
             let parameter = parameter.reshape([1, -1, 1, 1]);
-            parameter.to_kind(centred.kind())
+            parameter.to_kind(centered.kind())
         };
         let scale = (variance + self.eps).rsqrt() * of_channels(&self.weight);
-        of_channels(&self.bias).addcmul(centred, &scale)
+        of_channels(&self.bias).addcmul(centered, &scale)
     }
 }
 
@@ -94,7 +97,7 @@ pub struct Statistics {
     variance: Tensor,
 }
 
-/// Normalisation over the last axis.
+/// Normalization over the last axis.
 #[derive(Debug)]
 pub struct LayerNorm {
     weight: Tensor,

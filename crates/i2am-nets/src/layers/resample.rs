@@ -1,3 +1,5 @@
+//! Halving and doubling of a map's height and width, under the tensor names of diffusers' `Downsample2D` and `Upsample2D` (`conv`).
+
 use tch::Tensor;
 
 use super::conv::{Conv2d, Padding};
@@ -28,7 +30,7 @@ impl Downsample {
     }
 }
 
-/// Enlarges by nearest neighbour, then convolves (`conv`).
+/// Enlarges by nearest neighbor, then convolves (`conv`).
 #[derive(Debug)]
 pub struct Upsample {
     conv: Conv2d,

@@ -1,3 +1,6 @@
+//! The residual block of UNet and autoencoder, under the tensor names of diffusers' `ResnetBlock2D` (`norm1`, `conv1`,
+//! `time_emb_proj`, ...). Maps `[batch, inputs, H, W]` become `[batch, outputs, H, W]`.
+
 use tch::Tensor;
 
 use super::conv::Conv2d;
@@ -14,9 +17,9 @@ pub struct ResnetShape {
     pub outputs: i64,
     /// Width of the time embedding; `None` in the VAE.
     pub time: Option<i64>,
-    /// Groups of both normalisations.
+    /// Groups of both normalizations.
     pub groups: i64,
-    /// Epsilon of both normalisations.
+    /// Epsilon of both normalizations.
     pub eps: f64,
 }
 
@@ -58,18 +61,18 @@ impl ResnetBlock {
         self.forward_with(x, time, &mut |norm, x| norm.forward(x))
     }
 
-    /// The same, where `normalise` is what both normalisations do.
+    /// The same, where `normalize` is what both normalizations do.
     pub fn forward_with(
         &self,
         x: &Tensor,
         time: Option<&Tensor>,
-        normalise: &mut dyn FnMut(&GroupNorm, &Tensor) -> Tensor,
+        normalize: &mut dyn FnMut(&GroupNorm, &Tensor) -> Tensor,
     ) -> Tensor {
-        let mut h = self.conv1.forward(&normalise(&self.norm1, x).silu());
+        let mut h = self.conv1.forward(&normalize(&self.norm1, x).silu());
         if let (Some(proj), Some(time)) = (&self.time_emb_proj, time) {
             h += proj.forward(time).unsqueeze(-1).unsqueeze(-1);
         }
-        let h = self.conv2.forward(&normalise(&self.norm2, &h).silu());
+        let h = self.conv2.forward(&normalize(&self.norm2, &h).silu());
         match &self.conv_shortcut {
             Some(shortcut) => shortcut.forward(x) + h,
             None => x + h,

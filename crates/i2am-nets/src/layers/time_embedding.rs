@@ -1,3 +1,6 @@
+//! From timesteps `[batch]` to vectors: the sinusoid, and the two linear layers of diffusers' `TimestepEmbedding` (`linear_1`,
+//! `linear_2`).
+
 use tch::{Kind, Tensor};
 
 use super::linear::{Bias, Linear};

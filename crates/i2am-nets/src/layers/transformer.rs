@@ -1,3 +1,7 @@
+//! The transformer of a UNet's level, under the tensor names of diffusers' `Transformer2DModel`: self-attention `attn1`,
+//! cross-attention `attn2` and feed-forward over the positions of a map `[batch, width, H, W]`. PASD-light's second cross-attention
+//! keeps its authors' names, which end in `_plus`.
+
 use tch::Tensor;
 
 use super::attention::{Attention, AttentionShape};
@@ -21,13 +25,13 @@ pub struct BlockShape {
     pub context: i64,
     /// Attention heads.
     pub heads: i64,
-    /// Groups of the normalisation before the blocks.
+    /// Groups of the normalization before the blocks.
     pub groups: i64,
     /// Blocks in sequence (1 in every Stable Diffusion v1 model).
     pub depth: usize,
 }
 
-/// Self-attention, cross-attention and feed-forward, each pre-normalised and residual.
+/// Self-attention, cross-attention and feed-forward, each pre-normalized and residual.
 #[derive(Debug)]
 pub struct TransformerBlock {
     norm1: LayerNorm,

@@ -1,3 +1,5 @@
+//! Folders as the diffusers library saves them: one folder for each network, with a weight file and a `config.json`.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

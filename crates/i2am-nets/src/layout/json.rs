@@ -1,3 +1,5 @@
+//! The `config.json` of a network, and errors that name the file and the key.
+
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;

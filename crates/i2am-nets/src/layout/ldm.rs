@@ -1,3 +1,6 @@
+//! Single files with the names of the original latent diffusion code. Such a file may name a base that has the tensors it lacks,
+//! and carry configurations in its metadata.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +23,7 @@ use names::{Levels, is_ballast, rename};
 pub const BASE_KEY: &str = "base";
 
 /// Metadata key of a safetensors file: what would be the `config.json` of `network` in a diffusers folder. It tells what no shape
-/// tells: attention heads, groups of normalisations, the scale of latents. Published files have none and are all alike in these.
+/// tells: attention heads, groups of normalizations, the scale of latents. Published files have none and are all alike in these.
 pub fn config_key(network: &str) -> String {
     format!("{network}/config.json")
 }

@@ -1,3 +1,5 @@
+//! What the shapes of a checkpoint's tensors say about the sizes of a network that has no `config.json`.
+
 use super::Checkpoint;
 use crate::NetError;
 

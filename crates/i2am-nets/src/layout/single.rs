@@ -1,3 +1,5 @@
+//! One file that holds one network, e.g. Inception or a backbone of LPIPS.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

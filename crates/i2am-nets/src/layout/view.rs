@@ -1,3 +1,5 @@
+//! How a network's tensor is cut out of a stored one: files of other layouts keep some tensors joined or with other axes.
+
 use tch::Tensor;
 
 /// How one network tensor is cut out of a stored one.

@@ -1,3 +1,6 @@
+//! AlexNet's features for LPIPS, under the tensor names of `torchvision.models.alexnet`. Pictures `[batch, 3, H, W]` become five
+//! maps.
+
 use tch::Tensor;
 
 use super::Features;

@@ -1,3 +1,8 @@
+//! The convolutions of LPIPS's backbones, under torchvision's tensor names `weight` and `bias`, each followed by a ReLU.
+//!
+//! A layer chooses between libtorch's own convolution and that of [`super::winograd`], which is faster where there are many
+//! channels. Together they make LPIPS 1.6 to 1.9 times as fast as the reference package on a CPU: see `docs/measurements.md`.
+
 use tch::Tensor;
 
 use super::winograd::Winograd;

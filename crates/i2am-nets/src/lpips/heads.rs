@@ -1,3 +1,5 @@
+//! The learned weights of LPIPS's channels, which are part of the program.
+
 use safetensors::SafeTensors;
 use tch::{Device, Tensor};
 

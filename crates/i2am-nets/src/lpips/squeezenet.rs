@@ -1,3 +1,6 @@
+//! SqueezeNet's features for LPIPS, under the tensor names of `torchvision.models.squeezenet1_1`. Pictures `[batch, 3, H, W]`
+//! become seven maps.
+
 use tch::Tensor;
 
 use super::Features;

@@ -1,3 +1,5 @@
+//! VGG's features for LPIPS, under the tensor names of `torchvision.models.vgg16`. Pictures `[batch, 3, H, W]` become five maps.
+
 use tch::Tensor;
 
 use super::Features;

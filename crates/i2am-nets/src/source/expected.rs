@@ -1,3 +1,5 @@
+//! A source that only lists the names and shapes that a network asks for.
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 

@@ -1,3 +1,5 @@
+//! A source that computes every tensor from its name, as `scripts/golden` does for the reference values.
+
 use tch::{Device, Tensor};
 
 use crate::Precision;
@@ -30,7 +32,7 @@ impl TensorSource for FormulaSource {
 /// The value of every element of the tensor `name`, row-major.
 ///
 /// With `h` the 64-bit FNV-1a hash of the name and `u(i)` the upper 24 bits of `splitmix64(h + i)` scaled to `[-1, 1)`:
-/// - one axis and name ending in `weight` (scales of normalisations): `1 + u(i) / 10`;
+/// - one axis and name ending in `weight` (scales of normalizations): `1 + u(i) / 10`;
 /// - one axis otherwise (biases): `u(i) / 10`;
 /// - more axes: `u(i) · sqrt(3 / n)`, `n` the product of all axes but the first: unit gain for unit input.
 pub fn formula_weights(name: &str, shape: &[i64]) -> Vec<f32> {

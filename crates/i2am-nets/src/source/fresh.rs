@@ -1,3 +1,5 @@
+//! A source of tensors to be trained, drawn at random when they are first asked for.
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -22,7 +24,7 @@ impl FreshSource {
         }
     }
 
-    /// Every tensor made so far, by full name; shallow clones, so that an optimiser can update them in place.
+    /// Every tensor made so far, by full name; shallow clones, so that an optimizer can update them in place.
     pub fn variables(&self) -> BTreeMap<String, Tensor> {
         self.variables
             .borrow()

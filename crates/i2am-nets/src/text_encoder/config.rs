@@ -1,3 +1,5 @@
+//! Sizes of the text encoder, read from diffusers' `text_encoder/config.json`.
+
 use serde::{Deserialize, Serialize};
 
 use crate::NetError;
@@ -19,7 +21,7 @@ pub struct TextEncoderConfig {
     pub vocab_size: i64,
     /// Longest text in tokens, its start and end among them.
     pub max_position_embeddings: i64,
-    /// Epsilon of the normalisations.
+    /// Epsilon of the normalizations.
     #[serde(default = "layer_norm_eps")]
     pub layer_norm_eps: f64,
     /// Inside the feed-forward layers.

@@ -1,3 +1,6 @@
+//! The blocks of the way down, the middle and the way up, under the tensor names of diffusers' `CrossAttnDownBlock2D`,
+//! `UNetMidBlock2DCrossAttn`, `CrossAttnUpBlock2D` and of those without attention. Maps are `[batch, channels, H, W]`.
+
 use tch::Tensor;
 
 use super::config::UNetConfig;

@@ -1,3 +1,5 @@
+//! Sizes of a UNet, read from diffusers' `unet/config.json` or inferred from the shapes of the tensors.
+
 use serde::{Deserialize, Serialize};
 
 use crate::layout::Checkpoint;
@@ -42,9 +44,9 @@ pub struct UNetConfig {
     pub cross_attention_dim: i64,
     /// Attention heads.
     pub attention_head_dim: Heads,
-    /// Groups of every group normalisation.
+    /// Groups of every group normalization.
     pub norm_num_groups: i64,
-    /// Epsilon of the residual blocks' normalisations.
+    /// Epsilon of the residual blocks' normalizations.
     pub norm_eps: f64,
     /// Transformer blocks per spatial transformer.
     #[serde(default = "one")]

@@ -1,3 +1,6 @@
+//! `StableVITON`'s control model, a second encoder for the garment. Tensor names follow its authors' code below `control_model`,
+//! with the encoder in diffusers' spelling.
+
 use tch::Tensor;
 
 use super::config::UNetConfig;

@@ -1,3 +1,6 @@
+//! PASD's `ControlNet`, a second encoder for the low-resolution picture. Tensor names follow its authors' `ControlNetModel`, which
+//! is that of diffusers.
+
 use tch::Tensor;
 
 use super::config::UNetConfig;

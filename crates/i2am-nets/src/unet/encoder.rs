@@ -1,3 +1,6 @@
+//! The way down and the middle, which a UNet, a control model and a `ControlNet` have in common, under the tensor names of diffusers'
+//! `UNet2DConditionModel`.
+
 use tch::{Kind, Tensor};
 
 use super::blocks::{DownBlock, MidBlock};

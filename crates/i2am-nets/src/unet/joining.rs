@@ -1,3 +1,5 @@
+//! Where a second network joins the way up of a UNet.
+
 use tch::Tensor;
 
 use crate::layers::SpatialTransformer;

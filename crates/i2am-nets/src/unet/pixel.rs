@@ -1,3 +1,6 @@
+//! PASD's pixel-aware attentions, in which the way up attends to the features of a `ControlNet`. Tensor names follow its authors'
+//! `UNet2DConditionModel`.
+
 use tch::Tensor;
 
 use super::config::UNetConfig;
@@ -27,7 +30,7 @@ enum Layer {
 
 /// PASD's pixel-aware cross-attentions (Yang et al. 2023): keys and values are the positions of a [`super::ControlNet`]'s residuals.
 ///
-/// Tensors are `up_blocks.B.pixel_attentions.J.*`, or inside `up_blocks.B.attentions.J` what ends in `_plus`; beside the UNet's own.
+/// Tensors are `up_blocks.B.pixel_attentions.J.*`, or inside `up_blocks.B.attentions.J` what ends in `_plus`; next to the UNet's own.
 #[derive(Debug)]
 pub struct PixelAttentions {
     layers: Vec<Layer>,

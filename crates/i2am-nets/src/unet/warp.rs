@@ -1,3 +1,6 @@
+//! `StableVITON`'s warp blocks, in which the way up attends to the features of the garment. Tensor names follow its authors'
+//! `warp_flow_blks` and `warp_zero_convs`.
+
 use tch::Tensor;
 
 use super::config::{UNetConfig, UpLayer};
@@ -25,7 +28,7 @@ impl WarpBlock {
 
 /// `StableVITON`'s warp blocks: one for every layer of the way up but those of the lowest resolution, in that order.
 ///
-/// Tensors are `warp_flow_blks.N.*` and `warp_zero_convs.N.*`, beside the UNet's own.
+/// Tensors are `warp_flow_blks.N.*` and `warp_zero_convs.N.*`, next to the UNet's own.
 #[derive(Debug)]
 pub struct WarpBlocks {
     blocks: Vec<WarpBlock>,

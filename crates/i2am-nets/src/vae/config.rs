@@ -1,3 +1,5 @@
+//! Sizes of the autoencoder, read from diffusers' `vae/config.json` or inferred from the shapes of the tensors.
+
 use serde::{Deserialize, Serialize};
 
 use crate::NetError;
@@ -16,7 +18,7 @@ pub struct VaeConfig {
     pub layers_per_block: usize,
     /// Channels of a latent.
     pub latent_channels: i64,
-    /// Groups of every group normalisation.
+    /// Groups of every group normalization.
     pub norm_num_groups: i64,
     /// Latents are multiplied by this before diffusion.
     #[serde(default = "stable_diffusion_scale")]

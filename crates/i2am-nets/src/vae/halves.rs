@@ -1,3 +1,6 @@
+//! The encoder and decoder of the autoencoder, under the tensor names of diffusers' `AutoencoderKL`. A picture `[batch, 3, H, W]`
+//! becomes moments, and a latent `[batch, latent_channels, h, w]` a picture.
+
 use tch::Tensor;
 
 use super::config::VaeConfig;
@@ -7,11 +10,11 @@ use crate::layers::{
 };
 use crate::scope::Scope;
 
-/// Epsilon of every normalisation in the autoencoder.
+/// Epsilon of every normalization in the autoencoder.
 const EPS: f64 = 1e-6;
 
-/// What the normalisations of a pass do, asked in the order in which they run.
-pub(super) type Normalise<'a> = &'a mut dyn FnMut(&GroupNorm, &Tensor) -> Tensor;
+/// What the normalizations of a pass do, asked in the order in which they run.
+pub(super) type Normalize<'a> = &'a mut dyn FnMut(&GroupNorm, &Tensor) -> Tensor;
 
 fn resnet(scope: &Scope<'_>, config: &VaeConfig, inputs: i64, outputs: i64) -> ResnetBlock {
     ResnetBlock::new(
@@ -48,8 +51,8 @@ impl MidAttention {
         }
     }
 
-    fn forward(&self, x: &Tensor, normalise: Normalise<'_>) -> Tensor {
-        let positions = normalise(&self.group_norm, x).flatten(2, 3).transpose(1, 2);
+    fn forward(&self, x: &Tensor, normalize: Normalize<'_>) -> Tensor {
+        let positions = normalize(&self.group_norm, x).flatten(2, 3).transpose(1, 2);
         let head = |layer: &Linear| split_heads(&layer.forward(&positions), 1);
         let out = self.to_out.forward(&attend(
             &head(&self.to_q),
@@ -77,10 +80,10 @@ impl MidBlock {
         }
     }
 
-    fn forward(&self, x: &Tensor, normalise: Normalise<'_>) -> Tensor {
-        let h = self.first.forward_with(x, None, normalise);
-        let h = self.attention.forward(&h, normalise);
-        self.second.forward_with(&h, None, normalise)
+    fn forward(&self, x: &Tensor, normalize: Normalize<'_>) -> Tensor {
+        let h = self.first.forward_with(x, None, normalize);
+        let h = self.attention.forward(&h, normalize);
+        self.second.forward_with(&h, None, normalize)
     }
 }
 
@@ -137,19 +140,19 @@ impl Encoder {
         }
     }
 
-    pub(super) fn forward(&self, x: &Tensor, normalise: Normalise<'_>) -> Tensor {
+    pub(super) fn forward(&self, x: &Tensor, normalize: Normalize<'_>) -> Tensor {
         let mut h = self.conv_in.forward(x);
         for (resnets, downsample) in &self.down_blocks {
             h = resnets
                 .iter()
-                .fold(h, |h, resnet| resnet.forward_with(&h, None, normalise));
+                .fold(h, |h, resnet| resnet.forward_with(&h, None, normalize));
             h = downsample
                 .as_ref()
                 .map_or_else(|| h.shallow_clone(), |down| down.forward(&h));
         }
-        let h = self.mid_block.forward(&h, normalise);
+        let h = self.mid_block.forward(&h, normalize);
         self.conv_out
-            .forward(&normalise(&self.conv_norm_out, &h).silu())
+            .forward(&normalize(&self.conv_norm_out, &h).silu())
     }
 }
 
@@ -206,17 +209,17 @@ impl Decoder {
         }
     }
 
-    pub(super) fn forward(&self, z: &Tensor, normalise: Normalise<'_>) -> Tensor {
-        let mut h = self.mid_block.forward(&self.conv_in.forward(z), normalise);
+    pub(super) fn forward(&self, z: &Tensor, normalize: Normalize<'_>) -> Tensor {
+        let mut h = self.mid_block.forward(&self.conv_in.forward(z), normalize);
         for (resnets, upsample) in &self.up_blocks {
             h = resnets
                 .iter()
-                .fold(h, |h, resnet| resnet.forward_with(&h, None, normalise));
+                .fold(h, |h, resnet| resnet.forward_with(&h, None, normalize));
             h = upsample
                 .as_ref()
                 .map_or_else(|| h.shallow_clone(), |up| up.forward(&h));
         }
         self.conv_out
-            .forward(&normalise(&self.conv_norm_out, &h).silu())
+            .forward(&normalize(&self.conv_norm_out, &h).silu())
     }
 }

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::halves::Normalise;
+use super::halves::Normalize;
 use super::{Posterior, Vae};
 use crate::layers::{GroupNorm, Statistics};
 
 /// Sizes of tiles, per side.
 ///
-/// A map is cut into tiles that are computed with a border of their neighbours, which is cut off again. Every normalisation takes
-/// its statistics from one pass over the whole map, thinned out to the size of a tile, so that all tiles are normalised alike;
+/// A map is cut into tiles that are computed with a border of their neighbors, which is cut off again. Every normalization takes
+/// its statistics from one pass over the whole map, thinned out to the size of a tile, so that all tiles are normalized alike;
 /// but for that, and for the attention in the middle, which sees one tile, a tile is what it would be in the whole map.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -95,7 +95,7 @@ struct Tiled<'a> {
     /// Length in the output of a length in the input.
     scale: fn(i64, i64) -> i64,
     factor: i64,
-    pass: &'a dyn Fn(&Tensor, Normalise<'_>) -> Tensor,
+    pass: &'a dyn Fn(&Tensor, Normalize<'_>) -> Tensor,
 }
 
 impl Tiled<'_> {
@@ -116,7 +116,7 @@ impl Tiled<'_> {
                 let done = (self.pass)(&tile, &mut |norm, x| {
                     let known = known
                         .next()
-                        .expect("every pass asks the same normalisations");
+                        .expect("every pass asks the same normalizations");
                     norm.forward_by(x, known)
                 });
                 let down = self.cut(&done, 2, own, computed);
@@ -134,7 +134,7 @@ impl Tiled<'_> {
         done.narrow(side, start, to_output(own.length()))
     }
 
-    /// Of every normalisation, from single positions of `x` at equal distances: means over neighbours would be spread less than `x` is.
+    /// Of every normalization, from single positions of `x` at equal distances: means over neighbors would be spread less than `x` is.
     fn statistics(&self, x: &Tensor) -> Vec<Statistics> {
         let size = x.size();
         let thinned = |side: i64| {
@@ -164,7 +164,7 @@ impl Vae {
             multiple: factor,
             scale: |length, factor| length / factor,
             factor,
-            pass: &|x, normalise| self.moments_with(x, normalise),
+            pass: &|x, normalize| self.moments_with(x, normalize),
         };
         if tiled.fits(x) {
             return self.encode(x);
@@ -180,7 +180,7 @@ impl Vae {
             multiple: 1,
             scale: |length, factor| length * factor,
             factor: self.config().factor(),
-            pass: &|z, normalise| self.decode_with(z, normalise),
+            pass: &|z, normalize| self.decode_with(z, normalize),
         };
         if tiled.fits(z) {
             return self.decode(z);

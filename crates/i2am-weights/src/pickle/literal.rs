@@ -64,7 +64,7 @@ fn two_complement<'a>(bytes: &[u8]) -> Value<'a> {
     Value::Int(i128::from_le_bytes(wide))
 }
 
-/// Python 2 strings may hold any bytes; what is no UTF-8 cannot be a name that anybody asks for.
+/// Python 2 strings may hold any bytes; what is no UTF-8 cannot be the name of a tensor.
 fn text(bytes: &[u8]) -> Value<'_> {
     Value::Text(String::from_utf8_lossy(bytes))
 }

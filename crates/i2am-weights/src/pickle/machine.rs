@@ -41,7 +41,7 @@ struct Machine<'a> {
     heap: Heap<'a>,
     stack: Stack,
     memo: BTreeMap<u32, Id>,
-    /// Pairs that may still be copied from memoised lists: without it a short stream could ask for one long list over
+    /// Pairs that may still be copied from memoized lists: without it a short stream could ask for one long list over
     /// and over.
     copies_left: usize,
 }

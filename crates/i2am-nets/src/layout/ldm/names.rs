@@ -23,7 +23,7 @@ pub(super) const RESNET: [(&str, &str); 6] = [
     ("skip_connection.", "conv_shortcut."),
 ];
 
-/// In the autoencoder's attention; all but the normalisation, which is no convolution.
+/// In the autoencoder's attention; all but the normalization, which is no convolution.
 pub(super) const VAE_ATTENTION: [(&str, &str); 4] = [
     ("q.", "to_q."),
     ("k.", "to_k."),

@@ -1,7 +1,7 @@
 use super::super::lanes::{LANES, Lanes, add_product, float};
 use super::{Scratch, ratio};
 use crate::columns::Columns;
-use crate::pearson::centred;
+use crate::pearson::centered;
 
 /// The columns less their mean and scaled, which changes no correlation and keeps the sums small.
 pub(super) struct Prepared {
@@ -18,7 +18,7 @@ struct Moments {
 impl Prepared {
     pub(super) fn new(columns: &Columns<'_>) -> Self {
         Self {
-            columns: columns.iter().map(centred).collect(),
+            columns: columns.iter().map(centered).collect(),
         }
     }
 

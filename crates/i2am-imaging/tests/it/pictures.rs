@@ -1,4 +1,4 @@
-//! Colour maps (fixture `colormap`), overlays and the sheet of pictures.
+//! Color maps (fixture `colormap`), overlays and the sheet of pictures.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn place_of(sheet: &RgbImage, color: [u8; 3]) -> ([u32; 4], usize) {
         .iter()
         .map(|place| place.0)
         .min()
-        .expect("the colour is on the sheet");
+        .expect("the color is on the sheet");
     let right = places.iter().map(|place| place.0).max().expect("as above");
     let top = places.iter().map(|place| place.1).min().expect("as above");
     let bottom = places.iter().map(|place| place.1).max().expect("as above");

@@ -191,16 +191,16 @@ fn what_is_not_an_image_is_described() {
     }
 }
 
-/// `palette.png` has 16 colours, packed into 4 bits: every number stands for one colour.
+/// `palette.png` has 16 colors, packed into 4 bits: every number stands for one color.
 #[test]
-fn labels_are_the_numbers_of_a_palette_and_not_its_colours() {
+fn labels_are_the_numbers_of_a_palette_and_not_its_colors() {
     let path = fixture_file("palette.png");
-    let (labels, colours) = (read_labels(&path).unwrap(), read_rgb(&path).unwrap());
-    assert_eq!(labels.dimensions(), colours.dimensions());
+    let (labels, colors) = (read_labels(&path).unwrap(), read_rgb(&path).unwrap());
+    assert_eq!(labels.dimensions(), colors.dimensions());
     let mut seen = std::collections::BTreeMap::new();
-    for (label, colour) in labels.pixels().zip(colours.pixels()) {
+    for (label, color) in labels.pixels().zip(colors.pixels()) {
         assert!(label.0[0] < 16);
-        assert_eq!(seen.entry(label.0[0]).or_insert(*colour), colour);
+        assert_eq!(seen.entry(label.0[0]).or_insert(*color), color);
     }
     assert!(seen.len() > 8);
     let gray = fixture_file("gray8.png");
@@ -215,12 +215,12 @@ fn labels_are_written_with_their_palette_and_read_back() {
     let labels = GrayImage::from_fn(5, 3, |x, y| image::Luma([((x + y) % 3) as u8]));
     write_png_labels(&path, &labels, &palette).unwrap();
     assert_eq!(read_labels(&path).unwrap(), labels);
-    let colours = read_rgb(&path).unwrap();
+    let colors = read_rgb(&path).unwrap();
     let expected = labels.pixels().map(|label| palette[label.0[0] as usize]);
-    assert!(colours.pixels().map(|colour| colour.0).eq(expected));
+    assert!(colors.pixels().map(|color| color.0).eq(expected));
     let error = write_png_labels(&path, &labels, &palette[..2]).unwrap_err();
     assert!(
-        error.to_string().contains("label 2 has none of 2 colours"),
+        error.to_string().contains("label 2 has none of 2 colors"),
         "{error}"
     );
 }
@@ -228,7 +228,7 @@ fn labels_are_written_with_their_palette_and_read_back() {
 #[test]
 fn what_holds_no_labels_is_refused_by_name() {
     for (name, words) in [
-        ("rgb8.png", "colours without a palette"),
+        ("rgb8.png", "colors without a palette"),
         ("gray16.png", "16-bit gray"),
         ("gray.jpg", "no PNG"),
     ] {

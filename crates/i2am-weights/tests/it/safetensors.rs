@@ -1,5 +1,8 @@
 //! Safetensors headers that lie.
 
+use ::safetensors::SafeTensors;
+use proptest::prelude::*;
+
 use crate::common::read_all;
 
 /// A file of `header` and `data` zero bytes.
@@ -20,7 +23,7 @@ fn a_sound_header_loads() {
     assert_eq!(read_all(&file(header, 16)), Ok(16));
 }
 
-/// What the writer noted beside the tensors; a file without notes has none.
+/// What the writer noted in addition to the tensors; a file without notes has none.
 #[test]
 fn free_texts_are_kept_by_key() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,9 +123,44 @@ fn unknown_types_and_huge_headers_are_refused() {
     let header = r#"{"w":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}"#;
     let want = "tensor `w`: dtype F8_E4M3 is not supported; convert it to a floating-point, integer or boolean tensor";
     assert_eq!(message(header, 1), want);
+    let header = r#"{"w":{"dtype":"F7","shape":[1],"data_offsets":[0,1]}}"#;
+    let found = message(header, 1);
+    assert!(
+        found.contains("tensor `w`: unknown variant `F7`"),
+        "{found}"
+    );
     let mut bytes = file(r#"{"w":{}}"#, 0);
     bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     let want = "safetensors header: expected 18446744073709551615 bytes, found 8";
     assert_eq!(read_all(&bytes).expect_err("too long"), want);
     assert_eq!(message("{}", 0), "expected named tensors, found none");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Our checks name the tensor and the sizes; they refuse what those of the format's own library refuse, and nothing else.
+    #[test]
+    fn files_are_refused_as_by_the_library_of_the_format(
+        tensors in prop::collection::vec(
+            (
+                prop::sample::select(vec![("U8", 1), ("F16", 2), ("F32", 4), ("I64", 8)]),
+                prop::collection::vec(0_usize..4, 0..3),
+                prop_oneof![8 => Just([0, 0]), 1 => prop::array::uniform2(0_usize..3)],
+            ),
+            1..5,
+        ),
+        surplus in prop_oneof![4 => Just(0), 1 => 0_usize..3],
+    ) {
+        let (mut entries, mut end) = (Vec::new(), 0);
+        for (index, ((dtype, size), shape, [before, after])) in tensors.into_iter().enumerate() {
+            let from = end + before;
+            let to = (from + size * shape.iter().product::<usize>()).saturating_sub(after);
+            entries.push(format!(r#""{index}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{from},{to}]}}"#));
+            end = to;
+        }
+        let bytes = file(&format!("{{{}}}", entries.join(",")), end + surplus);
+        let (ours, theirs) = (read_all(&bytes), SafeTensors::deserialize(&bytes));
+        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?}, {:?}", ours, theirs.err());
+    }
 }

@@ -86,7 +86,7 @@ fn clip_vision_tower() {
 
 /// LDM files count 62 tensors: they store queries, keys and values of a block as one `c_qkv`, the diffusers spelling as three.
 #[test]
-fn mapper_and_final_normalisation() {
+fn mapper_and_final_normalization() {
     let (tensors, weights) = count(
         &image_encoder(),
         &["image_encoder.mapper.", "image_encoder.final_layer_norm."],

@@ -140,6 +140,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn any_bytes_never_panic(
+        start in prop::sample::select(vec![&b""[..], b"PK\x03\x04", b"PK\x05\x06", b"\x80\x02", b"\x20\0\0\0\0\0\0\0{"]),
+        rest in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        prop_assert!(read_all(&[start, &rest].concat()).is_err());
+    }
+
+    #[test]
     fn any_truncation_is_an_error(file in 0..FILES.len(), at in any::<prop::sample::Index>()) {
         let mut bytes = content(file);
         bytes.truncate(at.index(bytes.len()));

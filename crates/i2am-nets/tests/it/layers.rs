@@ -26,10 +26,10 @@ fn group_norm_is_accurate_in_both_layouts() {
     };
     let grouped = x.to_kind(Kind::Double).reshape([2, groups, -1]);
     let mean = grouped.mean_dim([2_i64].as_slice(), true, None);
-    let centred = grouped - mean;
-    let variance = centred.square().mean_dim([2_i64].as_slice(), true, None);
-    let normalised = (centred / (variance + eps).sqrt()).reshape([2, channels, 96, 96]);
-    let expected = normalised * parameter("weight") + parameter("bias");
+    let centered = grouped - mean;
+    let variance = centered.square().mean_dim([2_i64].as_slice(), true, None);
+    let normalized = (centered / (variance + eps).sqrt()).reshape([2, channels, 96, 96]);
+    let expected = normalized * parameter("weight") + parameter("bias");
 
     for (layout, x) in [
         ("channels first", x.shallow_clone()),

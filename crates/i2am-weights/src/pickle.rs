@@ -1,9 +1,9 @@
 //! Pickle streams read as data: protocols 0 to 5, and nothing in them is ever called.
 //!
 //! A pickle is a program for a small stack machine whose `REDUCE`, `NEWOBJ` and `BUILD` call Python functions. This
-//! machine records such a call as a value ([`Value::Made`]) and goes on; what builds a tensor is recognised
+//! machine records such a call as a value ([`Value::Made`]) and goes on; what builds a tensor is recognized
 //! afterwards by its name, and everything else stays inert. So checkpoints with optimizers, loggers or classes
-//! nobody has installed load, and there is no code path that runs anything.
+//! that are not installed load, and there is no code path that runs anything.
 //!
 //! Hostile streams: values live in one flat [`Heap`] and refer to each other by index, so nesting and cycles cost no
 //! recursion, and every allocation is paid for by bytes of the stream.
