@@ -1,7 +1,7 @@
 //! Objects in pictures, from annotations as COCO has them: a picture, the box of one object in it, and the crop of that box.
 //!
-//! For each image of the annotation file, in the order of image ids, the **first** object in file order whose box covers enough and
-//! not too much of the image; an image without one is left out. The box is the hole, its crop the reference, and the image itself
+//! For each image of the annotation file, the **first** object in file order whose box covers enough and not too much of the image; an
+//! image without one is left out. The box is the masked region, its crop the reference, and the image itself
 //! the ground truth, so that a model has to put the object back. Crowds, categories and occlusion do not matter.
 //!
 //! Masks and references are made when a sample is loaded and stored nowhere.
@@ -12,6 +12,7 @@
 
 mod annotations;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use i2am_files::sha256_hex;
@@ -20,14 +21,11 @@ use image::Luma;
 use image::imageops::crop_imm;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::part_path;
-use crate::{Dataset, DatasetError, Pairing, Part, Sample};
+use crate::dataset::{file_size, part_path};
+use crate::{Dataset, DatasetError, DatasetInfo, Layout, Pairing, Part, Sample, ids};
 use annotations::{Annotated, Crop};
 
-/// The kind's name in configs.
-pub const NAME: &str = "coco-detection";
-
-/// The table `[dataset]` of a config.
+/// The table `[dataset]` of a configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CocoDetectionConfig {
@@ -41,7 +39,7 @@ pub struct CocoDetectionConfig {
     /// Largest share of the image that an object's box covers, 0 to 1.
     #[serde(default = "largest_area")]
     pub max_area: f64,
-    /// Keep only the first samples, in the order of image ids.
+    /// Keep only the first samples, in the order of their ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -54,11 +52,26 @@ fn largest_area() -> f64 {
     0.3
 }
 
-impl CocoDetectionConfig {
-    /// Takes relative paths as relative to the folder `base`, that of the config file.
-    pub fn resolve(&mut self, base: &Path) {
+impl Layout for CocoDetectionConfig {
+    const INFO: &'static DatasetInfo = &DatasetInfo {
+        name: "coco-detection",
+        summary: "COCO-style annotations: one object of each image is cut out and to be put back",
+        example: "annotations = 'instances_val2017.json'\nimages = 'val2017'",
+    };
+
+    const PLACES: &'static [&'static str] = &["annotations", "images"];
+
+    fn resolve(&mut self, base: &Path) {
         self.annotations = base.join(&self.annotations);
         self.images = base.join(&self.images);
+    }
+
+    fn open(
+        &self,
+        _generated: &Path,
+        _progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Box<dyn Dataset>, DatasetError> {
+        Ok(Box::new(CocoDetection::open(self)?))
     }
 }
 
@@ -79,36 +92,33 @@ impl CocoDetection {
     /// A sample's id is the image's in twelve digits, as in COCO's own file names.
     ///
     /// # Errors
-    /// [`DatasetError::File`] if the file cannot be read; [`DatasetError::Json`], [`DatasetError::Annotation`],
-    /// [`DatasetError::AreaRange`], [`DatasetError::Empty`] as they say.
+    /// [`DatasetError::File`] if the file cannot be read; [`DatasetError::List`] if it is not an annotation file;
+    /// [`DatasetError::Entry`] if an image or object cannot be used; [`DatasetError::Setting`] if no object can be of such an area;
+    /// [`DatasetError::Empty`].
     pub fn open(config: &CocoDetectionConfig) -> Result<Self, DatasetError> {
         let (low, high) = (config.min_area, config.max_area);
         if !(0.0 <= low && low <= high && high <= 1.0) {
-            return Err(DatasetError::AreaRange { low, high });
+            return Err(DatasetError::Setting {
+                kind: CocoDetectionConfig::INFO.name,
+                setting: "min_area, max_area",
+                expected: "shares from 0 to 1, the smaller first".to_owned(),
+                found: format!("{low} to {high}"),
+            });
         }
         let path = &config.annotations;
         let file = annotations::read(path)?;
         let images = file.images.len();
-        let mut samples = annotations::choose(path, file, [low, high])?;
-        let chosen = samples.len();
-        samples.truncate(config.limit.unwrap_or(usize::MAX));
-        if samples.is_empty() {
-            let hint = match chosen {
-                0 => {
-                    ": no image has an object whose box covers a share from min_area to max_area of it"
-                }
-                _ => ": its limit is 0",
-            };
-            return Err(DatasetError::Empty {
-                path: path.clone(),
-                hint,
-            });
-        }
+        let samples = annotations::choose(path, file, [low, high])?;
+        let named = |sample: Annotated| (format!("{:012}", sample.image), sample);
+        let why_none =
+            ": no image has an object whose box covers a share from min_area to max_area of it";
+        let named = samples.into_iter().map(named).collect();
+        let (ids, samples) = ids::sorted(path, named, config.limit, why_none)?;
         let split = path.file_stem().unwrap_or_default();
         Ok(Self {
             config: config.clone(),
             split: split.to_string_lossy().into_owned(),
-            ids: samples.iter().map(|s| format!("{:012}", s.image)).collect(),
+            ids,
             samples,
             images,
         })
@@ -117,7 +127,7 @@ impl CocoDetection {
 
 impl Dataset for CocoDetection {
     fn name(&self) -> &'static str {
-        NAME
+        CocoDetectionConfig::INFO.name
     }
 
     /// The annotation file's name without its ending.
@@ -166,8 +176,7 @@ impl Dataset for CocoDetection {
 
     fn load_parts(&self, index: usize, parts: &[Part]) -> Result<Sample, DatasetError> {
         let Some(sample) = self.samples.get(index) else {
-            let count = self.samples.len();
-            return Err(DatasetError::NoSample { index, count });
+            return Err(DatasetError::no_sample(&self.ids, index));
         };
         let made = |part: &Part| Part::REQUIRED.contains(part) || *part == Part::GroundTruth;
         if let Some(&lacking) = parts.iter().find(|part| !made(part)) {
@@ -182,12 +191,15 @@ impl Dataset for CocoDetection {
         })?;
         let found = [image.height() as usize, image.width() as usize];
         if found != sample.size {
-            return Err(DatasetError::AnnotatedSize {
+            let [height, width] = sample.size;
+            return Err(DatasetError::Mismatch {
                 sample: id.clone(),
                 path,
-                annotations: self.config.annotations.clone(),
-                expected: sample.size,
-                found,
+                expected: format!(
+                    "{height} x {width} pixels (height x width) as {} says",
+                    self.config.annotations.display()
+                ),
+                found: format!("{} x {}", found[0], found[1]),
             });
         }
         let Crop {
@@ -210,18 +222,29 @@ impl Dataset for CocoDetection {
         })
     }
 
-    /// As for every dataset, with image size, box and cut of each sample, since those are in no file of its own.
-    fn index_sha256(&self) -> String {
-        let line = |(id, sample): (&String, &Annotated)| {
-            let path = self.config.images.join(&sample.file);
-            let bytes = std::fs::metadata(path).map_or("-".to_owned(), |m| m.len().to_string());
-            let (file, size, bounds, crop) =
-                (&sample.file, sample.size, sample.bounds, sample.crop);
-            format!("{id}\t{file}\t{bytes}\t{size:?}\t{bounds:?}\t{crop:?}\n")
+    /// Size and box as annotated, and the cut.
+    fn decides(&self, index: usize) -> String {
+        let line = |sample: &Annotated| {
+            let (size, bounds, crop) = (sample.size, sample.bounds, sample.crop);
+            format!("{size:?}\t{bounds:?}\t{crop:?}")
         };
-        let head = format!("{NAME}\t{}\t-\n", self.split);
-        let lines = self.ids.iter().zip(&self.samples).map(line);
-        sha256_hex([head].into_iter().chain(lines).collect::<String>())
+        self.samples.get(index).map(line).unwrap_or_default()
+    }
+
+    /// A line for each sample, with file and size of its image and with what the annotation decides.
+    fn index_sha256(&self) -> String {
+        let mut text = format!("{}\t{}\t-\n", self.name(), self.split);
+        for (index, (id, sample)) in self.ids.iter().zip(&self.samples).enumerate() {
+            let size = file_size(&self.config.images.join(&sample.file));
+            writeln!(
+                text,
+                "{id}\t{}\t{size}\t{}",
+                sample.file,
+                self.decides(index)
+            )
+            .expect("writing to a String cannot fail");
+        }
+        sha256_hex(text)
     }
 }
 

@@ -1,24 +1,23 @@
 //! What every layout offers, and what follows from it.
 
+mod reader;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use i2am_files::sha256_hex;
-use i2am_imaging::{BoundingBox, GrayImage, ImagingError, read_gray, read_labels, read_rgb};
-use image::GenericImageView;
+use i2am_files::{FileHashes, sha256_hex};
+use i2am_imaging::{BoundingBox, read_gray, read_rgb, read_size};
 
-use crate::pose::PoseError;
-use crate::{DatasetError, Gap, LABELS, Pairing, Part, Pose, Sample};
-
-/// Stored mask levels from here on count as set, in all published families (`StableVITON`: `>= 128`; Paint-by-Example:
-/// `1 - level / 255 < 0.5`).
-const MASK_THRESHOLD: u8 = 128;
+use crate::{DatasetError, Fingerprint, Gap, Pairing, Part, Sample};
+use reader::{Reader, binary, size};
 
 /// What a model is asked to do with the pictures of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
-    /// To repaint the hole that the mask shows.
+    /// To repaint the masked region.
     Repaint,
-    /// To make the reference larger: everything is generated, so there is no mask to speak of and [`Sample::mask`] is white throughout.
+    /// To make the reference image larger: everything is generated, so there is no mask and [`Sample::mask`] is white everywhere.
     Enlarge {
         /// How many times as high and wide the result is to be; exactly, or it cannot be compared with the ground truth.
         scale: u32,
@@ -27,7 +26,19 @@ pub enum Goal {
 
 /// A list of samples, each a set of files.
 ///
-/// A layout says where the files are; reading, checking and hashing are provided.
+/// A layout says where the files are: [`name`](Self::name), [`split`](Self::split), [`pairing`](Self::pairing), [`root`](Self::root),
+/// [`ids`](Self::ids) and [`path`](Self::path) are all that it must provide. Reading, checking and hashing follow from them; a layout
+/// that makes pictures instead of reading them replaces [`load_parts`](Self::load_parts) and says which
+/// ([`is_derived`](Self::is_derived)) and from what ([`decides`](Self::decides)).
+///
+/// # Identity
+/// Two hashes and a fingerprint identify a data set; none of them depends on where it is stored.
+///
+/// | | covers | does not cover |
+/// |---|---|---|
+/// | [`fingerprint`](Self::fingerprint), one for each sample | content of every file of the sample; pairing; settings and annotations that decide the sample | the sample's id, file names, other samples |
+/// | [`list_sha256`](Self::list_sha256) | kind, split, pairing; ids; which file is which part of which sample, by name | what is in the files |
+/// | [`index_sha256`](Self::index_sha256) | the same, and the size of every file | content of the same size |
 pub trait Dataset: Send + Sync {
     /// The kind, as registered in [`crate::DATASETS`].
     fn name(&self) -> &'static str;
@@ -38,15 +49,33 @@ pub trait Dataset: Send + Sync {
     /// Which garment is tried on; none where the layout does not say.
     fn pairing(&self) -> Option<Pairing>;
 
-    /// The folder that file names are told relative to.
+    /// The folder that file names in hashes are relative to.
     fn root(&self) -> &Path;
 
-    /// The samples' names: sorted, unique, fit for file names.
+    /// The samples' names: sorted as texts, unique, fit for file names.
     fn ids(&self) -> &[String];
+
+    /// The number of the sample called `id`.
+    fn position(&self, id: &str) -> Option<usize> {
+        let found = self.ids().binary_search_by(|other| other.as_str().cmp(id));
+        found.ok()
+    }
 
     /// Where a part of sample `index` is stored, whether or not the file exists. None if the dataset has no such part for
     /// this sample, or no such sample.
     fn path(&self, index: usize, part: Part) -> Option<PathBuf>;
+
+    /// The files of sample `index` by part, in the order of [`Part::ALL`], whether or not they exist. Parts that are the same file
+    /// have the same path.
+    fn files(&self, index: usize) -> Vec<(Part, PathBuf)> {
+        let file = |part| Some((part, self.path(index, part)?));
+        Part::ALL.into_iter().filter_map(file).collect()
+    }
+
+    /// What decides the pictures of sample `index` besides its files: settings, annotations, or its own name.
+    fn decides(&self, _index: usize) -> String {
+        String::new()
+    }
 
     /// Why a part may be lacking, or what to do about it; starts with `: ` unless empty.
     fn why_without(&self, _part: Part) -> &'static str {
@@ -74,6 +103,30 @@ pub trait Dataset: Send + Sync {
         None
     }
 
+    /// Reads the headers of the images of sample `index`, of the parts that every sample has and of `parts`: whether each is an image,
+    /// and as large as the one that it lies over.
+    ///
+    /// # Errors
+    /// As [`Dataset::load_parts`], which is asked for the error where a header shows a fault.
+    fn check_headers(&self, index: usize, parts: &[Part]) -> Result<(), DatasetError> {
+        let wanted = |part: &Part| Part::REQUIRED.contains(part) || parts.contains(part);
+        let is_image = |part: &Part| !(self.is_derived(*part) || *part == Part::Pose);
+        let mut sizes = BTreeMap::new();
+        for part in Part::ALL.into_iter().filter(wanted).filter(is_image) {
+            let size = self.path(index, part).map(read_size);
+            sizes.insert(part, size.and_then(Result::ok));
+        }
+        let fits = |(part, size): (&Part, &Option<[usize; 2]>)| {
+            let other = sizes.get(&part.size_of()).unwrap_or(size);
+            size.is_some() && size == other
+        };
+        if sizes.iter().all(fits) {
+            Ok(())
+        } else {
+            self.load_parts(index, parts).map(|_sample| ())
+        }
+    }
+
     /// Reads sample `index` with all parts whose files exist.
     ///
     /// # Errors
@@ -96,12 +149,11 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// [`DatasetError::NoSample`], [`DatasetError::NoPart`]; [`DatasetError::Picture`] if a file is missing or damaged;
-    /// [`DatasetError::Size`] if two parts that lie over each other differ in size; [`DatasetError::Label`], [`DatasetError::Pose`] as
-    /// they say.
+    /// [`DatasetError::Mismatch`] if two parts that lie over each other differ in size, or if a label means nothing;
+    /// [`DatasetError::Content`] if a file of joints cannot be understood.
     fn load_parts(&self, index: usize, parts: &[Part]) -> Result<Sample, DatasetError> {
         let Some(id) = self.ids().get(index) else {
-            let count = self.ids().len();
-            return Err(DatasetError::NoSample { index, count });
+            return Err(DatasetError::no_sample(self.ids(), index));
         };
         let reader = Reader {
             id,
@@ -158,8 +210,8 @@ pub trait Dataset: Send + Sync {
     /// Makes sure, before a run, that the files it will need exist: the parts that every sample has, and those of `needs`.
     ///
     /// # Errors
-    /// [`DatasetError::NoPart`] if the dataset has no such part for a sample; else [`DatasetError::MissingFiles`], which tells for
-    /// each part how many files are missing and where the first should be.
+    /// [`DatasetError::NoPart`] if the dataset has no such part for a sample; else [`DatasetError::MissingFiles`], which
+    /// says for each part how many files are missing and where the first should be.
     fn check(&self, needs: &[Part]) -> Result<(), DatasetError> {
         let wanted = |part: &Part| Part::REQUIRED.contains(part) || needs.contains(part);
         let parts: Vec<Part> = Part::ALL.into_iter().filter(wanted).collect();
@@ -197,29 +249,68 @@ pub trait Dataset: Send + Sync {
         Ok(gaps)
     }
 
-    /// sha256 (hexadecimal) of what the dataset is: a line with kind, split and pairing, then a line for each part of each
-    /// sample with id, part, file name relative to [`Dataset::root`], and the file's size in bytes, or `-` if it is missing.
+    /// The identity of sample `index` by the content of its files. A file that does not exist is left out, so that the fingerprint
+    /// differs once it is there.
     ///
-    /// The content of the files is not read: a published set is gigabytes large, and damage nearly always shows in a size.
-    fn index_sha256(&self) -> String {
+    /// # Errors
+    /// [`DatasetError::NoSample`]; [`DatasetError::File`] if a file exists and cannot be read.
+    fn fingerprint(&self, index: usize, hashes: &FileHashes) -> Result<Fingerprint, DatasetError> {
+        if index >= self.ids().len() {
+            return Err(DatasetError::no_sample(self.ids(), index));
+        }
+        let mut parts = BTreeMap::new();
+        for (part, path) in self.files(index) {
+            if path.is_file() {
+                parts.insert(part, hashes.sha256(&path)?);
+            }
+        }
         let pairing = self.pairing().map_or("-", Pairing::name);
-        let head = format!("{}\t{}\t{pairing}\n", self.name(), self.split());
-        let line = |number: usize, part: Part| {
-            let path = self.path(number, part)?;
-            let size = std::fs::metadata(&path).map_or("-".to_owned(), |m| m.len().to_string());
-            let name = path.strip_prefix(self.root()).unwrap_or(&path);
-            let id = &self.ids()[number];
-            Some(format!("{id}\t{part}\t{}\t{size}\n", name.display()))
-        };
-        let samples = 0..self.ids().len();
-        let lines = samples.flat_map(|number| Part::ALL.map(|part| line(number, part)));
-        sha256_hex(
-            [head]
-                .into_iter()
-                .chain(lines.flatten())
-                .collect::<String>(),
-        )
+        let decides = format!("{pairing}\t{}", self.decides(index));
+        Ok(Fingerprint::of(&decides, parts))
     }
+
+    /// sha256 (hexadecimal) of what is listed: a line with kind, split and pairing, then a line for each part of each sample with
+    /// id, part, and file name relative to [`Dataset::root`]. It stays the same when a file changes, is repaired or is missing.
+    fn list_sha256(&self) -> String {
+        sha256_hex(lines(self, |path, below| {
+            // A file outside the root has only its name: its folder may move.
+            let outside = || Path::new(path.file_name().unwrap_or_default());
+            below.unwrap_or_else(outside).display().to_string()
+        }))
+    }
+
+    /// sha256 (hexadecimal) of what is listed, as [`Dataset::list_sha256`] has it, with the size of each file in bytes, or `-` if it is
+    /// missing. Manifests of runs and baselines hold it.
+    ///
+    /// The content of the files is not read: that is what [`Dataset::fingerprint`] is for.
+    fn index_sha256(&self) -> String {
+        sha256_hex(lines(self, |path, below| {
+            let size = file_size(path);
+            format!("{}\t{size}", below.unwrap_or(path).display())
+        }))
+    }
+}
+
+/// The lines of a list of samples. Those of parts end with what `file` says of a path and of the same relative to the root, if it is
+/// below it.
+fn lines<D: Dataset + ?Sized>(
+    dataset: &D,
+    file: impl Fn(&Path, Option<&Path>) -> String,
+) -> String {
+    let pairing = dataset.pairing().map_or("-", Pairing::name);
+    let mut text = format!("{}\t{}\t{pairing}\n", dataset.name(), dataset.split());
+    for (index, id) in dataset.ids().iter().enumerate() {
+        for (part, path) in dataset.files(index) {
+            let file = file(&path, path.strip_prefix(dataset.root()).ok());
+            writeln!(text, "{id}\t{part}\t{file}").expect("writing to a String cannot fail");
+        }
+    }
+    text
+}
+
+/// In bytes; `-` for a file that is missing.
+pub(crate) fn file_size(path: &Path) -> String {
+    std::fs::metadata(path).map_or("-".to_owned(), |found| found.len().to_string())
 }
 
 /// The path of a part, or why there is none.
@@ -245,86 +336,4 @@ fn part_is_image<D: Dataset + ?Sized>(dataset: &D, index: usize, parts: &[Part])
     parts.contains(&Part::GroundTruth)
         && truth.is_some()
         && truth == dataset.path(index, Part::Image)
-}
-
-/// Reads pictures of one sample.
-struct Reader<'a> {
-    id: &'a str,
-    path: &'a dyn Fn(Part) -> Result<PathBuf, DatasetError>,
-}
-
-impl Reader<'_> {
-    fn read<P>(
-        &self,
-        part: Part,
-        read: impl Fn(PathBuf) -> Result<P, ImagingError>,
-    ) -> Result<P, DatasetError> {
-        read((self.path)(part)?).map_err(|cause| DatasetError::Picture {
-            sample: self.id.to_owned(),
-            part,
-            cause: Box::new(cause),
-        })
-    }
-
-    /// Reads a parse map.
-    fn labels(&self, part: Part, expected: [usize; 2]) -> Result<GrayImage, DatasetError> {
-        let labels = self.sized(part, expected, read_labels)?;
-        match labels.iter().copied().find(|&label| label >= LABELS) {
-            None => Ok(labels),
-            Some(found) => Err(DatasetError::Label {
-                sample: self.id.to_owned(),
-                path: (self.path)(part)?,
-                count: LABELS,
-                found,
-            }),
-        }
-    }
-
-    fn pose(&self) -> Result<Pose, DatasetError> {
-        let path = (self.path)(Part::Pose)?;
-        Pose::read(&path).map_err(|error| match error {
-            PoseError::File(error) => (*error).into(),
-            PoseError::Content(reason) => DatasetError::Pose {
-                sample: self.id.to_owned(),
-                path,
-                reason,
-            },
-        })
-    }
-
-    /// Reads a picture that must be as large as the one it lies over.
-    fn sized<P: GenericImageView>(
-        &self,
-        part: Part,
-        expected: [usize; 2],
-        read: impl Fn(PathBuf) -> Result<P, ImagingError>,
-    ) -> Result<P, DatasetError> {
-        let picture = self.read(part, read)?;
-        let found = size(&picture);
-        if found == expected {
-            return Ok(picture);
-        }
-        Err(DatasetError::Size {
-            sample: self.id.to_owned(),
-            part,
-            path: (self.path)(part)?,
-            other: part.size_of(),
-            expected,
-            found,
-        })
-    }
-}
-
-/// Height and width.
-fn size(picture: &impl GenericImageView) -> [usize; 2] {
-    let (width, height) = picture.dimensions();
-    [height as usize, width as usize]
-}
-
-/// 255 from the threshold on, else 0.
-fn binary(mut mask: GrayImage) -> GrayImage {
-    for level in mask.iter_mut() {
-        *level = if *level >= MASK_THRESHOLD { 255 } else { 0 };
-    }
-    mask
 }

@@ -33,54 +33,55 @@ pub(crate) struct Listed<T> {
     pub(crate) entry: T,
 }
 
-/// Checks that every id of the file at `path` can be a file name and is there once.
+/// Checks that every id of the file at `path` can be a file name and is there once; then as [`sorted`].
 ///
 /// # Errors
-/// [`DatasetError::Id`], [`DatasetError::DuplicateId`].
-pub(crate) fn check<T>(path: &Path, listed: &[Listed<T>]) -> Result<(), DatasetError> {
+/// [`DatasetError::Entry`], [`DatasetError::Empty`].
+pub(crate) fn checked<T>(
+    path: &Path,
+    listed: Vec<Listed<T>>,
+    limit: Option<usize>,
+) -> Result<(Vec<String>, Vec<T>), DatasetError> {
     let mut seen = BTreeMap::new();
-    for &Listed { line, ref id, .. } in listed {
+    for &Listed { line, ref id, .. } in &listed {
         if let Some(reason) = objection(id) {
-            return Err(DatasetError::Id {
-                path: path.to_path_buf(),
-                line,
-                id: id.clone(),
-                reason,
-            });
+            let expected = "an id that can be a file name";
+            let found = format!("`{id}`: {reason}");
+            return Err(DatasetError::line(path, line, expected, found));
         }
         if let Some(first) = seen.insert(id, line) {
-            return Err(DatasetError::DuplicateId {
-                path: path.to_path_buf(),
-                line,
-                first,
-                id: id.clone(),
-            });
+            let found = format!("`{id}` also on line {first}");
+            return Err(DatasetError::line(path, line, "every id once", found));
         }
     }
-    Ok(())
+    let named = listed.into_iter().map(|l| (l.id, l.entry)).collect();
+    sorted(path, named, limit, "")
 }
 
-/// Keeps the first `limit` of the sorted samples, and makes sure that any are left.
+/// The samples in the order of [`crate::Dataset::ids`], of which the first `limit` are kept; there is at least one. `why_none` says
+/// why `path` may list none.
 ///
 /// # Errors
 /// [`DatasetError::Empty`].
-pub(crate) fn limited<T>(
+pub(crate) fn sorted<T>(
     path: &Path,
-    mut listed: Vec<Listed<T>>,
+    mut named: Vec<(String, T)>,
     limit: Option<usize>,
-) -> Result<Vec<Listed<T>>, DatasetError> {
-    let hint = match limit {
-        Some(0) => ": its limit is 0",
-        _ => "",
+    why_none: &'static str,
+) -> Result<(Vec<String>, Vec<T>), DatasetError> {
+    let hint = match named.len() {
+        0 => why_none,
+        _ => ": its limit is 0",
     };
-    listed.truncate(limit.unwrap_or(usize::MAX));
-    if listed.is_empty() {
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    named.truncate(limit.unwrap_or(usize::MAX));
+    if named.is_empty() {
         return Err(DatasetError::Empty {
             path: path.to_path_buf(),
             hint,
         });
     }
-    Ok(listed)
+    Ok(named.into_iter().unzip())
 }
 
 /// A file name without its last ending.

@@ -1,4 +1,4 @@
-//! A CSV file that names the pictures: anybody's data.
+//! A CSV file that names the pictures: for data of your own.
 //!
 //! The first line names the columns, in any order:
 //!
@@ -9,7 +9,7 @@
 //! | `reference_mask`, `ground_truth`, `agnostic`, `densepose` | may be left out, or left empty for some samples |
 //! | `parse`, `agnostic_parse`, `pose`, `warped`, `warped_mask` | the same |
 //!
-//! Paths are relative to the CSV file. Masks are white where to repaint, and where the reference shows its thing.
+//! Paths are relative to the CSV file. Masks are white in the masked region of the image, and where the reference shows its object.
 
 use std::path::{Path, PathBuf};
 
@@ -17,15 +17,12 @@ use csv::StringRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{self, Listed};
-use crate::{Dataset, DatasetError, Pairing, Part};
-
-/// The kind's name in configs.
-pub const NAME: &str = "manifest";
+use crate::{Dataset, DatasetError, DatasetInfo, Layout, Pairing, Part};
 
 /// The column with the sample's name.
 const ID: &str = "id";
 
-/// The table `[dataset]` of a config.
+/// The table `[dataset]` of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestConfig {
@@ -36,10 +33,25 @@ pub struct ManifestConfig {
     pub limit: Option<usize>,
 }
 
-impl ManifestConfig {
-    /// Takes relative paths as relative to the folder `base`, that of the config file.
-    pub fn resolve(&mut self, base: &Path) {
+impl Layout for ManifestConfig {
+    const INFO: &'static DatasetInfo = &DatasetInfo {
+        name: "manifest",
+        summary: "a CSV file that names image, mask and reference of each sample: for data of your own",
+        example: "file = 'list.csv'",
+    };
+
+    const PLACES: &'static [&'static str] = &["file"];
+
+    fn resolve(&mut self, base: &Path) {
         self.file = base.join(&self.file);
+    }
+
+    fn open(
+        &self,
+        _generated: &Path,
+        _progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Box<dyn Dataset>, DatasetError> {
+        Ok(Box::new(Manifest::open(self)?))
     }
 }
 
@@ -58,9 +70,8 @@ impl Manifest {
     /// Reads the list; pictures are read later.
     ///
     /// # Errors
-    /// [`DatasetError::File`] if the file cannot be read; [`DatasetError::Csv`], [`DatasetError::UnknownColumn`],
-    /// [`DatasetError::MissingColumn`], [`DatasetError::EmptyCell`], [`DatasetError::Id`], [`DatasetError::DuplicateId`],
-    /// [`DatasetError::Empty`] as they say.
+    /// [`DatasetError::File`] if the file cannot be read; [`DatasetError::List`] if it is not CSV; [`DatasetError::Entry`] if a column
+    /// is unknown, missing or there twice, a cell is empty, or an id cannot be used; [`DatasetError::Empty`].
     pub fn open(config: &ManifestConfig) -> Result<Self, DatasetError> {
         let path = &config.file;
         let root = path.parent().unwrap_or(Path::new("")).to_path_buf();
@@ -79,10 +90,7 @@ impl Manifest {
             let row = row.map_err(|error| malformed(path, text, &error))?;
             listed.push(columns.sample(path, &root, &row, line_of(text, row.position()))?);
         }
-        ids::check(path, &listed)?;
-        listed.sort_by(|a, b| a.id.cmp(&b.id));
-        let listed = ids::limited(path, listed, config.limit)?;
-        let (ids, cells) = listed.into_iter().map(|l| (l.id, l.entry)).unzip();
+        let (ids, cells) = ids::checked(path, listed, config.limit)?;
         Ok(Self { root, ids, cells })
     }
 }
@@ -99,21 +107,21 @@ impl Columns {
         for (place, column) in header.iter().enumerate() {
             let repeated = header.iter().take(place).any(|earlier| earlier == column);
             if repeated || !known.contains(&column) {
-                return Err(DatasetError::UnknownColumn {
-                    path: path.to_path_buf(),
-                    column: column.to_owned(),
-                    known: known.join(", "),
-                });
+                let known = known.join(", ");
+                let expected = format!("each column to be one of {known}, at most once");
+                return Err(DatasetError::line(path, 1, expected, format!("`{column}`")));
             }
         }
         let find = |name: &str| header.iter().position(|column| column == name);
         for part in Part::REQUIRED {
             if find(part.name()).is_none() {
-                return Err(DatasetError::MissingColumn {
-                    path: path.to_path_buf(),
-                    column: part.name(),
-                    found: header.iter().collect::<Vec<_>>().join(", "),
-                });
+                let found = header.iter().collect::<Vec<_>>().join(", ");
+                return Err(DatasetError::line(
+                    path,
+                    1,
+                    format!("a column `{part}`"),
+                    found,
+                ));
             }
         }
         Ok(Self {
@@ -139,11 +147,8 @@ impl Columns {
         {
             *place = cell(*column).map(|name| root.join(name));
             if place.is_none() && Part::REQUIRED.contains(&part) {
-                return Err(DatasetError::EmptyCell {
-                    path: path.to_path_buf(),
-                    line,
-                    column: part.name(),
-                });
+                let expected = format!("a file name in column `{part}`");
+                return Err(DatasetError::line(path, line, expected, "an empty cell"));
             }
         }
         let id = match self.id {
@@ -164,7 +169,7 @@ fn file_stem(image: Option<&Path>) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-/// The line, from 1, of the row at `position`: the reader tells where it started to look for the row, before blank lines.
+/// The line, from 1, of the row at `position`: the reader says where it started to look for the row, which is before blank lines.
 fn line_of(text: &[u8], position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else { return 1 };
     let rest = text.get(position.byte() as usize..).unwrap_or_default();
@@ -182,16 +187,15 @@ fn malformed(path: &Path, text: &[u8], error: &csv::Error) -> DatasetError {
         csv::ErrorKind::Utf8 { .. } => "expected UTF-8 text".to_owned(),
         _ => error.to_string(),
     };
-    DatasetError::Csv {
+    DatasetError::List {
         path: path.to_path_buf(),
-        line: line_of(text, error.position()),
-        reason,
+        reason: format!("line {}: {reason}", line_of(text, error.position())),
     }
 }
 
 impl Dataset for Manifest {
     fn name(&self) -> &'static str {
-        NAME
+        ManifestConfig::INFO.name
     }
 
     fn split(&self) -> &'static str {

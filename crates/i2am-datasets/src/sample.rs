@@ -21,15 +21,15 @@ pub struct Sample {
     pub id: String,
     /// The picture to inpaint.
     pub image: RgbImage,
-    /// 255 where `image` is to be repainted. May be empty (all 0): the score of such a sample has no value.
+    /// 255 in the masked region of `image`. May be empty (all 0): the score of such a sample has no value.
     pub mask: GrayImage,
-    /// The picture that says what to paint: the garment.
+    /// The reference image: what to paint, such as a garment.
     pub reference: RgbImage,
     /// 255 where `reference` shows the garment.
     pub reference_mask: Option<GrayImage>,
     /// The picture that the result should equal; none when another garment is tried on.
     pub ground_truth: Option<RgbImage>,
-    /// `image` with the hole painted grey by the dataset's makers.
+    /// `image` with the masked region painted gray by the data set's makers.
     pub agnostic: Option<RgbImage>,
     /// Map of the body's parts.
     pub densepose: Option<RgbImage>,
@@ -46,7 +46,8 @@ pub struct Sample {
 }
 
 /// A file of a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// [`Sample::image`].
     Image,

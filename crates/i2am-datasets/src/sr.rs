@@ -16,6 +16,7 @@ mod config;
 mod degradation;
 mod files;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use i2am_files::sha256_hex;
@@ -23,15 +24,13 @@ use i2am_imaging::{GrayImage, ImagingError, RgbImage, pillow_bicubic_rgb, read_r
 use image::Luma;
 use image::imageops::crop_imm;
 
-use crate::dataset::part_path;
-use crate::synth::write_persons;
-use crate::{Dataset, DatasetError, Goal, Pairing, Part, Sample};
+use i2am_synth::SynthSet;
 
-pub use config::{Crop, SrConfig, SrSynth};
+use crate::dataset::{file_size, part_path};
+use crate::{Dataset, DatasetError, Goal, Layout, Pairing, Part, Sample, ids};
+
+pub use config::{Crop, SrConfig};
 pub use degradation::{DegradationConfig, DegradationKind, Pass};
-
-/// The kind's name in configs.
-pub const NAME: &str = "sr";
 
 /// Goes up whenever a degraded pixel can change.
 pub const VERSION: u32 = 1;
@@ -60,15 +59,19 @@ pub struct Sr {
     high: Vec<PathBuf>,
 }
 
+/// The folder of the drawn set `synth`.
+fn drawn_into(generated: &Path, synth: &SynthSet) -> PathBuf {
+    generated.join(format!("sr-synth-{}", synth.folder_name()))
+}
+
 impl Sr {
     /// Lists the folders; pictures are read later. A sample's id is its file's stem. A drawn set that does not exist yet is drawn
-    /// into a folder of its own below `generated`; `progress` is told how many pictures are drawn so far.
+    /// into a folder of its own below `generated`; `progress` gets the number of pictures drawn so far.
     ///
     /// # Errors
-    /// [`DatasetError::SrSetting`] if the settings contradict each other; [`DatasetError::PictureFolder`] if a folder holds no
-    /// pictures, two of one stem, one whose stem cannot be a sample's name, or if a picture lacks its counterpart;
-    /// [`DatasetError::Empty`] if the limit is 0; [`DatasetError::File`]; for a drawn set also [`DatasetError::SynthRange`],
-    /// [`DatasetError::NotSynthetic`] and [`DatasetError::WritePicture`].
+    /// [`DatasetError::Setting`] if the settings contradict each other; [`DatasetError::Folder`] if a folder holds no pictures, two of
+    /// one stem, one whose stem cannot be a sample's name, or if a picture lacks its counterpart; [`DatasetError::Empty`] if the limit
+    /// is 0; [`DatasetError::File`]; for a drawn set also [`DatasetError::Synth`].
     pub fn open(
         config: &SrConfig,
         generated: &Path,
@@ -78,9 +81,8 @@ impl Sr {
         let high = match &config.synth {
             None => config.high.clone(),
             Some(synth) => {
-                let folder = synth.folder(generated);
-                let sizes = [synth.count, synth.height, synth.width];
-                write_persons(&folder, synth.seed, sizes, progress)?;
+                let folder = drawn_into(generated, synth);
+                synth.write_persons(&folder, progress)?;
                 Some(folder)
             }
         };
@@ -88,23 +90,21 @@ impl Sr {
             (Some(folder), _) | (None, Some(folder)) => folder.clone(),
             (None, None) => return Err(config::no_source()),
         };
-        let mut listed = files::pictures(&root)?;
-        let mut counterparts = Vec::new();
-        if let (Some(low), Some(high)) = (&config.low, &high) {
-            counterparts = files::counterparts(low, &listed, high)?;
-        }
-        let limit = config.limit.unwrap_or(usize::MAX);
-        listed.truncate(limit);
-        counterparts.truncate(limit);
-        if listed.is_empty() {
-            return Err(DatasetError::Empty {
-                path: root,
-                hint: ": its limit is 0",
-            });
-        }
-        let (ids, files) = listed.into_iter().unzip();
+        let listed = files::pictures(&root)?;
+        let counterparts = match (&config.low, &high) {
+            (Some(low), Some(high)) => files::counterparts(low, &listed, high)?,
+            _ => Vec::new(),
+        };
+        let mut counterparts = counterparts.into_iter();
+        let with_counterpart = |(id, file)| (id, (file, counterparts.next()));
+        let listed = listed.into_iter().map(with_counterpart).collect();
+        let (ids, files) = ids::sorted(&root, listed, config.limit, "")?;
+        let (files, counterparts): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let (low, high) = match config.low {
-            Some(_) => (Low::Files(files), counterparts),
+            Some(_) => (
+                Low::Files(files),
+                counterparts.into_iter().flatten().collect(),
+            ),
             None => (Low::Made(config.degradation()), files),
         };
         Ok(Self {
@@ -141,13 +141,17 @@ impl Sr {
         if high == expected {
             return Ok(());
         }
-        Err(DatasetError::Scale {
+        let [height, width] = expected;
+        let low = part_path(self, index, Part::Reference)?;
+        Err(DatasetError::Mismatch {
             sample: self.ids[index].clone(),
             path: part_path(self, index, Part::GroundTruth)?,
-            low: part_path(self, index, Part::Reference)?,
-            scale: self.scale,
-            expected,
-            found: high,
+            expected: format!(
+                "{height} x {width} pixels (height x width), {} times {}",
+                self.scale,
+                low.display()
+            ),
+            found: format!("{} x {}", high[0], high[1]),
         })
     }
 
@@ -156,13 +160,12 @@ impl Sr {
         let multiple = config::common_multiple(LATENT, self.scale as usize);
         let [height, width] = found.map(|side| side / multiple * multiple);
         let whole = [height, width] == found;
-        let refuse = |expected| {
-            Err(DatasetError::Multiple {
+        let refuse = |expected: &str| {
+            Err(DatasetError::Mismatch {
                 sample: self.ids[index].clone(),
                 path: part_path(self, index, Part::GroundTruth)?,
-                expected,
-                multiple,
-                found,
+                expected: format!("{expected} {multiple}"),
+                found: format!("{} x {} pixels (height x width)", found[0], found[1]),
             })
         };
         if height == 0 || width == 0 {
@@ -173,7 +176,7 @@ impl Sr {
                 refuse("height and width (`crop = \"none\"`) to be multiples of")
             }
             Crop::None | Crop::TopLeft => Ok([0, 0, height, width]),
-            Crop::Centre => {
+            Crop::Center => {
                 let [rows, columns] = found;
                 Ok([(rows - height) / 2, (columns - width) / 2, height, width])
             }
@@ -215,7 +218,7 @@ fn size(picture: &RgbImage) -> [usize; 2] {
 
 impl Dataset for Sr {
     fn name(&self) -> &'static str {
-        NAME
+        SrConfig::INFO.name
     }
 
     fn split(&self) -> &'static str {
@@ -277,8 +280,7 @@ impl Dataset for Sr {
 
     fn load_parts(&self, index: usize, parts: &[Part]) -> Result<Sample, DatasetError> {
         let Some(id) = self.ids.get(index) else {
-            let count = self.ids.len();
-            return Err(DatasetError::NoSample { index, count });
+            return Err(DatasetError::no_sample(&self.ids, index));
         };
         for part in parts.iter().filter(|part| !Part::REQUIRED.contains(part)) {
             part_path(self, index, *part)?;
@@ -316,24 +318,29 @@ impl Dataset for Sr {
         Ok(())
     }
 
-    /// As for every dataset, but with file names alone: two folders have no root in common. Starts with [`VERSION`].
-    fn index_sha256(&self) -> String {
-        let line = |(index, id): (usize, &String), part: Part| {
-            let path = self.path(index, part)?;
-            let bytes = std::fs::metadata(&path).map_or("-".to_owned(), |m| m.len().to_string());
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            Some(format!("{id}\t{part}\t{name}\t{bytes}\n"))
+    /// The scale, and how the pictures are made, where they are; that depends on the sample's id too.
+    fn decides(&self, index: usize) -> String {
+        let made = match &self.low {
+            Low::Files(_) => String::new(),
+            Low::Made(degradation) => {
+                let (id, crop) = (self.ids.get(index), self.crop);
+                format!("\tv{VERSION}\t{crop:?}\t{degradation:?}\t{id:?}")
+            }
         };
-        let stored = [Part::Reference, Part::GroundTruth];
-        let samples = self.ids.iter().enumerate();
-        let lines = samples.flat_map(|sample| stored.map(|part| line(sample, part)));
-        let head = format!("{NAME}\tv{VERSION}\t-\n");
-        sha256_hex(
-            [head]
-                .into_iter()
-                .chain(lines.flatten())
-                .collect::<String>(),
-        )
+        format!("{}{made}", self.scale)
+    }
+
+    /// Starts with [`VERSION`]; files have their names alone, since two folders have no root in common.
+    fn index_sha256(&self) -> String {
+        let mut text = format!("{}\tv{VERSION}\t-\n", self.name());
+        for (index, id) in self.ids.iter().enumerate() {
+            for (part, path) in self.files(index) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                writeln!(text, "{id}\t{part}\t{name}\t{}", file_size(&path))
+                    .expect("writing to a String cannot fail");
+            }
+        }
+        sha256_hex(text)
     }
 }
 

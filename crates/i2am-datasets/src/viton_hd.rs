@@ -3,7 +3,7 @@
 //! | folder under `<root>/<split>/` | file | part |
 //! |---|---|---|
 //! | `image` | `X.jpg` | image; ground truth of the paired setting |
-//! | `agnostic-mask` | `X_mask.png` | mask, 255 = repaint |
+//! | `agnostic-mask` | `X_mask.png` | mask, 255 in the masked region |
 //! | `cloth` | `C.jpg` | reference |
 //! | `cloth-mask` (or `cloth_mask`) | `C.jpg` | reference mask |
 //! | `agnostic-v3.2` (or `agnostic`) | `X.jpg` | agnostic picture |
@@ -17,10 +17,10 @@
 //! The warped garments are no part of VITON-HD: DCI-VTON's authors publish them apart, to be unpacked into the same folder.
 //!
 //! `<root>/<split>_pairs.txt` has a line `X.jpg C.jpg` for each pair. Paired, a person wears the cloth of the same name and
-//! the second column is ignored; unpaired, it is the second column's. Samples are sorted by (person, cloth), like the
-//! published test loaders do.
+//! the second column is ignored; unpaired, it is the second column's. Samples are sorted by id, which for the published names is
+//! the order of (person, cloth) of the published test loaders.
 //!
-//! Not done here, since only one family wants it: `StableVITON` takes a cloth mask of fewer than 122,880 pixels, counted at
+//! Not done here, since only one family needs it: `StableVITON` takes a cloth mask of fewer than 122,880 pixels, counted at
 //! 1024 x 768, for a failed one and uses all ones in its place.
 
 use std::path::{Path, PathBuf};
@@ -28,12 +28,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{self, Listed};
-use crate::{Dataset, DatasetError, Pairing, Part};
+use crate::{Dataset, DatasetError, DatasetInfo, Layout, Pairing, Part};
 
-/// The kind's name in configs.
-pub const NAME: &str = "viton-hd";
-
-/// The table `[dataset]` of a config.
+/// The table `[dataset]` of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VitonHdConfig {
@@ -55,15 +52,30 @@ pub(crate) fn test_split() -> String {
     "test".to_owned()
 }
 
-impl VitonHdConfig {
-    /// Takes relative paths as relative to the folder `base`, that of the config file.
-    pub fn resolve(&mut self, base: &Path) {
+impl Layout for VitonHdConfig {
+    const INFO: &'static DatasetInfo = &DatasetInfo {
+        name: "viton-hd",
+        summary: "VITON-HD as published (zalando-hd-resized), paired or unpaired",
+        example: "root = 'zalando-hd-resized'",
+    };
+
+    const PLACES: &'static [&'static str] = &["root"];
+
+    fn resolve(&mut self, base: &Path) {
         self.root = base.join(&self.root);
+    }
+
+    fn open(
+        &self,
+        _generated: &Path,
+        _progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Box<dyn Dataset>, DatasetError> {
+        Ok(Box::new(VitonHd::open(self)?))
     }
 }
 
 /// A person and a cloth, by their file names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 struct Pair {
     person: String,
     cloth: String,
@@ -86,10 +98,10 @@ impl VitonHd {
     /// A paired sample's id is the person's file name without its ending; an unpaired one's is `PERSON_CLOTH`.
     ///
     /// # Errors
-    /// [`DatasetError::File`] if the pairs file cannot be read; [`DatasetError::Split`], [`DatasetError::PairsLine`],
-    /// [`DatasetError::Id`], [`DatasetError::DuplicateId`], [`DatasetError::Empty`] as they say.
+    /// [`DatasetError::File`] if the pairs file cannot be read; [`DatasetError::Setting`] if the split is not the name of a folder;
+    /// [`DatasetError::Entry`] if a line is not two file names, or an id cannot be used; [`DatasetError::Empty`].
     pub fn open(config: &VitonHdConfig) -> Result<Self, DatasetError> {
-        Self::open_as(NAME, config)
+        Self::open_as(VitonHdConfig::INFO.name, config)
     }
 
     /// Reads the layout on behalf of another kind, whose name messages and results shall show.
@@ -99,18 +111,18 @@ impl VitonHd {
     ) -> Result<Self, DatasetError> {
         let split = &config.split;
         if ids::objection(split).is_some() {
-            return Err(DatasetError::Split {
-                found: split.clone(),
+            return Err(DatasetError::Setting {
+                kind: name,
+                setting: "split",
+                expected: "the name of a split, such as `test` or `train`".to_owned(),
+                found: format!("`{split}`"),
             });
         }
         let path = config.root.join(format!("{split}_pairs.txt"));
         let bytes = i2am_files::read(&path)?;
-        let mut listed = parse_pairs(&path, &String::from_utf8_lossy(&bytes), config.pairing)?;
-        ids::check(&path, &listed)?;
-        listed.sort_by(|a, b| a.entry.cmp(&b.entry));
-        let listed = ids::limited(&path, listed, config.limit)?;
+        let listed = parse_pairs(&path, &String::from_utf8_lossy(&bytes), config.pairing)?;
+        let (ids, pairs) = ids::checked(&path, listed, config.limit)?;
         let folder = config.root.join(split);
-        let (ids, pairs) = listed.into_iter().map(|l| (l.id, l.entry)).unzip();
         Ok(Self {
             name,
             config: config.clone(),
@@ -137,10 +149,9 @@ fn parse_pairs(
     let full = lines.filter(|(_, line)| !line.trim().is_empty());
     full.map(|(number, line)| {
         let number = number as u64 + 1;
-        let pair = parse_pair(line, pairing).ok_or_else(|| DatasetError::PairsLine {
-            path: path.to_path_buf(),
-            line: number,
-            found: line.trim().to_owned(),
+        let pair = parse_pair(line, pairing).ok_or_else(|| {
+            let found = format!("`{}`", line.trim());
+            DatasetError::line(path, number, "`PERSON CLOTH`, two file names", found)
         })?;
         let person = ids::stem(&pair.person);
         let id = match pairing {
@@ -232,7 +243,7 @@ impl Dataset for VitonHd {
     fn why_without(&self, part: Part) -> &'static str {
         match part {
             Part::GroundTruth => {
-                ": nobody was photographed in the other garment of an unpaired sample"
+                ": an unpaired sample has no photograph of the person in the other garment"
             }
             _ => "",
         }

@@ -1,15 +1,17 @@
-//! Atomic writes, sorted listings and content hashes of files.
+//! Atomic writes, sorted listings, and hashes of files by content, which can be remembered.
 //!
 //! Every function names the path and the action in its error, so that a full disk, a missing folder or a folder that
 //! cannot be written gives one line that can be acted on.
 
 mod error;
 mod hash;
+mod hashes;
 mod list;
 mod write;
 
 pub use error::{Action, FileError};
 pub use hash::{sha256_file, sha256_hex};
+pub use hashes::FileHashes;
 pub use list::sorted_entries;
 pub use write::{create_dir, write_atomic};
 

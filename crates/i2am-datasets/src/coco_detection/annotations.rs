@@ -57,21 +57,21 @@ pub(super) struct Annotated {
 
 pub(super) fn read(path: &Path) -> Result<AnnotationFile, DatasetError> {
     let bytes = i2am_files::read(path)?;
-    serde_json::from_slice(&bytes).map_err(|error| DatasetError::Json {
+    serde_json::from_slice(&bytes).map_err(|error| DatasetError::List {
         path: path.to_path_buf(),
         reason: error.to_string(),
     })
 }
 
-/// The first object of each image, in file order, that covers a share of it from `low` to `high`; sorted by image id.
+/// The first object of each image, in file order, that covers a share of it from `low` to `high`.
 pub(super) fn choose(
     path: &Path,
     file: AnnotationFile,
     [low, high]: [f64; 2],
 ) -> Result<Vec<Annotated>, DatasetError> {
-    let wrong = |thing: String, expected: &str, found: String| DatasetError::Annotation {
+    let wrong = |entry: String, expected: &str, found: String| DatasetError::Entry {
         path: path.to_path_buf(),
-        thing,
+        entry,
         expected: expected.to_owned(),
         found,
     };

@@ -66,7 +66,10 @@ fn the_first_object_of_fitting_area_is_taken_in_the_order_of_image_ids() {
     let (_folder, config) = folder(&two_objects());
     let set = CocoDetection::open(&config).unwrap();
     assert_eq!(set.ids(), ["000000000007", "000000000012"]);
-    assert_eq!((set.name(), set.split()), (NAME, "instances_val"));
+    assert_eq!(
+        (set.name(), set.split()),
+        ("coco-detection", "instances_val")
+    );
     let second = set.object(1).unwrap();
     assert_eq!(
         (second.x, second.y, second.width, second.height),

@@ -100,10 +100,10 @@ fn unknown_repeated_and_missing_columns_are_refused() {
     assert_eq!(
         error("image,mask,referense\n"),
         format!(
-            "LIST: line 1: expected each column to be one of {known}, at most once; found `referense`"
+            "LIST: line 1: expected each column to be one of {known}, at most once, found `referense`"
         )
     );
-    assert!(error("image,mask,image,reference\n").contains("at most once; found `image`"));
+    assert!(error("image,mask,image,reference\n").contains("at most once, found `image`"));
     assert_eq!(
         error("image,reference\n"),
         "LIST: line 1: expected a column `mask`, found image, reference"

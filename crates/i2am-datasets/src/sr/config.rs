@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use i2am_synth::SynthSet;
 use serde::{Deserialize, Serialize};
 
+use super::Sr;
 use super::degradation::DegradationConfig;
-use crate::{DatasetError, synth};
+use crate::{Dataset, DatasetError, DatasetInfo, Layout};
 
 /// The keys that say where pictures come from.
 const SOURCES: &str = "low, high, synth";
@@ -14,19 +16,19 @@ const SOURCES_EXPECTED: &str = "`low`, `high`, both, or `synth` alone";
 /// Largest factor that can be asked for.
 const LARGEST_SCALE: u32 = 16;
 
-/// The table `[dataset]` of a config: `low`, `high`, both, or `synth`.
+/// The table `[dataset]` of a configuration: `low`, `high`, both, or `synth`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SrConfig {
     /// Folder of low-resolution pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<PathBuf>,
-    /// Folder of high-resolution pictures; beside `low`, with the same stems.
+    /// Folder of high-resolution pictures; together with `low`, with the same stems.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<PathBuf>,
-    /// High-resolution pictures drawn by seed, instead of `high`.
+    /// High-resolution pictures drawn by seed, instead of `high`: the persons of the synthetic set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub synth: Option<SrSynth>,
+    pub synth: Option<SynthSet>,
     /// How many times as high and wide the high-resolution picture is, 1 to 16.
     #[serde(default = "four")]
     pub scale: u32,
@@ -53,77 +55,69 @@ pub enum Crop {
     /// Rows at the bottom and columns at the right are cut off, as benchmarks of super-resolution do.
     #[default]
     TopLeft,
-    /// As many on either side, one more at the bottom and right if the number is odd.
-    Centre,
+    /// As many on either side are cut off, one more at the bottom and right if the number is odd.
+    #[serde(rename = "centre", alias = "center")]
+    Center,
     /// Nothing is cut off: such a picture is an error.
     None,
 }
 
-/// A drawn set: the persons of [`synth`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SrSynth {
-    /// Seed of the set.
-    pub seed: u64,
-    /// Number of pictures.
-    pub count: usize,
-    /// Height of the high-resolution pictures in pixels.
-    pub height: usize,
-    /// Their width.
-    pub width: usize,
-}
+impl Layout for SrConfig {
+    const INFO: &'static DatasetInfo = &DatasetInfo {
+        name: "sr",
+        summary: "super-resolution: pictures to make larger, from folders, degraded by seed, or drawn",
+        example: "high = 'pictures'",
+    };
 
-impl SrSynth {
-    /// A folder under `generated` whose name says what it holds.
-    pub(super) fn folder(self, generated: &Path) -> PathBuf {
-        let Self {
-            seed,
-            count,
-            height,
-            width,
-        } = self;
-        generated.join(format!(
-            "sr-synth-v{}-seed{seed}-{count}x{height}x{width}",
-            synth::VERSION
-        ))
-    }
-}
+    const PLACES: &'static [&'static str] = &["high", "low"];
 
-impl SrConfig {
-    /// Takes relative paths as relative to the folder `base`, that of the config file.
-    pub fn resolve(&mut self, base: &Path) {
+    fn resolve(&mut self, base: &Path) {
         for folder in [&mut self.low, &mut self.high].into_iter().flatten() {
             *folder = base.join(&*folder);
         }
     }
 
+    fn open(
+        &self,
+        generated: &Path,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Box<dyn Dataset>, DatasetError> {
+        Ok(Box::new(Sr::open(self, generated, progress)?))
+    }
+
+    fn preview(&self, generated: &Path, scratch: &Path) -> Result<Box<dyn Dataset>, DatasetError> {
+        let is_drawn = |synth: &SynthSet| synth.is_complete(&super::drawn_into(generated, synth));
+        let is_there = self.synth.as_ref().map_or(Ok(true), is_drawn)?;
+        Layout::open(
+            self,
+            if is_there { generated } else { scratch },
+            &|_drawn| (),
+        )
+    }
+}
+
+impl SrConfig {
     /// How low-resolution pictures are made.
     pub(super) fn degradation(&self) -> Box<DegradationConfig> {
         self.degradation.clone().unwrap_or_default()
     }
 
-    /// Whether the settings go together.
+    /// Whether the settings agree with each other.
     ///
     /// # Errors
-    /// [`DatasetError::SrSetting`].
+    /// [`DatasetError::Setting`].
     pub(super) fn check(&self) -> Result<(), DatasetError> {
-        let refuse = |setting, expected: &str, found: &str| {
-            Err(DatasetError::SrSetting {
-                setting,
-                expected: expected.to_owned(),
-                found: found.to_owned(),
-            })
-        };
+        let refuse = |setting, expected, found| Err(refused(setting, expected, found));
         match (&self.low, &self.high, &self.synth) {
             (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
-                return refuse(SOURCES, SOURCES_EXPECTED, "`synth` beside a folder");
+                return refuse(SOURCES, SOURCES_EXPECTED, "`synth` and a folder");
             }
             (Some(_), ..) if self.degradation.is_some() => {
-                let nothing = "nothing beside `low`, whose pictures are taken as they are";
+                let nothing = "none with `low`, whose pictures are taken as they are";
                 return refuse("degradation", nothing, "a table");
             }
             (Some(_), ..) if self.crop.is_some() => {
-                let nothing = "nothing beside `low`, whose pictures are taken as they are";
+                let nothing = "none with `low`, whose pictures are taken as they are";
                 return refuse("crop", nothing, "a value");
             }
             _ => {}
@@ -141,10 +135,16 @@ impl SrConfig {
 
 /// There are no pictures at all.
 pub(super) fn no_source() -> DatasetError {
-    DatasetError::SrSetting {
-        setting: SOURCES,
-        expected: SOURCES_EXPECTED.to_owned(),
-        found: "none of them".to_owned(),
+    refused(SOURCES, SOURCES_EXPECTED, "none of them")
+}
+
+/// A setting that cannot be used.
+pub(super) fn refused(setting: &'static str, expected: &str, found: &str) -> DatasetError {
+    DatasetError::Setting {
+        kind: SrConfig::INFO.name,
+        setting,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
     }
 }
 

@@ -7,10 +7,11 @@ mod second_order;
 use std::fmt;
 
 use i2am_imaging::{RgbImage, pillow_bicubic_rgb};
+use i2am_synth::Dice;
 use serde::{Deserialize, Serialize};
 
+use super::config::refused;
 use crate::DatasetError;
-use crate::dice::Dice;
 
 /// How a picture loses its resolution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,15 +186,10 @@ impl DegradationConfig {
     /// Makes sure that everything can be drawn.
     ///
     /// # Errors
-    /// [`DatasetError::SrSetting`].
+    /// [`DatasetError::Setting`].
     pub(super) fn check(&self) -> Result<(), DatasetError> {
-        let refuse = |setting, expected: &str, found: String| {
-            Err(DatasetError::SrSetting {
-                setting,
-                expected: expected.to_owned(),
-                found,
-            })
-        };
+        let refuse =
+            |setting, expected: &str, found: String| Err(refused(setting, expected, &found));
         let Self {
             kernels: [least, largest],
             sinc,
@@ -242,11 +238,22 @@ impl DegradationConfig {
         match self.kind {
             DegradationKind::Bicubic => pillow_bicubic_rgb(high, height, width),
             DegradationKind::SecondOrder => {
-                let mut dice = Dice::of_sample(self.seed, id, "degradation");
+                let mut dice = dice(self.seed, id, "degradation");
                 second_order::degrade(self, high, [height, width], &mut dice)
             }
         }
     }
+}
+
+/// The stream of random numbers for `purpose` of the sample called `id`; independent of every other stream.
+fn dice(seed: u64, id: &str, purpose: &str) -> Dice {
+    Dice::of(&[
+        b"i2am sample\0",
+        &seed.to_le_bytes(),
+        purpose.as_bytes(),
+        &[0],
+        id.as_bytes(),
+    ])
 }
 
 #[cfg(test)]

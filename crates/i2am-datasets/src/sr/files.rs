@@ -4,23 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use i2am_files::sorted_entries;
+use i2am_imaging::PictureEnding;
 
 use crate::{DatasetError, ids};
-
-/// Endings of files that are read.
-const READ: [&str; 3] = ["jpeg", "jpg", "png"];
-/// Endings of files that are pictures too; leaving them out in silence would change a score.
-const UNREADABLE: [&str; 9] = [
-    "avif", "bmp", "gif", "jp2", "pgm", "ppm", "tif", "tiff", "webp",
-];
 
 /// The PNG and JPEG files of `folder` by stem, sorted. Hidden files, folders and files that are no pictures are passed over.
 ///
 /// # Errors
-/// [`DatasetError::File`] if it cannot be listed; [`DatasetError::PictureFolder`] if there is no picture, one of another format, two
+/// [`DatasetError::File`] if it cannot be listed; [`DatasetError::Folder`] if there is no picture, one of another format, two
 /// of one stem, or a stem that cannot name a sample.
 pub(super) fn pictures(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
-    let refuse = |expected: &str, found: String| DatasetError::PictureFolder {
+    let refuse = |expected: &str, found: String| DatasetError::Folder {
         path: folder.to_path_buf(),
         expected: expected.to_owned(),
         found,
@@ -28,17 +22,16 @@ pub(super) fn pictures(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetE
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
     for file in sorted_entries(folder)? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let ending = file.extension().unwrap_or_default().to_string_lossy();
-        let ending = ending.to_lowercase();
         if name.starts_with('.') || file.is_dir() {
             continue;
         }
-        if UNREADABLE.contains(&ending.as_str()) {
-            let found = format!("`{name}`: convert it to PNG");
-            return Err(refuse("PNG or JPEG pictures", found));
-        }
-        if !READ.contains(&ending.as_str()) {
-            continue;
+        match PictureEnding::of(&file) {
+            PictureEnding::Read => {}
+            PictureEnding::Other => continue,
+            PictureEnding::Unreadable => {
+                let found = format!("`{name}`: convert it to PNG");
+                return Err(refuse("PNG or JPEG pictures", found));
+            }
         }
         let stem = ids::stem(&name).to_owned();
         if let Some(reason) = ids::objection(&stem) {
@@ -61,13 +54,13 @@ pub(super) fn pictures(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetE
 /// The picture in the folder `high` for each of `listed`, those of the folder `low`, in their order.
 ///
 /// # Errors
-/// Those of [`pictures`], and [`DatasetError::PictureFolder`] if a picture of either folder has no counterpart.
+/// Those of [`pictures`], and [`DatasetError::Folder`] if a picture of either folder has no counterpart.
 pub(super) fn counterparts(
     low: &Path,
     listed: &[(String, PathBuf)],
     high: &Path,
 ) -> Result<Vec<PathBuf>, DatasetError> {
-    let lacking = |folder: &Path, stem: &str, file: &Path| DatasetError::PictureFolder {
+    let lacking = |folder: &Path, stem: &str, file: &Path| DatasetError::Folder {
         path: folder.to_path_buf(),
         expected: format!(
             "`{stem}.png` or `.jpg`, the counterpart of {}",

@@ -5,7 +5,7 @@ use i2am_imaging::{RgbImage, pillow_bicubic_rgb, read_rgb, write_jpeg_rgb, write
 use image::Rgb;
 
 use super::{Sr, SrConfig};
-use crate::{Dataset, DatasetError, Goal, Part, Sample};
+use crate::{Dataset, DatasetError, Goal, Layout, Part, Sample};
 
 /// A picture of its own for each `seed`.
 fn picture(seed: u32, height: u32, width: u32) -> RgbImage {
@@ -114,6 +114,8 @@ fn what_is_cut_off_is_named() {
         (size(&cut), cut.get_pixel(0, 0)),
         ([48, 32], whole.get_pixel(3, 1))
     );
+    let center = opened(folder, "high = 'high'\ncrop = 'center'").unwrap();
+    assert_eq!(center.decides(2), centre.decides(2), "both spellings");
     let none = opened(folder, "high = 'high'\ncrop = 'none'").unwrap();
     let words = ["sample `a`", "a.png", "multiples of 8", "36 x 28"];
     refused(none.check(&[]), &words);
@@ -267,7 +269,7 @@ fn settings_that_contradict_each_other_are_refused() {
         ("scale = 2", ["`low`, `high`", "none of them"]),
         (
             &format!("low = 'low'\n{synth}"),
-            ["`synth` alone", "beside a folder"],
+            ["`synth` alone", "and a folder"],
         ),
         ("low = 'low'\ncrop = 'centre'", ["crop", "as they are"]),
         (
@@ -291,7 +293,7 @@ fn a_drawn_set_needs_no_files_and_is_drawn_once() {
     assert_eq!(set.ids(), ["00000", "00001"]);
     set.check(&[Part::GroundTruth]).unwrap();
     for (index, sample) in loaded(&set).into_iter().enumerate() {
-        let drawn = crate::synth::render(7, index as u64, 64, 48).person;
+        let drawn = i2am_synth::render(7, index as u64, 64, 48).person;
         assert_eq!(sample.reference, pillow_bicubic_rgb(&drawn, 16, 12));
         assert_eq!(sample.ground_truth, Some(drawn));
     }

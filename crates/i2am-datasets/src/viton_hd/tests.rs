@@ -5,12 +5,18 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::synth::{render, render_further, write_viton_hd};
+use i2am_synth::{SynthSet, render, render_further};
 
 /// Three drawn samples of 64 x 48 in the published layout.
 fn folder() -> TempDir {
     let dir = TempDir::new().unwrap();
-    write_viton_hd(dir.path(), 7, 3, 64, 48, &|_| ()).unwrap();
+    let set = SynthSet {
+        seed: 7,
+        count: 3,
+        height: 64,
+        width: 48,
+    };
+    set.write_viton_hd(dir.path(), &|_| ()).unwrap();
     dir
 }
 
@@ -250,7 +256,11 @@ fn a_split_is_the_name_of_a_folder() {
             .to_string()
             .contains("train_pairs.txt")
     );
-    assert!(matches!(split("../test"), Err(DatasetError::Split { .. })));
+    let error = split("../test").unwrap_err().to_string();
+    assert!(
+        error.contains("split: expected the name of a split") && error.contains("`../test`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -345,14 +355,37 @@ fn bad_parse_maps_and_joints_are_named() {
     );
 }
 
+/// `-` comes before `.`, so the order of file names is not that of ids.
+#[test]
+fn ids_are_sorted_even_where_file_names_are_not() {
+    let dir = folder();
+    write_pairs(&dir, "a-1.jpg b.jpg\na.jpg b.jpg\na.b.jpg c.jpg\n");
+    assert_eq!(paired(&dir).ids(), ["a", "a-1", "a.b"]);
+    let unpaired = VitonHd::open(&config(dir.path(), Pairing::Unpaired)).unwrap();
+    assert_eq!(unpaired.ids(), ["a-1_b", "a.b_c", "a_b"]);
+    for (index, id) in unpaired.ids().iter().enumerate() {
+        assert_eq!(unpaired.position(id), Some(index));
+        let image = unpaired.path(index, Part::Image).unwrap();
+        let stem = image.file_stem().unwrap().to_str().unwrap();
+        assert!(id.starts_with(&format!("{stem}_")), "{id}: {stem}");
+    }
+    assert_eq!(unpaired.position("a"), None);
+}
+
 proptest! {
     #[test]
-    fn pairs_come_out_sorted_and_unique_or_as_an_error(text in "([ab./]{1,3}[ \n]){0,12}") {
+    fn pairs_come_out_sorted_and_unique_or_as_an_error(text in "([ab.-]{1,3}[ \n]){0,12}|([ab./]{1,3}[ \n]){0,12}") {
         let path = Path::new("pairs.txt");
         for pairing in [Pairing::Paired, Pairing::Unpaired] {
-            if let Ok(listed) = parse_pairs(path, &text, pairing) {
-                let names: Vec<_> = listed.iter().flat_map(|l| [&l.entry.person, &l.entry.cloth]).collect();
-                prop_assert!(names.iter().all(|name| !name.contains('/') && !name.starts_with('.')));
+            let read = parse_pairs(path, &text, pairing);
+            if let Ok((ids, pairs)) = read.and_then(|listed| ids::checked(path, listed, None)) {
+                prop_assert!(ids.is_sorted_by(|a, b| a < b), "{:?}", ids);
+                for (id, Pair { person, cloth }) in ids.iter().zip(&pairs) {
+                    prop_assert!(id.starts_with(ids::stem(person)), "{} {}", id, person);
+                    for name in [person, cloth] {
+                        prop_assert!(!name.contains('/') && !name.starts_with('.'));
+                    }
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use i2am_imaging::RgbImage;
 use image::Rgb;
 
 use super::noise::between;
-use crate::dice::Dice;
+use i2am_synth::Dice;
 
 /// Probability that a blur rings instead.
 const RINGS: f32 = 0.1;
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn kernels_weigh_1_and_are_point_symmetric() {
         for id in 0..200 {
-            let mut dice = Dice::of_sample(1, &id.to_string(), "kernels");
+            let mut dice = crate::sr::degradation::dice(1, &id.to_string(), "kernels");
             let kernel = Kernel::blur(7 + 2 * (id % 8), [0.2, 3.0], &mut dice);
             assert!((kernel.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
             let turned = kernel.weights.iter().rev();
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_flat_picture_stays_and_a_dot_shows_the_kernel() {
         let flat = RgbImage::from_pixel(5, 3, Rgb([40, 90, 200]));
-        let mut dice = Dice::of_sample(1, "a", "kernels");
+        let mut dice = crate::sr::degradation::dice(1, "a", "kernels");
         assert_eq!(Kernel::blur(21, [0.2, 3.0], &mut dice).apply(&flat), flat);
         let kernel = Kernel::of(3, |x, y| if (x, y) == (1.0, 0.0) { 1.0 } else { 0.0 });
         let mut dot = RgbImage::new(6, 5);

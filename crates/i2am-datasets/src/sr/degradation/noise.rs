@@ -4,7 +4,7 @@ use i2am_imaging::{RgbImage, rgb_to_gray};
 use rand_distr::{Distribution, Poisson, StandardNormal};
 
 use super::Pass;
-use crate::dice::Dice;
+use i2am_synth::Dice;
 
 /// Probability that noise is Gaussian, else Poisson.
 const GAUSSIAN: f32 = 0.5;

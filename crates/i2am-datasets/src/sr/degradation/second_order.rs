@@ -1,7 +1,7 @@
 //! Blur, resize, noise and JPEG, twice, and ringing.
 //!
 //! Wang, Xie, Dong, Shan 2021 (Real-ESRGAN), section 3 and figure 2. Unlike there, the picture is rounded to 8 bits after every step,
-//! which is small beside the noise; and the area filter is the mean of all pixels under an output pixel.
+//! which is small compared with the noise; and the area filter is the mean of all pixels under an output pixel.
 
 use i2am_imaging::{
     Plane, RgbImage, encode_jpeg_rgb, pillow_bicubic_rgb, pillow_bilinear_rgb,
@@ -11,7 +11,7 @@ use image::ImageFormat;
 
 use super::kernels::Kernel;
 use super::{DegradationConfig, Pass, noise};
-use crate::dice::Dice;
+use i2am_synth::Dice;
 
 /// `high` at `size` (height, width), by the draws of `dice`.
 pub(super) fn degrade(

@@ -1,7 +1,7 @@
 use i2am_imaging::RgbImage;
+use i2am_synth::render;
 
 use super::{DegradationConfig, DegradationKind};
-use crate::synth::render;
 
 fn person(index: u64) -> RgbImage {
     render(5, index, 96, 72).person
