@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use i2am_quantity::{Direction, Level, Measurement, Notes, Outcome};
+
 use crate::error::ResultsError;
 use crate::ledger::csv_lines;
-use crate::outcome::Outcome;
 use crate::reader::{Batch, current_batches};
-use crate::row::{DatasetName, Measurement, Row, Stage, number};
+use crate::row::{DatasetName, Row, Stage, number, optional_cell};
 use crate::sets::SetScore;
 
 const COLUMNS: [&str; 15] = [
@@ -41,17 +42,17 @@ pub struct AggregateRow {
     /// The stage that measured.
     pub stage: Stage,
     /// As [`Measurement::direction`].
-    pub direction: String,
+    pub direction: Option<Direction>,
     /// As [`Measurement::level`].
-    pub level: String,
+    pub level: Option<Level>,
     /// As [`Measurement::metric`].
     pub metric: String,
     /// As [`Measurement::version`].
     pub version: u32,
     /// As [`Measurement::convention`].
     pub convention: String,
-    /// The different notes of the rows, sorted and joined by `; `.
-    pub note: String,
+    /// The different notes of the rows, sorted.
+    pub note: Notes,
     /// Samples that have a value; for the score of a set, [`SetScore::n`].
     pub n: usize,
     /// Samples that the stage attempted for this model and that have none: empty, failed, or failed before it. 0 for the
@@ -82,7 +83,7 @@ pub fn aggregate(samples_csv: &Path) -> Result<Vec<AggregateRow>, ResultsError> 
             let values = groups.entry(group).or_default();
             values.finite.extend(outcome.value());
             if !note.is_empty() {
-                values.notes.insert(note);
+                values.notes.insert(note.to_string());
             }
         }
     }
@@ -100,9 +101,30 @@ pub(crate) fn aggregate_with_sets(
     dataset: &DatasetName,
 ) -> Result<Vec<AggregateRow>, ResultsError> {
     let mut rows = aggregate(samples_csv)?;
-    rows.extend(sets.iter().map(|score| score.row(dataset)));
+    rows.extend(sets.iter().map(|score| of_set(score, dataset)));
     rows.sort_by_cached_key(Group::of_summary);
     Ok(rows)
+}
+
+/// The score of a set as a row, where a note says why there is no value.
+fn of_set(score: &SetScore, dataset: &DatasetName) -> AggregateRow {
+    let mut note = score.note.clone();
+    note.extend(Notes::from(score.outcome.reason()));
+    AggregateRow {
+        model: score.model.clone(),
+        dataset: dataset.clone(),
+        stage: Stage::Measure,
+        direction: None,
+        level: None,
+        metric: score.metric.clone(),
+        version: score.version,
+        convention: score.convention.clone(),
+        note,
+        n: score.n,
+        missing: 0,
+        mean: score.outcome.value(),
+        sd: score.sd,
+    }
 }
 
 pub(crate) fn write_aggregate(path: &Path, rows: &[AggregateRow]) -> Result<(), ResultsError> {
@@ -120,9 +142,10 @@ struct Group {
     metric: String,
     version: u32,
     convention: String,
-    direction: String,
-    level_order: (String, u64),
-    level: String,
+    // In the order of their texts.
+    order: (&'static str, (String, u64), String),
+    direction: Option<Direction>,
+    level: Option<Level>,
 }
 
 #[derive(Debug, Default)]
@@ -132,7 +155,7 @@ struct Values {
 }
 
 impl Group {
-    fn of(row: Row) -> (Self, String, Outcome) {
+    fn of(row: Row) -> (Self, Notes, Outcome) {
         let Measurement {
             direction,
             level,
@@ -149,8 +172,8 @@ impl Group {
             metric,
             version,
             convention,
+            order: order(direction, level.as_ref()),
             direction,
-            level_order: level_order(&level),
             level,
         };
         (group, note, outcome)
@@ -164,8 +187,8 @@ impl Group {
             metric: row.metric.clone(),
             version: row.version,
             convention: row.convention.clone(),
-            direction: row.direction.clone(),
-            level_order: level_order(&row.level),
+            order: order(row.direction, row.level.as_ref()),
+            direction: row.direction,
             level: row.level.clone(),
         }
     }
@@ -182,7 +205,7 @@ impl Group {
             metric: self.metric,
             version: self.version,
             convention: self.convention,
-            note: values.notes.into_iter().collect::<Vec<_>>().join("; "),
+            note: values.notes.into_iter().flat_map(Notes::from).collect(),
             n,
             missing: samples - n,
             mean,
@@ -191,13 +214,22 @@ impl Group {
     }
 }
 
-/// Sorts `head:2` before `head:10`: what precedes the first number, and that number.
-fn level_order(level: &str) -> (String, u64) {
+/// Sorts `head:2` before `head:10`: by what precedes the first number, and that number.
+fn order(
+    direction: Option<Direction>,
+    level: Option<&Level>,
+) -> (&'static str, (String, u64), String) {
+    let level = optional_cell(level);
     let start = level.find(|c: char| c.is_ascii_digit());
     let (name, rest) = level.split_at(start.unwrap_or(level.len()));
     let digits = rest.find(|c: char| !c.is_ascii_digit());
     let number = rest[..digits.unwrap_or(rest.len())].parse();
-    (name.to_owned(), number.unwrap_or(0))
+    let order = (name.to_owned(), number.unwrap_or(0));
+    (
+        direction.map_or("", Direction::as_str),
+        order,
+        level.into_owned(),
+    )
 }
 
 fn mean_and_sd(mut values: Vec<f64>) -> (Option<f64>, Option<f64>) {
@@ -220,12 +252,12 @@ fn cells(row: &AggregateRow) -> [Cow<'_, str>; COLUMNS.len()] {
         row.dataset.split.as_str().into(),
         row.dataset.pairing.as_str().into(),
         row.stage.as_str().into(),
-        row.direction.as_str().into(),
-        row.level.as_str().into(),
+        row.direction.map_or("", Direction::as_str).into(),
+        optional_cell(row.level.as_ref()),
         row.metric.as_str().into(),
         row.version.to_string().into(),
         row.convention.as_str().into(),
-        row.note.as_str().into(),
+        row.note.to_string().into(),
         row.n.to_string().into(),
         row.missing.to_string().into(),
         row.mean.map_or(Cow::Borrowed(""), number),

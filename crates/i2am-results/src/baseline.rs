@@ -2,7 +2,7 @@
 //!
 //! A [`Snapshot`] is read off a run folder. A [`Baseline`] is such a snapshot with a [`Tolerance`] for each metric, as a
 //! JSON file that is small, sorted, and has a line for each value, so that a difference of two of them can be read.
-//! [`Baseline::compare`] tells what moved.
+//! [`Baseline::compare`] reports what moved.
 
 mod compare;
 mod file;
@@ -11,7 +11,7 @@ mod tolerance;
 
 pub use compare::{Change, Comparison, Verdict};
 pub use snapshot::{Score, Snapshot};
-pub use tolerance::{Better, Bound, Tolerance};
+pub use tolerance::Tolerance;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -111,7 +111,12 @@ fn at<'a>(config: &'a Value, key: &str) -> &'a Value {
 fn hash_of(settings: &Value) -> String {
     let mut json = String::new();
     write_canonical(settings, &mut json);
-    let mut hash = i2am_files::sha256_hex(json.as_bytes());
+    short_hash(&json)
+}
+
+/// The first digits of the sha256 of `text`.
+pub(crate) fn short_hash(text: &str) -> String {
+    let mut hash = i2am_files::sha256_hex(text.as_bytes());
     hash.truncate(DIGITS);
     hash
 }

@@ -1,17 +1,18 @@
-//! `correlations.csv`: how the scores of a run go with its metrics.
+//! `correlations.csv`: how the scores of a run correlate with its metrics.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
 use csv::StringRecord;
+use i2am_quantity::{Direction, Level, Notes, Outcome};
 
 use crate::error::ResultsError;
 use crate::ledger::csv_lines;
-use crate::outcome::Outcome;
-use crate::row::{check_cell, number, parse_outcome};
+use crate::row::{check_cell, number, optional_cell, parse_optional, parse_outcome};
 
-const COLUMNS: [&str; 21] = [
+/// The columns of `correlations.csv`, in order.
+pub const CORRELATION_COLUMNS: [&str; 21] = [
     "unit",
     "model",
     "score",
@@ -78,10 +79,10 @@ pub struct CorrelationRow {
     pub model: String,
     /// The score: `imacs_g`, `imacs_r`.
     pub score: String,
-    /// `r2g` or `g2r`, as in `samples.csv`.
-    pub direction: String,
-    /// `unified`, `head:3` …, as in `samples.csv`.
-    pub level: String,
+    /// As [`Measurement::direction`](crate::Measurement::direction).
+    pub direction: Option<Direction>,
+    /// As [`Measurement::level`](crate::Measurement::level).
+    pub level: Option<Level>,
     /// The metric: `fid`, `lpips` …
     pub metric: String,
     /// Its variant; empty when it has only one.
@@ -95,8 +96,8 @@ pub struct CorrelationRow {
     pub method: String,
     /// The correlation, -1 to 1; in a comparison the test's z. Or why there is none.
     pub outcome: Outcome,
-    /// The value with the sign turned, where lower is better, so that positive means that a higher score goes with a
-    /// better metric (in a comparison: goes with it more than the rival does). `None` without a value.
+    /// The value with the sign turned, where lower is better, so that positive means that a higher score means a
+    /// better metric (in a comparison: more so than a higher rival does). `None` without a value.
     pub oriented: Option<f64>,
     /// Low and high end of the interval of the value; always finite.
     pub interval: Option<[f64; 2]>,
@@ -108,19 +109,19 @@ pub struct CorrelationRow {
     pub p_holm: Option<f64>,
     /// Points: models, samples, or for [`Unit::Pooled`] the samples of all models.
     pub n: usize,
-    /// A remark that belongs to the value wherever it is shown; usually empty.
-    pub note: String,
+    /// As [`Measurement::note`](crate::Measurement::note).
+    pub note: Notes,
 }
 
 impl CorrelationRow {
-    fn cells(&self) -> [Cow<'_, str>; COLUMNS.len()] {
+    fn cells(&self) -> [Cow<'_, str>; CORRELATION_COLUMNS.len()] {
         let optional = |value: Option<f64>| value.map_or(Cow::Borrowed(""), number);
         [
             self.unit.as_str().into(),
             self.model.as_str().into(),
             self.score.as_str().into(),
-            self.direction.as_str().into(),
-            self.level.as_str().into(),
+            self.direction.map_or("", Direction::as_str).into(),
+            optional_cell(self.level.as_ref()),
             self.metric.as_str().into(),
             self.variant.as_str().into(),
             self.rival.as_str().into(),
@@ -136,13 +137,13 @@ impl CorrelationRow {
             self.n.to_string().into(),
             self.outcome.status().as_str().into(),
             self.outcome.reason().into(),
-            self.note.as_str().into(),
+            self.note.to_string().into(),
         ]
     }
 
     fn parse(record: &StringRecord) -> Result<Self, String> {
-        if record.len() != COLUMNS.len() {
-            let (expected, found) = (COLUMNS.len(), record.len());
+        if record.len() != CORRELATION_COLUMNS.len() {
+            let (expected, found) = (CORRELATION_COLUMNS.len(), record.len());
             return Err(format!("expected {expected} cells, found {found}"));
         }
         let text = |column: usize| record[column].to_owned();
@@ -153,7 +154,7 @@ impl CorrelationRow {
             }
             let value = text.parse().ok().filter(|value: &f64| value.is_finite());
             value.map(Some).ok_or_else(|| {
-                let name = COLUMNS[column];
+                let name = CORRELATION_COLUMNS[column];
                 format!("{name} `{text}` is not a finite number")
             })
         };
@@ -167,8 +168,8 @@ impl CorrelationRow {
                 .ok_or_else(|| format!("unknown unit `{}`", &record[0]))?,
             model: text(1),
             score: text(2),
-            direction: text(3),
-            level: text(4),
+            direction: parse_optional(&record[3])?,
+            level: parse_optional(&record[4])?,
             metric: text(5),
             variant: text(6),
             rival: text(7),
@@ -183,12 +184,12 @@ impl CorrelationRow {
             n: record[17]
                 .parse()
                 .map_err(|error| format!("n `{}`: {error}", &record[17]))?,
-            note: text(20),
+            note: Notes::from(&record[20]),
         })
     }
 
     fn check(&self) -> Result<(), String> {
-        for (column, cell) in COLUMNS.iter().zip(self.cells()) {
+        for (column, cell) in CORRELATION_COLUMNS.iter().zip(self.cells()) {
             // Only the rows of one model name it.
             if *column != "model" {
                 check_cell(column, &cell)?;
@@ -220,7 +221,7 @@ pub(crate) fn write_correlations(path: &Path, rows: &[CorrelationRow]) -> Result
             problem,
         })?;
     }
-    let header = COLUMNS.map(Cow::Borrowed);
+    let header = CORRELATION_COLUMNS.map(Cow::Borrowed);
     let lines = csv_lines(
         [header]
             .into_iter()
@@ -247,9 +248,9 @@ pub fn read_correlations(path: &Path) -> Result<Vec<CorrelationRow>, ResultsErro
     let header = reader
         .headers()
         .map_err(|error| damaged(1, error.to_string()))?;
-    if header != COLUMNS.as_slice() {
+    if header != CORRELATION_COLUMNS.as_slice() {
         let found = header.iter().collect::<Vec<_>>().join(",");
-        let expected = COLUMNS.join(",");
+        let expected = CORRELATION_COLUMNS.join(",");
         return Err(damaged(
             1,
             format!("expected the columns {expected}, found {found}"),

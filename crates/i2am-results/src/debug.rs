@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use i2am_quantity::{Direction, Notes};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ResultsError;
@@ -13,8 +14,8 @@ use crate::error::ResultsError;
 pub struct DebugRow {
     /// Name of the model.
     pub model: String,
-    /// `r2g` or `g2r`; each is ranked on its own.
-    pub direction: String,
+    /// Each is ranked on its own.
+    pub direction: Direction,
     /// 1 for the lowest mean score; empty where no sample has one.
     pub rank: Option<usize>,
     /// Name of the layer.
@@ -39,8 +40,8 @@ pub struct DebugRow {
     pub area_outside: Option<f64>,
     /// As [`Measurement::convention`](crate::Measurement::convention).
     pub convention: String,
-    /// `one-token`, or empty.
-    pub note: String,
+    /// As [`Measurement::note`](crate::Measurement::note).
+    pub note: Notes,
     /// Hash of the settings of [`Stage::Score`](crate::Stage::Score).
     pub config_hash: String,
 }
@@ -97,7 +98,7 @@ mod tests {
     fn row(rank: Option<usize>) -> DebugRow {
         DebugRow {
             model: "pbe".to_owned(),
-            direction: "r2g".to_owned(),
+            direction: Direction::ReferenceToGenerated,
             rank,
             layer: "up_blocks.1.attentions.2.transformer_blocks.0.attn2".to_owned(),
             grid: "16x12".to_owned(),
@@ -110,7 +111,7 @@ mod tests {
             attention_outside: Some(0.75),
             area_outside: Some(0.625),
             convention: "spatial".to_owned(),
-            note: "one-token".to_owned(),
+            note: Notes::one_token(true),
             config_hash: "0123456789abcdef".to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use i2am_files::FileError;
+use i2am_quantity::NotFinite;
 
 use crate::row::Stage;
 
@@ -73,7 +74,7 @@ pub enum ResultsError {
         changes: String,
     },
 
-    /// A checkpoint or dataset is not the one that the earlier results come from.
+    /// A checkpoint is not the one that the earlier results come from.
     #[error(
         "{}: results there were computed with another `{name}` (sha256 {found}, now {expected}); \
          pass --fresh to replace them, or choose another output",
@@ -90,7 +91,7 @@ pub enum ResultsError {
         found: String,
     },
 
-    /// A line of `samples.csv` or `sets.json` that no interrupted write explains.
+    /// A line of `samples.csv`, `sets.json` or `inputs.json` that no interrupted write explains.
     #[error(
         "{}: line {line}: {problem}; restore the file, or pass --fresh to start again",
         .path.display()
@@ -118,11 +119,8 @@ pub enum ResultsError {
     },
 
     /// A score that is NaN or infinite; it must be recorded as empty or failed, with a reason.
-    #[error("a result must be finite, found {value}")]
-    NotFinite {
-        /// The value.
-        value: f64,
-    },
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
 
     /// A row that the ledger cannot hold.
     #[error("sample `{sample_id}` of model `{model}`: {problem}")]
@@ -174,7 +172,7 @@ pub enum ResultsError {
     },
 
     /// A folder that does not belong to the run that is put together.
-    #[error("{}: no part of the same run as {}, since they differ in {}", .path.display(), .first.display(), listed(.differences))]
+    #[error("{}: not a shard of the same run as {}, since they differ in {}", .path.display(), .first.display(), listed(.differences))]
     NotOneRun {
         /// The folder.
         path: PathBuf,

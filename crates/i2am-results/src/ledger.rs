@@ -6,12 +6,15 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use i2am_files::{Action, FileError};
+use i2am_quantity::{Measurement, Notes, Outcome, Status};
 
 use crate::config_hash::ConfigHashes;
 use crate::error::ResultsError;
-use crate::outcome::{Outcome, Status};
-use crate::reader::{Batch, Contents, SampleKey, current_batches};
-use crate::row::{COLUMNS, DatasetName, Measurement, Row, SAMPLE, SampleResult, Stage, check_cell};
+use crate::inputs::{Inputs, Standing};
+use crate::reader::{Batch, Contents, Sample, SampleKey, current_batches};
+use crate::row::{
+    COLUMNS, DatasetName, Row, SAMPLE, SampleResult, Stage, check_cell, check_distinct,
+};
 
 /// Version of the closing row, written where measurements have that of their metric.
 const CLOSING_VERSION: u32 = 1;
@@ -23,20 +26,62 @@ pub(crate) struct Ledger {
     file: File,
     /// Length up to and including the last closing row, in bytes.
     len: u64,
-    samples: BTreeMap<SampleKey, Outcome>,
-    /// Whether it holds rows that count no more.
+    samples: BTreeMap<SampleKey, Sample>,
+    /// Whether it holds rows that count no more, or that are to be written anew.
     superseded: bool,
-    /// The stages of which it holds rows from other settings; none once it is compacted.
-    outdated: BTreeSet<Stage>,
+    /// What it holds that does not count; nothing once it is compacted.
+    outdated: Outdated,
     dataset: DatasetName,
     config_hashes: ConfigHashes,
+    inputs: Inputs,
+}
+
+/// What a ledger holds from other settings or other inputs than those of today.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Outdated {
+    /// The stages with rows from other settings.
+    pub(crate) stages: BTreeSet<Stage>,
+    /// Id and model of the samples whose inputs changed since.
+    pub(crate) changed: BTreeSet<(String, String)>,
+    /// Id and model of the samples that the data set has no more.
+    pub(crate) gone: BTreeSet<(String, String)>,
+    /// Whether rows that count do not know which inputs they come from.
+    pub(crate) unrecorded: bool,
+}
+
+impl Outdated {
+    /// The samples of `contents` that have not the inputs `inputs`; of their stages nothing is known yet.
+    fn of(contents: &Contents, inputs: &Inputs) -> Self {
+        let mut outdated = Self::default();
+        for (key, (_, sample)) in &contents.samples {
+            let samples = match inputs.standing(&key.sample_id, &sample.inputs) {
+                Standing::Current => continue,
+                Standing::Changed => &mut outdated.changed,
+                Standing::Gone => &mut outdated.gone,
+            };
+            samples.insert((key.sample_id.clone(), key.model.clone()));
+        }
+        outdated
+    }
+
+    /// Id and model of the samples whose rows of all stages go.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &(String, String)> {
+        self.changed.iter().chain(&self.gone)
+    }
+
+    /// Whether the rows of all stages of this sample go.
+    fn holds(&self, key: &SampleKey) -> bool {
+        let sample = (key.sample_id.clone(), key.model.clone());
+        self.changed.contains(&sample) || self.gone.contains(&sample)
+    }
 }
 
 impl Ledger {
     /// Opens or creates the ledger `path` and cuts an unfinished sample off its end.
     ///
-    /// Rows of a later stage than [`Stage::Generate`] that carry another hash than that of `config_hashes` do not count;
-    /// [`compact`](Self::compact) must remove them before anything is appended.
+    /// Rows of a later stage than [`Stage::Generate`] that carry another hash than that of `config_hashes` do not count, nor
+    /// do rows of any stage that come from other inputs than `inputs`; [`compact`](Self::compact) must remove them before
+    /// anything is appended. Rows that do not know their inputs count as rows of those.
     ///
     /// # Errors
     /// [`ResultsError::Damaged`], and [`ResultsError::ConfigChanged`] when pictures come from other settings.
@@ -44,17 +89,26 @@ impl Ledger {
         path: PathBuf,
         dataset: DatasetName,
         config_hashes: ConfigHashes,
+        inputs: Inputs,
     ) -> Result<Self, ResultsError> {
         if !path.exists() {
             i2am_files::write_atomic(&path, csv_lines([COLUMNS]))?;
         }
         let contents = Contents::scan(&path)?;
+        let mut outdated = Outdated::of(&contents, &inputs);
         let mut samples = BTreeMap::new();
-        let mut outdated = BTreeSet::new();
-        for (key, sample) in contents.samples {
+        for (key, (_, mut sample)) in contents.samples {
             let expected = config_hashes.of_stage(key.stage).hash();
+            let today = inputs.fingerprint(&key.sample_id);
+            if outdated.holds(&key) {
+                continue;
+            }
             if sample.config_hash == expected {
-                samples.insert(key, sample.outcome);
+                if sample.inputs.is_empty() && !today.is_empty() {
+                    outdated.unrecorded = true;
+                    today.clone_into(&mut sample.inputs);
+                }
+                samples.insert(key, sample);
             } else if key.stage == Stage::Generate {
                 return Err(ResultsError::ConfigChanged {
                     path,
@@ -63,7 +117,7 @@ impl Ledger {
                     changes: String::new(),
                 });
             } else {
-                outdated.insert(key.stage);
+                outdated.stages.insert(key.stage);
             }
         }
         let file = open_to_append(&path)?;
@@ -71,24 +125,35 @@ impl Ledger {
             file,
             len: contents.end,
             samples,
-            superseded: contents.superseded || !outdated.is_empty(),
+            superseded: contents.superseded || outdated != Outdated::default(),
             outdated,
             dataset,
             config_hashes,
+            inputs,
             path,
         };
         ledger.cut_tail().map_err(|cause| ledger.failed(cause))?;
         Ok(ledger)
     }
 
-    /// How each sample that has its closing row ended, sorted.
-    pub(crate) fn samples(&self) -> &BTreeMap<SampleKey, Outcome> {
+    /// Each sample that has its closing row, sorted.
+    pub(crate) fn samples(&self) -> &BTreeMap<SampleKey, Sample> {
         &self.samples
     }
 
-    /// The stages of which rows from other settings are still there.
-    pub(crate) fn outdated(&self) -> &BTreeSet<Stage> {
+    /// What is still there and does not count.
+    pub(crate) fn outdated(&self) -> &Outdated {
         &self.outdated
+    }
+
+    /// What the rows are computed from.
+    pub(crate) fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// The same, to add to it.
+    pub(crate) fn inputs_mut(&mut self) -> &mut Inputs {
+        &mut self.inputs
     }
 
     /// Writes all rows of one sample at once and waits until they are on the disk.
@@ -101,7 +166,7 @@ impl Ledger {
             stage: result.stage,
         };
         let before = self.samples.get(&key);
-        if before.is_some_and(|outcome| outcome.status() == Status::Ok) {
+        if before.is_some_and(|before| before.outcome.status() == Status::Ok) {
             return Err(ResultsError::AlreadyDone {
                 stage: key.stage,
                 model: key.model,
@@ -115,32 +180,49 @@ impl Ledger {
         };
         let lines = self.encode(result, &outcome)?;
         self.write(&lines).map_err(|cause| self.failed(cause))?;
+        let sample = Sample {
+            outcome,
+            config_hash: self.config_hashes.of_stage(key.stage).hash().to_owned(),
+            inputs: self.inputs.fingerprint(&key.sample_id).to_owned(),
+        };
         self.len += lines.len() as u64;
         self.superseded |= replaces;
-        self.samples.insert(key, outcome);
+        self.samples.insert(key, sample);
         Ok(())
     }
 
     /// Removes the rows of failed samples that a later attempt replaced, so that other programs need not know of them,
-    /// and those from other settings.
+    /// and those from other settings and other inputs. Rows that do not know their inputs get those of today.
     pub(crate) fn compact(&mut self) -> Result<(), ResultsError> {
         if !self.superseded {
             return Ok(());
         }
-        let old = i2am_files::read(&self.path)?;
         let mut new = csv_lines([COLUMNS]);
         for batch in current_batches(&self.path)? {
-            let Batch { closing, bytes, .. } = batch?;
-            if closing.config_hash != self.config_hashes.of_stage(closing.stage).hash() {
+            let batch = batch?;
+            let expected = self.config_hashes.of_stage(batch.closing.stage).hash();
+            if batch.closing.config_hash != expected || self.outdated.holds(&batch.key()) {
                 continue;
             }
-            new.extend_from_slice(&old[bytes.start as usize..bytes.end as usize]);
+            let Batch { rows, closing, .. } = batch;
+            let mut inputs = closing.inputs.clone();
+            if inputs.is_empty() {
+                self.inputs
+                    .fingerprint(&closing.sample_id)
+                    .clone_into(&mut inputs);
+            }
+            let recorded = |row| Row {
+                inputs: inputs.clone(),
+                ..row
+            };
+            let rows: Vec<Row> = rows.into_iter().chain([closing]).map(recorded).collect();
+            new.extend(csv_lines(rows.iter().map(Row::cells)));
         }
         i2am_files::write_atomic(&self.path, &new)?;
         self.file = open_to_append(&self.path)?;
         self.len = new.len() as u64;
         self.superseded = false;
-        self.outdated.clear();
+        self.outdated = Outdated::default();
         Ok(())
     }
 
@@ -152,15 +234,16 @@ impl Ledger {
             stage: result.stage,
             measurement,
             config_hash: self.config_hashes.of_stage(result.stage).hash().to_owned(),
+            inputs: self.inputs.fingerprint(&result.sample_id).to_owned(),
         };
         let closing = Measurement {
-            direction: String::new(),
-            level: String::new(),
+            direction: None,
+            level: None,
             metric: SAMPLE.to_owned(),
             version: CLOSING_VERSION,
             outcome: outcome.clone(),
             convention: String::new(),
-            note: String::new(),
+            note: Notes::NONE,
         };
         let measurements = result.measurements.iter().cloned();
         let rows: Vec<Row> = measurements.chain([closing]).map(row).collect();
@@ -201,7 +284,6 @@ fn open_to_append(path: &Path) -> Result<File, FileError> {
 
 /// What keeps `rows`, the last of them closing, from being one sample that reads back as it is.
 fn check(rows: &[Row]) -> Result<(), String> {
-    let mut seen = BTreeSet::new();
     for (index, row) in rows.iter().enumerate() {
         for (column, cell) in COLUMNS.iter().zip(row.cells()) {
             check_cell(column, &cell)?;
@@ -209,21 +291,8 @@ fn check(rows: &[Row]) -> Result<(), String> {
         if row.is_closing() && index + 1 < rows.len() {
             return Err(format!("no metric may be called `{SAMPLE}`"));
         }
-        let Measurement {
-            direction,
-            level,
-            metric,
-            version,
-            convention,
-            ..
-        } = &row.measurement;
-        if !seen.insert((metric, version, direction, level, convention)) {
-            return Err(format!(
-                "two rows of metric `{metric}`, direction `{direction}`, level `{level}`"
-            ));
-        }
     }
-    Ok(())
+    check_distinct(rows)
 }
 
 /// `records` as lines of CSV.

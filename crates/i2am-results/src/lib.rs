@@ -7,10 +7,11 @@
 //! | `manifest.json` | [`Manifest`]: what ran, with which config, hashes, versions and counts |
 //! | `samples.csv` | the ledger: [`Row`]s, appended as each sample ends |
 //! | `samples.parquet` | the same rows, typed, written at the end |
-//! | `sets.json` | [`SetScore`]s: what only a whole set of pictures has, such as FID |
+//! | `sets.json` | [`SetScore`]s: what only a whole set of images has, such as FID |
+//! | `inputs.json` | [`SampleInputs`]: which images each sample was computed from |
 //! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples, and the scores of sets |
 //! | `debug/<model>.csv` | [`DebugRow`]s: heads of layers by their score |
-//! | `correlations.csv` | [`CorrelationRow`]s: how the scores go with the metrics |
+//! | `correlations.csv` | [`CorrelationRow`]s: how the scores correlate with the metrics |
 //! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
 //!
 //! # A killed run goes on where it stopped
@@ -36,9 +37,21 @@
 //! folder is opened and before one is appended; so `samples.csv` never holds one stage under two settings, whenever it
 //! is read.
 //!
+//! # Images that change
+//!
+//! Each row also carries the fingerprint of the inputs of its sample: its image, its reference image, its mask and so on. When
+//! the folder is opened, a sample whose inputs have another fingerprint today loses its rows of all stages and its files, and
+//! so do samples that the data set has no more; [`RunFolder::changed`] and a warning of the manifest name the files that
+//! changed. Everything else is kept. Scores of sets are kept if the samples that they were measured on are. Rows go last, and
+//! `inputs.json`, from which it is known what changed, is written after that; a run that is killed in between finds the
+//! outdated rows again.
+//!
+//! Rows that do not know their inputs, as an earlier version wrote them, are kept as rows of the inputs of today.
+//!
 //! # Baselines
 //!
-//! A [`Baseline`] keeps the scores of a run in a small file, and how far they may move; [`Baseline::compare`] tells what moved.
+//! A [`Baseline`] keeps the scores of a run in a small file, and how far they may move; [`Baseline::compare`] reports
+//! what moved.
 //!
 //! # Missing is empty
 //!
@@ -51,11 +64,12 @@ mod config_hash;
 mod correlations;
 mod debug;
 mod error;
+mod inputs;
+mod json;
 mod ledger;
 mod lock;
 mod manifest;
 mod merge;
-mod outcome;
 mod parquet;
 mod paths;
 mod reader;
@@ -65,18 +79,20 @@ mod sets;
 
 pub use aggregate::{AggregateRow, aggregate};
 pub use baseline::{
-    BASELINE_SCHEMA_VERSION, Baseline, Better, Bound, Change, Comparison, Score, Snapshot,
-    Tolerance, Verdict,
+    BASELINE_SCHEMA_VERSION, Baseline, Change, Comparison, Score, Snapshot, Tolerance, Verdict,
 };
 pub use config_hash::{ConfigHash, ConfigHashes};
-pub use correlations::{CorrelationRow, Unit, read_correlations};
+pub use correlations::{CORRELATION_COLUMNS, CorrelationRow, Unit, read_correlations};
 pub use debug::{DebugRow, read_debug, write_debug};
 pub use error::ResultsError;
+pub use i2am_quantity::{
+    Better, Bound, Direction, Level, Measurement, Note, Notes, Outcome, Status,
+};
+pub use inputs::{ChangedSample, PartInput, SampleInputs};
 pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};
 pub use merge::{Merged, merge};
-pub use outcome::{Outcome, Status};
 pub use paths::RunPaths;
 pub use reader::read_rows;
-pub use row::{COLUMNS, DatasetName, Measurement, Row, SAMPLE, SampleResult, Stage};
+pub use row::{COLUMNS, DatasetName, Row, SAMPLE, SampleResult, Stage};
 pub use run_folder::{Failure, RunFolder, read_aggregate};
 pub use sets::SetScore;

@@ -10,10 +10,17 @@ use serde_json::Value;
 
 use crate::config_hash::ConfigHashes;
 use crate::error::ResultsError;
+use crate::inputs::{ChangedSample, SampleInputs};
 use crate::row::{DatasetName, Stage};
 
 /// Version of the manifest's and the ledger's format; goes up when either changes.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
+
+/// The version before, which can still be read: its rows do not know the inputs that they were computed from.
+const SCHEMA_VERSION_WITHOUT_INPUTS: u32 = 2;
+
+/// What the names of checkpoints in [`ManifestStart::inputs`] begin with: `checkpoint:MODEL:FILE`.
+pub(crate) const CHECKPOINT: &str = "checkpoint:";
 
 /// Changed keys that an error or warning names; the first few show what happened.
 const SHOWN_CHANGES: usize = 3;
@@ -46,7 +53,7 @@ pub struct Counts {
     pub skipped: usize,
 }
 
-/// The source code that ran.
+/// The commit that the program was built from, fixed when it was built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GitState {
@@ -63,14 +70,19 @@ pub struct ManifestStart {
     pub name: String,
     /// Where the samples come from.
     pub dataset: DatasetName,
-    /// The source code; `None` outside a repository.
+    /// The commit of the program; `None` if it was built outside a repository.
     pub git: Option<GitState>,
     /// The resolved config: every default filled in.
     pub config: Value,
     /// The parts of `config` that can change the numbers of each stage.
     pub config_hashes: ConfigHashes,
-    /// sha256 of each checkpoint and dataset index, by a name such as `checkpoint:pbe` or `dataset`.
+    /// `dataset`: identity of the list of samples. `checkpoint:MODEL:FILE`: sha256 of a checkpoint. A start that generates
+    /// nothing needs no checkpoint and names none; those of an earlier session are kept then.
     pub inputs: BTreeMap<String, String>,
+    /// Every sample of the data set by its id, also those that this session does not take; `None` where this is not known,
+    /// and nothing is concluded. A sample's inputs are `None` where they are not known, and what an earlier session knew of
+    /// them is kept.
+    pub samples: Option<BTreeMap<String, Option<SampleInputs>>>,
     /// Version of each thing that can change a number, such as `i2am-bench` and `libtorch`.
     pub versions: BTreeMap<String, String>,
     /// `cpu` or `cuda:0`.
@@ -85,7 +97,7 @@ pub struct ManifestStart {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`SCHEMA_VERSION`].
+    /// [`SCHEMA_VERSION`], or the version before.
     pub schema_version: u32,
     /// Name of the run.
     pub name: String,
@@ -136,11 +148,17 @@ impl Manifest {
         };
         let json: Value = serde_json::from_slice(&bytes).map_err(format)?;
         match json.get("schema_version") {
-            Some(version) if *version != SCHEMA_VERSION => Err(ResultsError::SchemaVersion {
-                path: path.to_owned(),
-                expected: SCHEMA_VERSION,
-                found: version.to_string(),
-            }),
+            Some(version)
+                if [SCHEMA_VERSION, SCHEMA_VERSION_WITHOUT_INPUTS]
+                    .iter()
+                    .all(|known| version != known) =>
+            {
+                Err(ResultsError::SchemaVersion {
+                    path: path.to_owned(),
+                    expected: SCHEMA_VERSION,
+                    found: version.to_string(),
+                })
+            }
             // Parsed from the text again, so that an error has line and column.
             _ => serde_json::from_slice(&bytes).map_err(format),
         }
@@ -182,8 +200,11 @@ impl Manifest {
     /// together.
     pub(crate) fn resume(&self, start: ManifestStart, dir: &Path) -> Result<Self, ResultsError> {
         self.check_same_config(&start, dir)?;
-        self.check_same_inputs(&start, dir)?;
+        self.check_same_checkpoints(&start, dir)?;
         let mut resumed = Self::start(start);
+        let checkpoints = checkpoints(&self.inputs);
+        let kept = checkpoints.map(|(name, hash)| (name.clone(), hash.clone()));
+        resumed.inputs.extend(kept);
         for (what, was, now) in [
             ("git", text(&self.git), text(&resumed.git)),
             ("versions", text(&self.versions), text(&resumed.versions)),
@@ -210,6 +231,24 @@ impl Manifest {
         )]);
     }
 
+    /// Warns that these samples are computed again, since their inputs changed.
+    pub(crate) fn warn_changed(&mut self, changed: &[ChangedSample]) {
+        let shown = changed.iter().take(SHOWN_CHANGES);
+        let shown: Vec<String> = shown
+            .map(|sample| format!("`{}` ({})", sample.id, sample.files()))
+            .collect();
+        let more = match changed.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        if !changed.is_empty() {
+            self.warn([format!(
+                "samples whose inputs changed are computed again: {}{more}",
+                shown.join(", ")
+            )]);
+        }
+    }
+
     /// Marks the run as ended now.
     pub(crate) fn end(&mut self, status: RunStatus, warnings: impl IntoIterator<Item = String>) {
         self.status = status;
@@ -217,7 +256,7 @@ impl Manifest {
         self.warn(warnings);
     }
 
-    fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
+    pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
         for warning in warnings {
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
@@ -240,17 +279,41 @@ impl Manifest {
         })
     }
 
-    fn check_same_inputs(&self, start: &ManifestStart, dir: &Path) -> Result<(), ResultsError> {
-        if let Some((name, found, expected)) = changed(&self.inputs, &start.inputs).first() {
-            return Err(ResultsError::InputChanged {
+    /// Refuses other checkpoints, if both sides name any.
+    fn check_same_checkpoints(
+        &self,
+        start: &ManifestStart,
+        dir: &Path,
+    ) -> Result<(), ResultsError> {
+        match changed_checkpoints(&self.inputs, &start.inputs).first() {
+            Some((name, found, expected)) => Err(ResultsError::InputChanged {
                 path: dir.to_owned(),
                 name: (*name).to_owned(),
                 expected: (*expected).to_owned(),
                 found: (*found).to_owned(),
-            });
+            }),
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+fn checkpoints(inputs: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
+    inputs
+        .iter()
+        .filter(|(name, _)| name.starts_with(CHECKPOINT))
+}
+
+/// As [`changed`], for checkpoints; none where one side generated nothing and names none.
+pub(crate) fn changed_checkpoints<'a>(
+    old: &'a BTreeMap<String, String>,
+    new: &'a BTreeMap<String, String>,
+) -> Vec<(&'a str, &'a str, &'a str)> {
+    let mut changed = changed(old, new);
+    let known = [old, new]
+        .iter()
+        .all(|inputs| checkpoints(inputs).next().is_some());
+    changed.retain(|(name, ..)| known && name.starts_with(CHECKPOINT));
+    changed
 }
 
 /// The first settings of `stage` that differ between two configs, each after a semicolon.

@@ -2,14 +2,19 @@
 
 mod collect;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use i2am_quantity::Status;
+
 use crate::error::ResultsError;
-use crate::manifest::{Counts, Manifest, ManifestStart, RunStatus, changed};
-use crate::outcome::Status;
+use crate::inputs::{SampleInputs, changed_parts, read_inputs};
+use crate::manifest::{
+    CHECKPOINT, Counts, Manifest, ManifestStart, RunStatus, changed, changed_checkpoints,
+};
 use crate::paths::RunPaths;
-use crate::row::{SampleResult, Stage};
+use crate::row::SampleResult;
 use crate::run_folder::RunFolder;
 use collect::{Found, collect};
 
@@ -26,6 +31,8 @@ pub struct Merged {
 struct Part {
     paths: RunPaths,
     manifest: Manifest,
+    /// What its samples were computed from.
+    inputs: BTreeMap<String, SampleInputs>,
 }
 
 /// Puts the run folders `parts` together in the folder `into`, which is then that of a run that did all of their samples: its
@@ -36,7 +43,7 @@ struct Part {
 /// result. The rows of all parts are in memory at a time.
 ///
 /// # Errors
-/// - [`ResultsError::NotOneRun`]: the folders differ in settings, dataset or checkpoints.
+/// - [`ResultsError::NotOneRun`]: the folders differ in settings, data set, checkpoints or the inputs of a sample.
 /// - [`ResultsError::Disagree`]: two have the same sample with other results or another picture.
 /// - [`ResultsError::MergeIntoPart`]: `into` is one of `parts`.
 /// - Those of [`RunFolder::open`] for `into`, and of reading a manifest and a ledger.
@@ -57,11 +64,14 @@ pub fn merge(parts: &[PathBuf], into: &Path) -> Result<Merged, ResultsError> {
     if RunPaths::new(into).manifest().exists() {
         all.insert(0, open(into)?);
     }
-    for other in &all[1..] {
-        check_one_run(&all[0], other)?;
+    for (index, first) in all.iter().enumerate() {
+        for other in &all[index + 1..] {
+            check_one_run(first, other)?;
+        }
     }
     let found = collect(&all)?;
-    let mut run = RunFolder::open(into, start(&all[0].manifest), false)?;
+    let mut run = RunFolder::open(into, start(&all), false)?;
+    run.add_inputs(all.iter().flat_map(|part| part.inputs.clone()).collect())?;
     for Found { part, result } in found {
         if run.done(result.stage, &result.model, &result.sample_id) == Some(Status::Ok) {
             continue;
@@ -79,8 +89,11 @@ pub fn merge(parts: &[PathBuf], into: &Path) -> Result<Merged, ResultsError> {
 
 fn open(dir: &Path) -> Result<Part, ResultsError> {
     let paths = RunPaths::new(dir);
-    let manifest = Manifest::read(paths.manifest())?;
-    Ok(Part { paths, manifest })
+    Ok(Part {
+        manifest: Manifest::read(paths.manifest())?,
+        inputs: read_inputs(&paths.inputs())?,
+        paths,
+    })
 }
 
 fn check_apart(parts: &[PathBuf], into: &Path) -> Result<(), ResultsError> {
@@ -101,8 +114,18 @@ fn check_one_run(first: &Part, other: &Part) -> Result<(), ResultsError> {
     let mut differences = now
         .config_hashes
         .differences_from(&was.config_hashes, configs);
-    for (name, was, now) in changed(&was.inputs, &now.inputs) {
+    let others = changed(&was.inputs, &now.inputs).into_iter();
+    let others = others.filter(|(name, ..)| !name.starts_with(CHECKPOINT));
+    for (name, was, now) in others.chain(changed_checkpoints(&was.inputs, &now.inputs)) {
         differences.push(format!("sha256 of `{name}`: {was}, now {now}"));
+    }
+    for (id, now) in &other.inputs {
+        let was = first.inputs.get(id);
+        if let Some(was) = was.filter(|was| was.fingerprint != now.fingerprint) {
+            let files = changed_parts(was, now).into_iter().map(|(_, path)| path);
+            let files = files.collect::<Vec<_>>().join(", ");
+            differences.push(format!("inputs of sample `{id}`: {files}"));
+        }
     }
     if differences.is_empty() {
         return Ok(());
@@ -118,7 +141,10 @@ fn check_one_run(first: &Part, other: &Part) -> Result<(), ResultsError> {
 fn warnings(parts: &[Part]) -> Vec<String> {
     let mut warnings: Vec<String> = Vec::new();
     let first = &parts[0].manifest;
-    for Part { paths, manifest } in parts {
+    for Part {
+        paths, manifest, ..
+    } in parts
+    {
         let dir = paths.dir().display();
         let own = manifest.warnings.iter();
         warnings.extend(own.map(|warning| format!("{dir}: {warning}")));
@@ -139,16 +165,18 @@ fn warnings(parts: &[Part]) -> Vec<String> {
     warnings
 }
 
-/// A run like that of `manifest`.
-fn start(manifest: &Manifest) -> ManifestStart {
-    let manifest = manifest.clone();
+/// A run like that of `parts`, with the checkpoints that any of them names.
+fn start(parts: &[Part]) -> ManifestStart {
+    let manifest = parts[0].manifest.clone();
+    let inputs = parts.iter().flat_map(|part| part.manifest.inputs.clone());
     ManifestStart {
         name: manifest.name,
         dataset: manifest.dataset,
         git: manifest.git,
         config: manifest.config,
         config_hashes: manifest.config_hashes,
-        inputs: manifest.inputs,
+        inputs: inputs.collect(),
+        samples: None,
         versions: manifest.versions,
         device: manifest.device,
         threads: manifest.threads,
@@ -156,12 +184,11 @@ fn start(manifest: &Manifest) -> ManifestStart {
     }
 }
 
-/// Copies what the stage of `result` wrote beside its rows.
+/// Copies what the stage of `result` wrote in addition to its rows.
 fn copy_files(from: &RunPaths, to: &RunPaths, result: &SampleResult) -> Result<(), ResultsError> {
-    for (source, target) in sample_files(from, result)
-        .into_iter()
-        .zip(sample_files(to, result))
-    {
+    let [sources, targets] =
+        [from, to].map(|paths| paths.of_stage(result.stage, &result.model, &result.sample_id));
+    for (source, target) in sources.into_iter().zip(targets) {
         if source.is_dir() {
             for file in i2am_files::sorted_entries(&source)? {
                 let name = file.file_name().unwrap_or_default();
@@ -172,14 +199,4 @@ fn copy_files(from: &RunPaths, to: &RunPaths, result: &SampleResult) -> Result<(
         }
     }
     Ok(())
-}
-
-/// Where a stage writes files of a sample, and a folder of them; some may not be there.
-fn sample_files(paths: &RunPaths, result: &SampleResult) -> Vec<PathBuf> {
-    let (model, id) = (&result.model, &result.sample_id);
-    match result.stage {
-        Stage::Generate => vec![paths.image(model, id), paths.attention(model, id)],
-        Stage::Score => vec![paths.maps(model, id), paths.grid(model, id)],
-        Stage::Measure => Vec::new(),
-    }
 }

@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::row::Stage;
+
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const MANIFEST: &str = "manifest.json";
 
 // Everything that a run writes besides the manifest, so that a fresh one removes these and nothing else.
 
 /// What the stages found out.
-pub(crate) const RESULTS: [&str; 2] = ["samples.csv", "sets.json"];
+pub(crate) const RESULTS: [&str; 3] = ["samples.csv", "sets.json", "inputs.json"];
 
 /// What is computed from `RESULTS`.
 pub(crate) const DERIVED: [&str; 7] = [
@@ -62,6 +64,11 @@ impl RunPaths {
         self.dir.join("sets.json")
     }
 
+    /// `inputs.json`, what each sample was computed from.
+    pub fn inputs(&self) -> PathBuf {
+        self.dir.join("inputs.json")
+    }
+
     /// `aggregate.csv`, written at the end.
     pub fn aggregate(&self) -> PathBuf {
         self.dir.join("aggregate.csv")
@@ -107,9 +114,27 @@ impl RunPaths {
         self.sample_file("maps", model, sample_id, "")
     }
 
+    /// One of these: `maps/<model>/<id>/<name>.png`, where `name` is a direction and a level, such as `r2g.time:0`.
+    pub fn map(&self, model: &str, sample_id: &str, name: &str) -> PathBuf {
+        let name = name.replace(':', "-").replace('/', ".");
+        self.maps(model, sample_id).join(file_name(&name) + ".png")
+    }
+
     /// The picture that shows one sample at a glance: `grids/<model>/<id>.png`.
     pub fn grid(&self, model: &str, sample_id: &str) -> PathBuf {
         self.sample_file("grids", model, sample_id, ".png")
+    }
+
+    /// Where a stage writes files of a sample, and a folder of them; some may not be there.
+    pub(crate) fn of_stage(&self, stage: Stage, model: &str, sample_id: &str) -> Vec<PathBuf> {
+        match stage {
+            Stage::Generate => vec![
+                self.image(model, sample_id),
+                self.attention(model, sample_id),
+            ],
+            Stage::Score => vec![self.maps(model, sample_id), self.grid(model, sample_id)],
+            Stage::Measure => Vec::new(),
+        }
     }
 
     fn sample_file(&self, folder: &str, model: &str, sample_id: &str, ending: &str) -> PathBuf {

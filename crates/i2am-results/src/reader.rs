@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Terminator};
 use i2am_files::{Action, FileError};
+use i2am_quantity::{Outcome, Status};
 
 use crate::error::ResultsError;
-use crate::outcome::{Outcome, Status};
-use crate::row::{COLUMNS, Row, Stage};
+use crate::row::{COLUMNS, COLUMNS_WITHOUT_INPUTS, Row, Stage, check_distinct};
 
 /// Bytes looked at in one step while searching the last line end; a line is shorter than this nearly always.
 const TAIL_CHUNK: u64 = 4096;
@@ -67,7 +67,7 @@ pub(crate) fn current_batches(
         contents
             .samples
             .get(&batch.key())
-            .is_some_and(|sample| sample.start == batch.bytes.start)
+            .is_some_and(|&(start, _)| start == batch.bytes.start)
     };
     Ok(BatchReader::open(path)?.filter(move |batch| batch.as_ref().map_or(true, &counts)))
 }
@@ -75,23 +75,23 @@ pub(crate) fn current_batches(
 /// What a ledger holds, without its rows.
 #[derive(Debug)]
 pub(crate) struct Contents {
-    /// Every sample that has its closing row.
-    pub(crate) samples: BTreeMap<SampleKey, Sample>,
+    /// Every sample that has its closing row, and the offset of its first row in bytes.
+    pub(crate) samples: BTreeMap<SampleKey, (u64, Sample)>,
     /// Offset in bytes behind the last closing row: all that follows belongs to an unfinished sample.
     pub(crate) end: u64,
-    /// Whether some samples were appended twice.
+    /// Whether it holds what is to be written anew: samples that were appended twice, or lines without the newest columns.
     pub(crate) superseded: bool,
 }
 
 /// The last batch of a sample.
 #[derive(Debug)]
 pub(crate) struct Sample {
-    /// Offset of its first row in bytes.
-    pub(crate) start: u64,
     /// How it ended.
     pub(crate) outcome: Outcome,
     /// Hash of the settings that its rows come from.
     pub(crate) config_hash: String,
+    /// Fingerprint of the inputs that its rows come from; empty where they do not know it.
+    pub(crate) inputs: String,
 }
 
 impl Contents {
@@ -100,18 +100,19 @@ impl Contents {
         let mut contents = Self {
             samples: BTreeMap::new(),
             end: reader.start,
-            superseded: false,
+            superseded: reader.columns < COLUMNS.len(),
         };
         for batch in &mut reader {
             let batch = batch?;
             contents.end = batch.bytes.end;
             let key = batch.key();
             let sample = Sample {
-                start: batch.bytes.start,
                 outcome: batch.closing.measurement.outcome,
                 config_hash: batch.closing.config_hash,
+                inputs: batch.closing.inputs,
             };
-            contents.superseded |= contents.samples.insert(key, sample).is_some();
+            let last = (batch.bytes.start, sample);
+            contents.superseded |= contents.samples.insert(key, last).is_some();
         }
         Ok(contents)
     }
@@ -122,6 +123,8 @@ struct BatchReader {
     path: PathBuf,
     csv: csv::Reader<Take<File>>,
     record: StringRecord,
+    /// Cells of a line.
+    columns: usize,
     /// Offset of the next batch.
     start: u64,
     failed: bool,
@@ -136,7 +139,7 @@ impl BatchReader {
             .flexible(true)
             .terminator(Terminator::Any(b'\n'))
             .from_reader(file.take(end));
-        check_header(&mut csv).map_err(|problem| ResultsError::Damaged {
+        let columns = check_header(&mut csv).map_err(|problem| ResultsError::Damaged {
             path: path.to_owned(),
             line: 1,
             problem,
@@ -146,6 +149,7 @@ impl BatchReader {
             start: csv.position().byte(),
             csv,
             record: StringRecord::new(),
+            columns,
             failed: false,
         })
     }
@@ -157,7 +161,9 @@ impl BatchReader {
             let line = self.csv.position().line();
             let row = match self.csv.read_record(&mut self.record) {
                 Ok(false) => return Ok(None),
-                Ok(true) => Row::parse(&self.record).map_err(|problem| (line, problem))?,
+                Ok(true) => {
+                    Row::parse(&self.record, self.columns).map_err(|problem| (line, problem))?
+                }
                 Err(error) => return Err((line, error.to_string())),
             };
             if let Some(first) = rows.first()
@@ -179,6 +185,7 @@ impl BatchReader {
                 let problem = format!("expected {expected} rows before it, found {}", rows.len());
                 return Err((line, problem));
             }
+            check_distinct(&rows).map_err(|problem| (line, problem))?;
             let bytes = self.start..self.csv.position().byte();
             self.start = bytes.end;
             return Ok(Some(Batch {
@@ -209,10 +216,11 @@ impl Iterator for BatchReader {
     }
 }
 
-fn check_header(csv: &mut csv::Reader<Take<File>>) -> Result<(), String> {
+/// The number of columns: all, or those of the version before.
+fn check_header(csv: &mut csv::Reader<Take<File>>) -> Result<usize, String> {
     let found = csv.headers().map_err(|error| error.to_string())?;
-    if found == COLUMNS.as_slice() {
-        return Ok(());
+    if found == COLUMNS.as_slice() || *found == COLUMNS[..COLUMNS_WITHOUT_INPUTS] {
+        return Ok(found.len());
     }
     Err(format!(
         "expected the columns {}, found {}",

@@ -1,14 +1,18 @@
 //! The long rows of `samples.csv`: their columns, and how a row becomes a line and back.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 
 use csv::StringRecord;
+use i2am_quantity::{Direction, Measurement, Notes, Outcome, Status};
 
-use crate::outcome::{Outcome, Status};
+/// Columns of `samples.csv` before rows knew the inputs that they were computed from: all but the last.
+pub(crate) const COLUMNS_WITHOUT_INPUTS: usize = COLUMNS.len() - 1;
 
 /// The columns of `samples.csv` and `samples.parquet`, in order.
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 17] = [
     "model",
     "dataset",
     "split",
@@ -25,6 +29,7 @@ pub const COLUMNS: [&str; 16] = [
     "convention",
     "note",
     "config_hash",
+    "inputs",
 ];
 
 /// The `metric` of the closing row that ends the rows of a sample; no measurement may be called so.
@@ -79,26 +84,6 @@ pub struct DatasetName {
     pub pairing: String,
 }
 
-/// One result of one sample.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measurement {
-    /// `r2g` or `g2r`; empty for what is not about a map.
-    pub direction: String,
-    /// `unified`, `time:0`, `head:3` …; empty for what is not about a map.
-    pub level: String,
-    /// Name of the metric.
-    pub metric: String,
-    /// Version of the metric, which goes up whenever its values can change.
-    pub version: u32,
-    /// The value, or why there is none.
-    pub outcome: Outcome,
-    /// The convention that the value was computed under, where one metric has several: the attribution convention of a
-    /// map, the variant of a metric (`gaussian`, `alex`); otherwise empty.
-    pub convention: String,
-    /// A remark that belongs to the value wherever it is shown, such as `one-token`; usually empty.
-    pub note: String,
-}
-
 /// All that one stage found out about one sample of one model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleResult {
@@ -129,6 +114,9 @@ pub struct Row {
     pub measurement: Measurement,
     /// Hash of the settings that its stage ran under: [`ConfigHash`](crate::ConfigHash).
     pub config_hash: String,
+    /// Fingerprint of the inputs that its stage computed from: [`SampleInputs::fingerprint`](crate::SampleInputs::fingerprint);
+    /// empty where it is not known.
+    pub inputs: String,
 }
 
 impl Row {
@@ -144,6 +132,7 @@ impl Row {
             && self.stage == other.stage
             && self.dataset == other.dataset
             && self.config_hash == other.config_hash
+            && self.inputs == other.inputs
     }
 
     /// The cells, in the order of [`COLUMNS`].
@@ -164,27 +153,27 @@ impl Row {
             self.dataset.pairing.as_str().into(),
             self.sample_id.as_str().into(),
             self.stage.as_str().into(),
-            direction.as_str().into(),
-            level.as_str().into(),
+            direction.map_or("", Direction::as_str).into(),
+            optional_cell(level.as_ref()),
             metric.as_str().into(),
             version.to_string().into(),
             outcome.value().map_or(Cow::Borrowed(""), number),
             outcome.status().as_str().into(),
             outcome.reason().into(),
             convention.as_str().into(),
-            note.as_str().into(),
+            note.to_string().into(),
             self.config_hash.as_str().into(),
+            self.inputs.as_str().into(),
         ]
     }
 
-    /// The row that has these cells, or what is wrong with them.
-    pub(crate) fn parse(record: &StringRecord) -> Result<Self, String> {
-        if record.len() != COLUMNS.len() {
-            return Err(format!(
-                "expected {} cells, found {}",
-                COLUMNS.len(),
-                record.len()
-            ));
+    /// The row of a ledger of `columns` columns that has these cells, or what is wrong with them.
+    pub(crate) fn parse(record: &StringRecord, columns: usize) -> Result<Self, String> {
+        if record.len() != columns {
+            return Err(format!("expected {columns} cells, found {}", record.len()));
+        }
+        for (column, cell) in COLUMNS.iter().zip(record) {
+            check_there(column, cell)?;
         }
         let text = |column: usize| record[column].to_owned();
         Ok(Self {
@@ -198,19 +187,43 @@ impl Row {
             stage: Stage::parse(&record[5])
                 .ok_or_else(|| format!("unknown stage `{}`", &record[5]))?,
             measurement: Measurement {
-                direction: text(6),
-                level: text(7),
+                direction: parse_optional(&record[6])?,
+                level: parse_optional(&record[7])?,
                 metric: text(8),
                 version: record[9]
                     .parse()
                     .map_err(|error| format!("version `{}`: {error}", &record[9]))?,
                 outcome: parse_outcome(&record[10], &record[11], &record[12])?,
                 convention: text(13),
-                note: text(14),
+                note: Notes::from(&record[14]),
             },
             config_hash: text(15),
+            inputs: record.get(16).unwrap_or_default().to_owned(),
         })
     }
+}
+
+/// Refuses two of `rows`, those of one sample, that are about the same thing.
+pub(crate) fn check_distinct(rows: &[Row]) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for Row { measurement, .. } in rows {
+        let Measurement {
+            direction,
+            level,
+            metric,
+            version,
+            convention,
+            ..
+        } = measurement;
+        if !seen.insert((metric, version, direction, level, convention)) {
+            let direction = direction.map_or("", Direction::as_str);
+            let level = optional_cell(level.as_ref());
+            return Err(format!(
+                "two rows of metric `{metric}`, direction `{direction}`, level `{level}`"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What keeps `cell` from standing in `column` of one line of a table.
@@ -220,10 +233,28 @@ pub(crate) fn check_cell(column: &str, cell: &str) -> Result<(), String> {
             "`{column}` holds a line break or control character: {cell:?}"
         ));
     }
+    check_there(column, cell)
+}
+
+/// Refuses an empty cell where one leads to files or tells rows apart.
+fn check_there(column: &str, cell: &str) -> Result<(), String> {
     if cell.is_empty() && ["model", "sample_id", "metric"].contains(&column) {
         return Err(format!("`{column}` is empty"));
     }
     Ok(())
+}
+
+/// The cell of what may be absent.
+pub(crate) fn optional_cell(value: Option<&impl fmt::Display>) -> Cow<'static, str> {
+    value.map_or(Cow::Borrowed(""), |value| value.to_string().into())
+}
+
+/// What stands in the cell; none in an empty one.
+pub(crate) fn parse_optional<T: FromStr<Err: fmt::Display>>(
+    cell: &str,
+) -> Result<Option<T>, String> {
+    let parse = || cell.parse().map_err(|error: T::Err| error.to_string());
+    (!cell.is_empty()).then(parse).transpose()
 }
 
 /// The shortest text that reads back as the same f64.

@@ -1,24 +1,25 @@
 //! The folder that a run writes.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+mod clean;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use i2am_files::{Action, FileError};
+use i2am_quantity::Status;
 
 use crate::aggregate::{AggregateRow, aggregate_with_sets, write_aggregate};
 use crate::correlations::{CorrelationRow, write_correlations};
 use crate::error::ResultsError;
+use crate::inputs::{ChangedSample, Inputs, SampleInputs};
 use crate::ledger::Ledger;
 use crate::lock::RunLock;
-use crate::manifest::{Counts, Manifest, ManifestStart, RunStatus, is_manifest};
-use crate::outcome::{Outcome, Status};
+use crate::manifest::{Counts, Manifest, ManifestStart, RunStatus};
 use crate::parquet::write_parquet;
-use crate::paths::{DERIVED, RESULTS, RunPaths, SAMPLE_FOLDERS};
-use crate::reader::SampleKey;
+use crate::paths::{RunPaths, SAMPLE_FOLDERS};
+use crate::reader::{Contents, Sample, SampleKey};
 use crate::row::{SampleResult, Stage};
-use crate::sets::{SetScore, read_sets, replaced, write_sets};
+use crate::sets::{SetScore, Sets, replaced};
+use clean::{check_ours_or_empty, check_writable, remove, remove_outdated, remove_results, warn};
 
 /// A run folder open for writing; no other process can open it meanwhile.
 ///
@@ -28,7 +29,8 @@ pub struct RunFolder {
     paths: RunPaths,
     manifest: Manifest,
     ledger: Ledger,
-    sets: Vec<SetScore>,
+    sets: Sets,
+    changed: Vec<ChangedSample>,
     /// Model and id of the samples that an earlier session got through and this one did not touch.
     untouched: BTreeSet<(String, String)>,
     _lock: RunLock,
@@ -52,7 +54,11 @@ impl RunFolder {
     /// before this has shown that results can be written.
     ///
     /// What a later stage found out under other settings is removed, with all that was computed from it, and a warning
-    /// of the manifest says so.
+    /// of the manifest says so. So is everything about samples whose inputs changed, which [`changed`](Self::changed) names,
+    /// and about samples that the data set has no more.
+    ///
+    /// Rows that do not know their inputs, as an earlier version wrote them, are kept as rows of the inputs of today; a
+    /// warning of the manifest says so.
     ///
     /// Creates the folder, its manifest and subfolders. With `fresh`, what an earlier run wrote there is removed first:
     /// only files and folders that a run writes, and only where a manifest shows that one did.
@@ -67,7 +73,7 @@ impl RunFolder {
     ///   cannot be read.
     pub fn open(
         dir: impl Into<PathBuf>,
-        start: ManifestStart,
+        mut start: ManifestStart,
         fresh: bool,
     ) -> Result<Self, ResultsError> {
         let paths = RunPaths::new(dir);
@@ -80,6 +86,7 @@ impl RunFolder {
         let earlier = (paths.manifest().exists() && !fresh)
             .then(|| Manifest::read(paths.manifest()))
             .transpose()?;
+        let samples = start.samples.take();
         let mut manifest = if let Some(earlier) = &earlier {
             earlier.resume(start, paths.dir())?
         } else {
@@ -89,41 +96,81 @@ impl RunFolder {
             manifest
         };
         let hashes = manifest.config_hashes.clone();
-        let sets = read_sets(&paths.sets(), hashes.measure.hash())?;
         let mut ledger = Ledger::open(
             paths.samples_csv(),
             manifest.dataset.clone(),
             hashes.clone(),
+            Inputs::open(&paths.inputs(), samples)?,
         )?;
-        let mut outdated = ledger.outdated().clone();
-        if sets.is_none() {
-            outdated.insert(Stage::Measure);
-        }
+        let mut sets = Sets::read(&paths.sets(), hashes.measure.hash(), ledger.samples())?;
         for folder in SAMPLE_FOLDERS {
             i2am_files::create_dir(paths.dir().join(folder))?;
         }
         let [ok, _] = by_outcome(&ledger);
         let untouched: BTreeSet<_> = ok.iter().map(|&(m, s)| (m.into(), s.into())).collect();
         manifest.counts = counts(&ledger, untouched.len());
+        let outdated = ledger.outdated();
+        let ids: BTreeSet<&String> = outdated.changed.iter().map(|(id, _)| id).collect();
+        let changed: Vec<_> = ids
+            .into_iter()
+            .map(|id| ledger.inputs().changed(id))
+            .collect();
         if let Some(earlier) = &earlier {
-            for &stage in &outdated {
-                // A run that was killed before it had removed the rows has told already.
-                if earlier.config_hashes.of_stage(stage) != hashes.of_stage(stage) {
-                    manifest.warn_done_again(stage, earlier);
-                }
-            }
+            warn(&mut manifest, earlier, outdated, sets.outdated);
+            manifest.warn_changed(&changed);
         }
         manifest.write(&paths.manifest())?;
-        remove_outdated(&paths, &outdated)?;
+        remove_outdated(&paths, outdated, &mut sets)?;
         ledger.compact()?;
+        // Last, so that a run that is killed here finds again which files changed.
+        ledger.inputs_mut().write(&paths.inputs())?;
         Ok(Self {
             paths,
             manifest,
             ledger,
-            sets: sets.unwrap_or_default(),
+            sets,
+            changed,
             untouched,
             _lock: lock,
         })
+    }
+
+    /// What [`open`](Self::open) would say of `dir`, without writing anything: the samples that would be computed again, since their
+    /// inputs changed. That another process has the folder open is not looked at.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn check(
+        dir: impl Into<PathBuf>,
+        mut start: ManifestStart,
+        fresh: bool,
+    ) -> Result<Vec<ChangedSample>, ResultsError> {
+        let paths = RunPaths::new(dir);
+        check_writable(&paths)?;
+        if !paths.dir().exists() {
+            return Ok(Vec::new());
+        }
+        check_ours_or_empty(&paths)?;
+        if fresh || !paths.manifest().exists() {
+            return Ok(Vec::new());
+        }
+        let samples = start.samples.take();
+        Manifest::read(paths.manifest())?.resume(start, paths.dir())?;
+        Ok(Inputs::open(&paths.inputs(), samples)?.all_changed())
+    }
+
+    /// The samples whose inputs changed after they were computed, by id. Nothing of them is left; a run computes them again.
+    pub fn changed(&self) -> &[ChangedSample] {
+        &self.changed
+    }
+
+    /// Adds what other sessions knew of the inputs of their samples.
+    pub(crate) fn add_inputs(
+        &mut self,
+        samples: BTreeMap<String, SampleInputs>,
+    ) -> Result<(), ResultsError> {
+        self.ledger.inputs_mut().extend(samples);
+        self.ledger.inputs_mut().write(&self.paths.inputs())
     }
 
     /// Where things lie.
@@ -144,7 +191,8 @@ impl RunFolder {
             sample_id: sample_id.to_owned(),
             stage,
         };
-        self.ledger.samples().get(&key).map(Outcome::status)
+        let sample = self.ledger.samples().get(&key);
+        sample.map(|sample| sample.outcome.status())
     }
 
     /// Adds what one stage found out about one sample to `samples.csv`; returns when it is on the disk.
@@ -163,18 +211,18 @@ impl RunFolder {
     }
 
     /// Replaces the scores of whole sets of the models that `scores` name, and writes all of them to `sets.json`, from
-    /// where a later session takes them as long as the settings of [`Stage::Measure`] are the same.
+    /// where a later session takes them as long as the settings of [`Stage::Measure`] and the generated samples are the same.
     ///
     /// # Errors
     /// [`ResultsError::InvalidScore`]: two scores of one model, metric, version and convention; an `sd` that is not
     /// finite; a line break in a name; an empty model or metric. Nothing is changed then.
     pub fn put_set_scores(&mut self, scores: Vec<SetScore>) -> Result<(), ResultsError> {
-        let sets = replaced(&self.sets, scores)?;
-        if sets != self.sets {
+        let mut sets = self.sets();
+        sets.scores = replaced(&sets.scores, scores)?;
+        if sets.scores != self.sets.scores {
             remove(self.paths.correlations())?;
         }
-        let hash = self.manifest.config_hashes.measure.hash();
-        write_sets(&self.paths.sets(), hash, &sets)?;
+        sets.write(&self.paths.sets())?;
         self.sets = sets;
         Ok(())
     }
@@ -193,13 +241,15 @@ impl RunFolder {
     /// # Errors
     /// As [`read_rows`](crate::read_rows).
     pub fn aggregate(&self) -> Result<Vec<AggregateRow>, ResultsError> {
-        let Self {
-            paths,
-            manifest,
-            sets,
-            ..
-        } = self;
-        aggregate_with_sets(&paths.samples_csv(), sets, &manifest.dataset)
+        let Sets { scores, .. } = self.sets();
+        aggregate_with_sets(&self.paths.samples_csv(), &scores, &self.manifest.dataset)
+    }
+
+    /// The scores of whole sets that were measured on the samples of now.
+    fn sets(&self) -> Sets {
+        let mut sets = self.sets.clone();
+        sets.update(self.ledger.samples());
+        sets
     }
 
     /// Counts over all sessions of the run so far.
@@ -209,7 +259,7 @@ impl RunFolder {
 
     /// The samples that failed and were not repaired since, sorted by model and id.
     pub fn failures(&self) -> Vec<Failure> {
-        let failed = |(key, outcome): (&SampleKey, &Outcome)| {
+        let failed = |(key, Sample { outcome, .. }): (&SampleKey, &Sample)| {
             (outcome.status() == Status::Failed).then(|| Failure {
                 stage: key.stage,
                 model: key.model.clone(),
@@ -248,89 +298,32 @@ impl RunFolder {
     }
 }
 
-/// What [`RunFolder::aggregate`] gives, of a run that nobody needs to have open: finished, killed or still going on. Nothing is
+/// What [`RunFolder::aggregate`] gives, of a run that need not be open: finished, killed or still going on. Nothing is
 /// written.
 ///
 /// # Errors
 /// As [`Manifest::read`] and [`read_rows`](crate::read_rows); [`ResultsError::Damaged`] for scores of sets that cannot be read.
 pub fn read_aggregate(paths: &RunPaths) -> Result<Vec<AggregateRow>, ResultsError> {
-    let manifest = Manifest::read(paths.manifest())?;
-    // Scores of other settings belong to no row of this run.
-    let sets = read_sets(&paths.sets(), manifest.config_hashes.measure.hash())?;
-    aggregate_with_sets(
-        &paths.samples_csv(),
-        &sets.unwrap_or_default(),
-        &manifest.dataset,
-    )
+    aggregate_of(paths, &Manifest::read(paths.manifest())?)
 }
 
-/// Refuses a folder that holds something but no run.
-fn check_ours_or_empty(paths: &RunPaths) -> Result<(), ResultsError> {
-    let entries = i2am_files::sorted_entries(paths.dir())?;
-    // Hidden files are our lock, a temporary file of a killed run, or what a desktop leaves everywhere.
-    let is_hidden = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default();
-        name.as_encoded_bytes().starts_with(b".")
-    };
-    if paths.manifest().exists() || entries.iter().all(is_hidden) {
-        return Ok(());
-    }
-    Err(ResultsError::NotARunFolder {
-        path: paths.dir().to_owned(),
-    })
-}
-
-/// Removes what an earlier run wrote, but for the manifest, which is replaced next.
-fn remove_results(paths: &RunPaths) -> Result<(), ResultsError> {
-    let manifest = paths.manifest();
-    if !manifest.exists() {
-        return Ok(());
-    }
-    if !is_manifest(&manifest) {
-        return Err(ResultsError::NotARunFolder {
-            path: paths.dir().to_owned(),
-        });
-    }
-    // The ledger first: without it a run that is killed here starts from nothing rather than from missing images.
-    for name in RESULTS.iter().chain(&DERIVED).chain(&SAMPLE_FOLDERS) {
-        remove(paths.dir().join(name))?;
-    }
-    Ok(())
-}
-
-/// Removes what was computed from results of the stages `outdated`, but for their rows: those go last, so that a run that
-/// is killed here finds them again.
-fn remove_outdated(paths: &RunPaths, outdated: &BTreeSet<Stage>) -> Result<(), FileError> {
-    if outdated.is_empty() {
-        return Ok(());
-    }
-    for name in DERIVED {
-        remove(paths.dir().join(name))?;
-    }
-    if outdated.contains(&Stage::Measure) {
-        remove(paths.sets())?;
-    }
-    Ok(())
-}
-
-fn remove(path: PathBuf) -> Result<(), FileError> {
-    let removed = if path.is_dir() {
-        fs::remove_dir_all(&path)
-    } else {
-        fs::remove_file(&path)
-    };
-    match removed {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::new(Action::Write, path, cause))
-        }
-        _ => Ok(()),
-    }
+/// [`read_aggregate`] of a folder whose manifest was read.
+pub(crate) fn aggregate_of(
+    paths: &RunPaths,
+    manifest: &Manifest,
+) -> Result<Vec<AggregateRow>, ResultsError> {
+    let samples = Contents::scan(&paths.samples_csv())?.samples;
+    let samples = samples.iter().map(|(key, (_, sample))| (key, sample));
+    let hash = manifest.config_hashes.measure.hash();
+    // Scores of other settings or other samples belong to no row of this run.
+    let sets = Sets::read(&paths.sets(), hash, samples)?;
+    aggregate_with_sets(&paths.samples_csv(), &sets.scores, &manifest.dataset)
 }
 
 /// Model and id of the samples that got through all stages that ran, and of those that did not.
 fn by_outcome(ledger: &Ledger) -> [BTreeSet<(&str, &str)>; 2] {
     let [mut ok, mut failed] = [BTreeSet::new(), BTreeSet::new()];
-    for (key, outcome) in ledger.samples() {
+    for (key, Sample { outcome, .. }) in ledger.samples() {
         let sample = (key.model.as_str(), key.sample_id.as_str());
         match outcome.status() {
             Status::Ok => ok.insert(sample),

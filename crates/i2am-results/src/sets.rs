@@ -1,14 +1,17 @@
 //! `sets.json`: what only a whole set of pictures has, such as FID and KID.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
+use i2am_quantity::{Notes, Outcome, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::aggregate::AggregateRow;
+use crate::config_hash::short_hash;
 use crate::error::ResultsError;
-use crate::outcome::Outcome;
-use crate::row::{DatasetName, Stage, check_cell};
+use crate::json;
+use crate::reader::{Sample, SampleKey};
+use crate::row::{Stage, check_cell};
 
 /// A score of all pictures of a model together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,8 +25,8 @@ pub struct SetScore {
     pub version: u32,
     /// The variant of the metric, such as `clean`; empty when it has only one.
     pub convention: String,
-    /// A remark that belongs to the value wherever it is shown; usually empty.
-    pub note: String,
+    /// As [`Measurement::note`](crate::Measurement::note).
+    pub note: Notes,
     /// Generated pictures that it is computed from.
     pub n: usize,
     /// The value, or why there is none.
@@ -33,36 +36,80 @@ pub struct SetScore {
 }
 
 /// The content of `sets.json`.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sets<Scores> {
+pub(crate) struct Sets {
     /// Hash of the settings of [`Stage::Measure`] that the scores come from.
-    config_hash: String,
-    scores: Scores,
+    pub(crate) config_hash: String,
+    /// What [`measured_on`] gave when the scores were measured; an earlier version did not write it.
+    #[serde(default)]
+    pub(crate) inputs: Option<BTreeMap<String, String>>,
+    pub(crate) scores: Vec<SetScore>,
+    /// Whether scores were left out that come from other settings or other samples.
+    #[serde(skip)]
+    pub(crate) outdated: bool,
+}
+
+impl Sets {
+    /// Reads the file `path`, if there is one. Scores that come from other settings than those of `config_hash` or from other
+    /// samples than `samples` are left out.
+    pub(crate) fn read<'a>(
+        path: &Path,
+        config_hash: &str,
+        samples: impl IntoIterator<Item = (&'a SampleKey, &'a Sample)>,
+    ) -> Result<Self, ResultsError> {
+        let mut sets = Self::default();
+        if path.exists() {
+            sets = json::read(path)?;
+        }
+        if sets.config_hash != config_hash {
+            sets.outdated = !sets.scores.is_empty();
+            sets.scores.clear();
+        }
+        config_hash.clone_into(&mut sets.config_hash);
+        sets.update(samples);
+        Ok(sets)
+    }
+
+    /// Leaves the scores out that were measured on other samples than `samples`.
+    pub(crate) fn update<'a>(
+        &mut self,
+        samples: impl IntoIterator<Item = (&'a SampleKey, &'a Sample)>,
+    ) {
+        let now = measured_on(samples);
+        if let Some(then) = &self.inputs {
+            let before = self.scores.len();
+            self.scores
+                .retain(|score| then.get(&score.model) == now.get(&score.model));
+            self.outdated |= self.scores.len() < before;
+        }
+        self.inputs = Some(now);
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), ResultsError> {
+        Ok(i2am_files::write_atomic(path, json::pretty(self) + "\n")?)
+    }
+}
+
+/// A fingerprint over the generated samples of each model, which its sets are made of.
+fn measured_on<'a>(
+    samples: impl IntoIterator<Item = (&'a SampleKey, &'a Sample)>,
+) -> BTreeMap<String, String> {
+    let mut lists: BTreeMap<&str, String> = BTreeMap::new();
+    for (key, sample) in samples {
+        if key.stage == Stage::Generate && sample.outcome.status() == Status::Ok {
+            let list = lists.entry(&key.model).or_default();
+            writeln!(list, "{}\n{}", key.sample_id, sample.inputs)
+                .expect("writing to a String cannot fail");
+        }
+    }
+    let hashes = lists.into_iter();
+    hashes
+        .map(|(model, list)| (model.to_owned(), short_hash(&list)))
+        .collect()
 }
 
 impl SetScore {
-    /// As a row of `aggregate.csv`, where a note says why there is no value.
-    pub(crate) fn row(&self, dataset: &DatasetName) -> AggregateRow {
-        let mut notes = vec![self.note.as_str(), self.outcome.reason()];
-        notes.retain(|note| !note.is_empty());
-        AggregateRow {
-            model: self.model.clone(),
-            dataset: dataset.clone(),
-            stage: Stage::Measure,
-            direction: String::new(),
-            level: String::new(),
-            metric: self.metric.clone(),
-            version: self.version,
-            convention: self.convention.clone(),
-            note: notes.join("; "),
-            n: self.n,
-            missing: 0,
-            mean: self.outcome.value(),
-            sd: self.sd,
-        }
-    }
-
     /// No two scores of a run have the same.
     fn key(&self) -> (&str, &str, u32, &str) {
         (&self.model, &self.metric, self.version, &self.convention)
@@ -72,44 +119,12 @@ impl SetScore {
         check_cell("model", &self.model)?;
         check_cell("metric", &self.metric)?;
         check_cell("convention", &self.convention)?;
-        check_cell("note", &self.note)?;
+        check_cell("note", &self.note.to_string())?;
         match self.sd {
             Some(sd) if !sd.is_finite() => Err(format!("`sd` must be finite, found {sd}")),
             _ => Ok(()),
         }
     }
-}
-
-/// The scores in the file `path`, none where there is no file; `None` when they come from other settings.
-pub(crate) fn read_sets(
-    path: &Path,
-    config_hash: &str,
-) -> Result<Option<Vec<SetScore>>, ResultsError> {
-    if !path.exists() {
-        return Ok(Some(Vec::new()));
-    }
-    let bytes = i2am_files::read(path)?;
-    let sets: Sets<Vec<SetScore>> =
-        serde_json::from_slice(&bytes).map_err(|error| ResultsError::Damaged {
-            path: path.to_owned(),
-            line: error.line() as u64,
-            problem: error.to_string(),
-        })?;
-    Ok((sets.config_hash == config_hash).then_some(sets.scores))
-}
-
-pub(crate) fn write_sets(
-    path: &Path,
-    config_hash: &str,
-    scores: &[SetScore],
-) -> Result<(), ResultsError> {
-    let sets = Sets {
-        config_hash: config_hash.to_owned(),
-        scores,
-    };
-    let mut json = serde_json::to_vec_pretty(&sets).expect("scores have only text keys");
-    json.push(b'\n');
-    Ok(i2am_files::write_atomic(path, json)?)
 }
 
 /// `scores` where those of the models in `new` are replaced by `new`, sorted.

@@ -1,17 +1,18 @@
 use super::*;
 use crate::config_hash::ConfigHashes;
+use crate::inputs::Inputs;
 use crate::ledger::Ledger;
 use crate::row::SampleResult;
 
 fn measurement(level: &str, outcome: Outcome, note: &str) -> Measurement {
     Measurement {
-        direction: "r2g".to_owned(),
-        level: level.to_owned(),
+        direction: Some(Direction::ReferenceToGenerated),
+        level: Some(level.parse().unwrap()),
         metric: "imacs".to_owned(),
         version: 1,
         outcome,
         convention: "spatial".to_owned(),
-        note: note.to_owned(),
+        note: Notes::from(note),
     }
 }
 
@@ -39,6 +40,7 @@ fn summary(rows: &[AggregateRow]) -> Vec<String> {
             sd,
             ..
         } = row;
+        let (level, note) = (optional_cell(level.as_ref()), note.to_string());
         format!("{level} {note:?} {n} {missing} {mean:?} {sd:?}")
     };
     rows.iter().map(line).collect()
@@ -52,6 +54,7 @@ fn missing_values_are_counted_and_never_zero() {
         path.clone(),
         DatasetName::default(),
         ConfigHashes::of_nothing(),
+        Inputs::default(),
     )
     .unwrap();
     let ok = |value| Outcome::ok(value).unwrap();

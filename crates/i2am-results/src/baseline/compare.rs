@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
+use i2am_quantity::{Better, Bound, Direction, Level, Notes};
+use serde::{Serialize, Serializer};
 
 use super::snapshot::ScoreKey;
-use super::{Baseline, Better, Bound, Score, Snapshot, Tolerance};
+use super::{Baseline, Score, Snapshot, Tolerance};
 use crate::error::ResultsError;
-use crate::manifest::{RunStatus, changed};
-
-/// Inputs that are under test rather than part of the measurement.
-const CHECKPOINT: &str = "checkpoint:";
+use crate::manifest::{CHECKPOINT, RunStatus, changed};
+use crate::row::optional_cell;
 
 /// What became of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -66,28 +65,30 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A value of the baseline beside that of the run.
+/// A value of the baseline and that of the run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
     /// As [`Score::model`]; so are the next five.
     pub model: String,
     /// Name of the metric.
     pub metric: String,
-    /// `r2g` or `g2r`, or empty.
-    pub direction: String,
-    /// The level, or empty.
-    pub level: String,
+    /// The direction; an empty text in JSON where there is none.
+    #[serde(serialize_with = "text")]
+    pub direction: Option<Direction>,
+    /// The level; an empty text in JSON where there is none.
+    #[serde(serialize_with = "text")]
+    pub level: Option<Level>,
     /// Convention or variant, or empty.
     pub convention: String,
-    /// A remark that belongs to the value wherever it is shown.
-    pub note: String,
+    /// Remarks that belong to the value wherever it is shown.
+    pub note: Notes,
     /// The sample; `None` for the score of the model.
     pub sample: Option<String>,
     /// The baseline's value.
     pub old: Option<f64>,
     /// The run's value.
     pub new: Option<f64>,
-    /// Which way the metric goes.
+    /// Which direction is better.
     pub better: Better,
     /// How far `new` may be from `old`.
     pub tolerance: Option<f64>,
@@ -109,6 +110,17 @@ impl Change {
         let used = self.difference()?.abs() / self.tolerance?;
         (!used.is_nan()).then_some(used)
     }
+}
+
+#[expect(
+    clippy::ref_option,
+    reason = "serde passes a field of any type by reference"
+)]
+fn text<S: Serializer>(
+    value: &Option<impl fmt::Display>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&optional_cell(value.as_ref()))
 }
 
 /// All that a comparison found.
@@ -192,6 +204,7 @@ fn differences(old: &Snapshot, new: &Snapshot) -> Vec<String> {
     let mut found = new
         .config_hashes
         .differences_from(&old.config_hashes, configs);
+    // Checkpoints are under test rather than part of the measurement.
     for (name, was, now) in changed(&old.inputs, &new.inputs) {
         if !name.starts_with(CHECKPOINT) {
             found.push(format!("sha256 of `{name}`: {was}, now {now}"));
@@ -270,7 +283,7 @@ impl Pair<'_> {
             changes.push(Change {
                 model: named.model.clone(),
                 metric: named.metric.clone(),
-                direction: named.direction.clone(),
+                direction: named.direction,
                 level: named.level.clone(),
                 convention: named.convention.clone(),
                 note: named.note.clone(),
@@ -309,7 +322,7 @@ impl Pair<'_> {
         let reason = match (self.old, self.new) {
             (Some(_), None) => "the run has no such score".to_owned(),
             (Some(_), Some(_)) if was != now => format!("over {was} samples, now {now}"),
-            (_, Some(new)) if new.mean.is_none() => new.note.clone(),
+            (_, Some(new)) if new.mean.is_none() => new.note.to_string(),
             _ => String::new(),
         };
         Values {

@@ -1,14 +1,14 @@
 //! The file of a baseline: JSON with a line for each value.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::{BASELINE_SCHEMA_VERSION, Baseline, Score, Snapshot};
 use crate::error::ResultsError;
+use crate::json::{block, compact, member, pretty};
+use crate::row::optional_cell;
 
 pub(super) fn read(path: &Path) -> Result<Baseline, ResultsError> {
     let bytes = i2am_files::read(path)?;
@@ -49,7 +49,7 @@ fn problem(baseline: &Baseline) -> Option<String> {
             return Some(format!("tolerances: none for `{metric}`"));
         }
         if !seen.insert(score.key()) {
-            let level = &score.level;
+            let level = optional_cell(score.level.as_ref());
             return Some(format!(
                 "two scores `{metric}` of model `{model}`, level `{level}`"
             ));
@@ -117,34 +117,4 @@ fn score(score: &Score) -> String {
     });
     let head = head.strip_suffix('}').unwrap_or(&head);
     format!("{head}, {samples}}}")
-}
-
-fn member(name: &str, value: &str) -> String {
-    format!("{}: {value}", compact(name))
-}
-
-/// `items`, each on lines of its own.
-fn block([open, close]: [char; 2], items: impl IntoIterator<Item = String>) -> String {
-    let mut text = String::from(open);
-    let mut items = items.into_iter().peekable();
-    if items.peek().is_none() {
-        text.push(close);
-        return text;
-    }
-    while let Some(item) = items.next() {
-        let comma = if items.peek().is_some() { "," } else { "" };
-        let item = item.replace('\n', "\n  ");
-        write!(text, "\n  {item}{comma}").expect("writing to a String cannot fail");
-    }
-    text.push('\n');
-    text.push(close);
-    text
-}
-
-fn compact(value: &(impl Serialize + ?Sized)) -> String {
-    serde_json::to_string(value).expect("plain data has a JSON text")
-}
-
-fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("plain data has a JSON text")
 }

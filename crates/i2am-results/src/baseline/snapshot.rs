@@ -3,20 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use i2am_quantity::{Direction, Level, Measurement, Notes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::aggregate::{AggregateRow, aggregate_with_sets};
+use crate::aggregate::AggregateRow;
 use crate::config_hash::ConfigHashes;
 use crate::error::ResultsError;
 use crate::manifest::{Manifest, RunStatus};
 use crate::paths::RunPaths;
 use crate::reader::{Batch, current_batches};
-use crate::row::{DatasetName, Measurement, Row};
-use crate::sets::read_sets;
-
-/// The level whose values are kept for each sample; scores that are not about a map have none.
-const HEADLINE: &str = "unified";
+use crate::row::{DatasetName, Row};
+use crate::run_folder::aggregate_of;
 
 /// The scores of a run, and what they belong to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +28,7 @@ pub struct Snapshot {
     pub device: String,
     /// What could change a number a little.
     pub versions: BTreeMap<String, String>,
-    /// sha256 of each checkpoint and dataset index.
+    /// As [`Manifest::inputs`].
     pub inputs: BTreeMap<String, String>,
     /// Which of `config` decide the numbers, and their hashes.
     pub config_hashes: ConfigHashes,
@@ -57,19 +55,19 @@ pub struct Score {
     /// Name of the metric.
     pub metric: String,
     /// As [`Measurement::direction`].
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub direction: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     /// As [`Measurement::level`].
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub level: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
     /// As [`Measurement::convention`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub convention: String,
     /// As [`Measurement::version`].
     pub version: u32,
     /// As [`AggregateRow::note`].
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub note: String,
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub note: Notes,
     /// As [`AggregateRow::n`].
     pub n: usize,
     /// As [`AggregateRow::mean`].
@@ -84,18 +82,17 @@ pub struct Score {
 }
 
 /// What tells the scores of a run apart, but for the version: model, metric, convention, direction, level.
-pub(super) type ScoreKey = [String; 5];
+pub(super) type ScoreKey = (String, String, String, Option<Direction>, Option<Level>);
 
 impl Score {
     pub(super) fn key(&self) -> ScoreKey {
-        [
-            &self.model,
-            &self.metric,
-            &self.convention,
-            &self.direction,
-            &self.level,
-        ]
-        .map(Clone::clone)
+        (
+            self.model.clone(),
+            self.metric.clone(),
+            self.convention.clone(),
+            self.direction,
+            self.level.clone(),
+        )
     }
 
     fn of(row: AggregateRow) -> Self {
@@ -125,8 +122,7 @@ impl Snapshot {
         let paths = RunPaths::new(dir);
         let manifest = Manifest::read(paths.manifest())?;
         let hashes = &manifest.config_hashes;
-        let sets = read_sets(&paths.sets(), hashes.measure.hash())?.unwrap_or_default();
-        let rows = aggregate_with_sets(&paths.samples_csv(), &sets, &manifest.dataset)?;
+        let rows = aggregate_of(&paths, &manifest)?;
         let mut read = Reading::default();
         for batch in current_batches(&paths.samples_csv())? {
             read.add(batch?, hashes, paths.dir())?;
@@ -188,7 +184,7 @@ impl Reading {
             self.failures.insert(sample, reason.to_owned());
         }
         self.samples.insert(closing.sample_id);
-        let shown = |row: &Row| [HEADLINE, ""].contains(&row.measurement.level.as_str());
+        let shown = |row: &Row| matches!(row.measurement.level, None | Some(Level::Unified));
         for row in rows.into_iter().filter(shown) {
             let Measurement {
                 direction,
@@ -198,7 +194,7 @@ impl Reading {
                 convention,
                 ..
             } = row.measurement;
-            let key = [row.model, metric, convention, direction, level];
+            let key = (row.model, metric, convention, direction, level);
             let OfSamples { values, reasons } = self.values.entry(key).or_default();
             if !outcome.reason().is_empty() {
                 reasons.insert(row.sample_id.clone(), outcome.reason().to_owned());

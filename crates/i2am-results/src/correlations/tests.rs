@@ -1,13 +1,14 @@
+use i2am_quantity::Status;
+
 use super::*;
-use crate::outcome::Status;
 
 fn row() -> CorrelationRow {
     CorrelationRow {
         unit: Unit::Sample,
         model: "pbe, refined".to_owned(),
         score: "imacs_g".to_owned(),
-        direction: "r2g".to_owned(),
-        level: "unified".to_owned(),
+        direction: Some(Direction::ReferenceToGenerated),
+        level: Some(Level::Unified),
         metric: "lpips".to_owned(),
         variant: "alex".to_owned(),
         rival: String::new(),
@@ -20,7 +21,7 @@ fn row() -> CorrelationRow {
         p_by: "permutations".to_owned(),
         p_holm: None,
         n: 16,
-        note: String::new(),
+        note: Notes::NONE,
     }
 }
 
@@ -34,7 +35,7 @@ fn empty() -> CorrelationRow {
         p: None,
         p_by: String::new(),
         n: 1,
-        note: "no claim is possible".to_owned(),
+        note: Notes::from("no claim is possible"),
         ..row()
     }
 }
@@ -76,7 +77,7 @@ fn numbers_that_are_not_finite_are_refused() {
             ..row()
         },
         CorrelationRow {
-            note: "two\nlines".to_owned(),
+            note: Notes::from("two\nlines"),
             ..row()
         },
     ] {

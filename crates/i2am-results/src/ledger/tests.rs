@@ -1,5 +1,6 @@
 use std::fs;
 
+use i2am_quantity::{Direction, Level};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,18 +18,23 @@ fn open_with(dir: &TempDir, hashes: ConfigHashes) -> Result<Ledger, ResultsError
         split: "test".to_owned(),
         pairing: "paired".to_owned(),
     };
-    Ledger::open(dir.path().join("samples.csv"), dataset, hashes)
+    Ledger::open(
+        dir.path().join("samples.csv"),
+        dataset,
+        hashes,
+        Inputs::default(),
+    )
 }
 
 fn measurement(level: &str, outcome: Outcome) -> Measurement {
     Measurement {
-        direction: "r2g".to_owned(),
-        level: level.to_owned(),
+        direction: Some(Direction::ReferenceToGenerated),
+        level: Some(level.parse().unwrap()),
         metric: "imacs".to_owned(),
         version: 1,
         outcome,
         convention: "spatial".to_owned(),
-        note: String::new(),
+        note: Notes::NONE,
     }
 }
 
@@ -75,12 +81,12 @@ fn samples_csv_is_one_line_per_row() {
     assert_eq!(
         text(&dir),
         "model,dataset,split,pairing,sample_id,stage,direction,level,metric,version,value,status,reason,convention,\
-         note,config_hash\n\
-         pbe,viton-hd,test,paired,a,score,r2g,unified,imacs,1,0.25,ok,,spatial,,44136fa355b3678a\n\
+         note,config_hash,inputs\n\
+         pbe,viton-hd,test,paired,a,score,r2g,unified,imacs,1,0.25,ok,,spatial,,44136fa355b3678a,\n\
          pbe,viton-hd,test,paired,a,score,r2g,head:0,imacs,1,,empty,\"the \"\"mask\"\", is empty\",spatial,,\
-         44136fa355b3678a\n\
-         pbe,viton-hd,test,paired,a,score,,,sample,1,2.0,ok,,,,44136fa355b3678a\n\
-         pbe,viton-hd,test,paired,b,score,,,sample,1,,failed,out of memory,,,44136fa355b3678a\n"
+         44136fa355b3678a,\n\
+         pbe,viton-hd,test,paired,a,score,,,sample,1,2.0,ok,,,,44136fa355b3678a,\n\
+         pbe,viton-hd,test,paired,b,score,,,sample,1,,failed,out of memory,,,44136fa355b3678a,\n"
     );
 }
 
@@ -161,7 +167,7 @@ fn damage_before_the_end_is_an_error_and_stays() {
         (
             whole.replacen(",r2g,unified", "", 1),
             2,
-            "expected 16 cells, found 14",
+            "expected 17 cells, found 15",
         ),
         (without(2), 3, "expected 2 rows before it, found 1"),
         (
@@ -241,7 +247,7 @@ fn rows_that_would_not_read_back_are_refused() {
             "sample `a` of model `pbe`: no metric may be called `sample`",
         ),
         (
-            two(|result| result.measurements[1].level = "unified".to_owned()),
+            two(|result| result.measurements[1].level = Some(Level::Unified)),
             "sample `a` of model `pbe`: two rows of metric `imacs`, direction `r2g`, level `unified`",
         ),
     ] {
@@ -292,13 +298,13 @@ fn rows_of_other_settings_do_not_count_and_are_removed() {
     };
     let mut ledger = open_with(&dir, other).unwrap();
     assert_eq!(
-        ledger.outdated().iter().collect::<Vec<_>>(),
+        ledger.outdated().stages.iter().collect::<Vec<_>>(),
         [&Stage::Score]
     );
     let stages: Vec<Stage> = ledger.samples().keys().map(|key| key.stage).collect();
     assert_eq!(stages, [Stage::Generate, Stage::Measure]);
     ledger.compact().unwrap();
-    assert!(ledger.outdated().is_empty());
+    assert_eq!(*ledger.outdated(), Outdated::default());
     let kept: Vec<String> = text(&dir).lines().map(str::to_owned).collect();
     assert_eq!(kept, [&lines[..1], &lines[4..]].concat());
     ledger.append(&of_stage(Stage::Score)).unwrap();

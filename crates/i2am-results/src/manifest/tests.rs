@@ -38,6 +38,7 @@ fn start_with(config: Value) -> ManifestStart {
         config_hashes: hashes(&config),
         config,
         inputs: map(&[("checkpoint:pbe", "aa"), ("dataset", "bb")]),
+        samples: None,
         versions: map(&[("i2am-bench", "0.1.0"), ("libtorch", "2.13.0")]),
         device: "cpu".to_owned(),
         threads: 2,
@@ -80,11 +81,11 @@ fn a_manifest_of_another_version_or_none_at_all_says_so() {
     for (json, problem) in [
         (
             r#"{"schema_version": 1}"#,
-            "expected schema_version 2, found 1",
+            "expected schema_version 3, found 1",
         ),
         (
             r#"{"schema_version": "x"}"#,
-            r#"expected schema_version 2, found "x""#,
+            r#"expected schema_version 3, found "x""#,
         ),
         (
             "{}",

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Part, sample_files};
+use super::Part;
 use crate::error::ResultsError;
 use crate::reader::{Batch, current_batches};
-use crate::row::{SampleResult, Stage};
+use crate::row::{SampleResult, Stage, optional_cell};
 
 /// One stage of one sample.
 pub(super) struct Found {
@@ -26,7 +26,13 @@ pub(super) struct Found {
 pub(super) fn collect(parts: &[Part]) -> Result<Vec<Found>, ResultsError> {
     let mut models: Vec<String> = Vec::new();
     let mut all: BTreeMap<(Stage, usize, String), Found> = BTreeMap::new();
-    for (part, Part { paths, manifest }) in parts.iter().enumerate() {
+    for (
+        part,
+        Part {
+            paths, manifest, ..
+        },
+    ) in parts.iter().enumerate()
+    {
         for batch in current_batches(&paths.samples_csv())? {
             let batch = batch?;
             let expected = manifest.config_hashes.of_stage(batch.closing.stage).hash();
@@ -90,15 +96,21 @@ fn check_same(parts: &[Part], one: &Found, other: &Found) -> Result<(), ResultsE
         return Err(disagree(what));
     }
     if let Some((row, _)) = a.iter().zip(b).find(|(a, b)| a != b) {
-        let what = format!("result of `{}`, level `{}`", row.metric, row.level);
+        let level = optional_cell(row.level.as_ref());
+        let what = format!("result of `{}`, level `{level}`", row.metric);
         return Err(disagree(what));
     }
     if one.result.stage != Stage::Generate {
         // What a later stage draws follows from these.
         return Ok(());
     }
-    let files = [first, second].map(|paths| sample_files(paths, &one.result));
-    let [a, b] = files;
+    let SampleResult {
+        stage,
+        model,
+        sample_id,
+        ..
+    } = &one.result;
+    let [a, b] = [first, second].map(|paths| paths.of_stage(*stage, model, sample_id));
     for (a, b) in a.iter().zip(&b) {
         if hash(a)? != hash(b)? {
             let name = a.file_name().unwrap_or_default();

@@ -1,22 +1,23 @@
 use std::fs::File;
 
+use i2am_quantity::{Direction, Level, Measurement, Notes, Outcome};
 use polars::prelude::{DataType, ParquetReader, SerReader as _};
 
 use super::*;
 use crate::config_hash::ConfigHashes;
+use crate::inputs::Inputs;
 use crate::ledger::Ledger;
-use crate::outcome::Outcome;
-use crate::row::{DatasetName, Measurement, SampleResult, Stage};
+use crate::row::{DatasetName, SampleResult, Stage};
 
 fn result(sample_id: &str, outcomes: Vec<Outcome>) -> SampleResult {
     let measurement = |(index, outcome)| Measurement {
-        direction: "g2r".to_owned(),
-        level: format!("head:{index}"),
+        direction: Some(Direction::GeneratedToReference),
+        level: Some(Level::Head(index)),
         metric: "imacs".to_owned(),
         version: 2,
         outcome,
         convention: "spatial".to_owned(),
-        note: String::new(),
+        note: Notes::NONE,
     };
     SampleResult {
         stage: Stage::Score,
@@ -36,6 +37,7 @@ fn parquet_has_the_types_and_nulls_of_the_rows() {
         csv.clone(),
         DatasetName::default(),
         ConfigHashes::of_nothing(),
+        Inputs::default(),
     )
     .unwrap();
     let outcomes = vec![Outcome::ok(-0.125).unwrap(), Outcome::empty("empty mask")];
@@ -90,6 +92,7 @@ fn a_run_without_samples_gives_a_table_without_rows() {
         csv.clone(),
         DatasetName::default(),
         ConfigHashes::of_nothing(),
+        Inputs::default(),
     )
     .unwrap();
     write_parquet(&csv, &path).unwrap();
@@ -108,6 +111,7 @@ fn more_rows_than_a_row_group_keep_their_order() {
         csv.clone(),
         DatasetName::default(),
         ConfigHashes::of_nothing(),
+        Inputs::default(),
     )
     .unwrap();
     let count = ROW_GROUP * 3 / 4;

@@ -11,15 +11,16 @@ fn row(outcome: Outcome) -> Row {
         sample_id: "00006_00 é".to_owned(),
         stage: Stage::Score,
         measurement: Measurement {
-            direction: "r2g".to_owned(),
-            level: "resolution:16x12".to_owned(),
+            direction: Some(Direction::ReferenceToGenerated),
+            level: Some("resolution:16x12".parse().unwrap()),
             metric: "imacs".to_owned(),
             version: 3,
             outcome,
             convention: "spatial".to_owned(),
-            note: "one-token".to_owned(),
+            note: Notes::one_token(true),
         },
         config_hash: "44136fa355b3678a".to_owned(),
+        inputs: "0123".to_owned(),
     }
 }
 
@@ -43,7 +44,7 @@ fn a_row_survives_as_text() {
         .chain([Outcome::empty("empty mask"), Outcome::failed("a, \"b\"; c")]);
     for outcome in outcomes {
         let row = row(outcome);
-        assert_eq!(Row::parse(&record(&row)).unwrap(), row);
+        assert_eq!(Row::parse(&record(&row), COLUMNS.len()).unwrap(), row);
     }
 }
 
@@ -57,7 +58,14 @@ fn a_missing_value_is_an_empty_cell() {
 #[test]
 fn cells_that_no_row_writes_are_refused() {
     for (column, cell, problem) in [
+        (0, "", "`model` is empty"),
+        (4, "", "`sample_id` is empty"),
         (5, "train", "unknown stage `train`"),
+        (
+            6,
+            "both",
+            "direction: expected `r2g` or `g2r`, found `both`",
+        ),
         (9, "1.5", "version `1.5`: invalid digit found in string"),
         (10, "NaN", "value `NaN` is not a finite number"),
         (10, "inf", "value `inf` is not a finite number"),
@@ -69,11 +77,11 @@ fn cells_that_no_row_writes_are_refused() {
         let mut cells = row.cells();
         cells[column] = cell.into();
         let record: StringRecord = cells.iter().map(AsRef::as_ref).collect();
-        assert_eq!(Row::parse(&record).unwrap_err(), problem);
+        assert_eq!(Row::parse(&record, COLUMNS.len()).unwrap_err(), problem);
     }
     let short = StringRecord::from(vec!["pbe", "viton-hd"]);
     assert_eq!(
-        Row::parse(&short).unwrap_err(),
-        "expected 16 cells, found 2"
+        Row::parse(&short, COLUMNS.len()).unwrap_err(),
+        "expected 17 cells, found 2"
     );
 }

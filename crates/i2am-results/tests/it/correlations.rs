@@ -1,6 +1,6 @@
 //! `correlations.csv` stands as long as the results it was found in.
 
-use i2am_results::{CorrelationRow, Outcome, Unit, read_correlations};
+use i2am_results::{CorrelationRow, Direction, Level, Notes, Outcome, Unit, read_correlations};
 
 use crate::common::{ok, open};
 
@@ -9,8 +9,8 @@ fn row() -> CorrelationRow {
         unit: Unit::Pooled,
         model: String::new(),
         score: "imacs_g".to_owned(),
-        direction: "r2g".to_owned(),
-        level: "unified".to_owned(),
+        direction: Some(Direction::ReferenceToGenerated),
+        level: Some(Level::Unified),
         metric: "psnr".to_owned(),
         variant: "rgb".to_owned(),
         rival: String::new(),
@@ -23,7 +23,7 @@ fn row() -> CorrelationRow {
         p_by: "normal".to_owned(),
         p_holm: Some(0.5),
         n: 12,
-        note: String::new(),
+        note: Notes::NONE,
     }
 }
 

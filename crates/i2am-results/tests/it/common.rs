@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use i2am_results::{
-    ConfigHash, ConfigHashes, DatasetName, ManifestStart, Measurement, Outcome, ResultsError,
-    RunFolder, SampleResult, Stage,
+    ConfigHash, ConfigHashes, DatasetName, Direction, Level, ManifestStart, Measurement, Notes,
+    Outcome, ResultsError, RunFolder, SampleResult, Stage,
 };
 use serde_json::json;
 
@@ -36,6 +36,7 @@ pub(crate) fn start_with(steps: u32, penalty: u32, net: &str) -> ManifestStart {
         },
         config,
         inputs: BTreeMap::new(),
+        samples: None,
         versions: BTreeMap::new(),
         device: "cpu".to_owned(),
         threads: 2,
@@ -53,13 +54,13 @@ pub(crate) fn scored(sample_id: &str, outcome: Outcome) -> SampleResult {
         model: "pbe".to_owned(),
         sample_id: sample_id.to_owned(),
         measurements: vec![Measurement {
-            direction: "r2g".to_owned(),
-            level: "unified".to_owned(),
+            direction: Some(Direction::ReferenceToGenerated),
+            level: Some(Level::Unified),
             metric: "imacs".to_owned(),
             version: 1,
             outcome,
             convention: "spatial".to_owned(),
-            note: String::new(),
+            note: Notes::NONE,
         }],
         failure: None,
     }

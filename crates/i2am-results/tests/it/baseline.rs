@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use i2am_results::{
-    Baseline, Better, Bound, Comparison, ManifestStart, Outcome, ResultsError, RunFolder,
-    SampleResult, SetScore, Snapshot, Stage, Tolerance, Verdict,
+    Baseline, Better, Bound, Comparison, Level, ManifestStart, Notes, Outcome, ResultsError,
+    RunFolder, SampleResult, SetScore, Snapshot, Stage, Tolerance, Verdict,
 };
 
 use Verdict::{Moved, Same, Worse};
@@ -205,7 +205,7 @@ fn what_only_the_run_has_is_new_and_no_failure() {
         metric: "fid".to_owned(),
         version: 1,
         convention: "clean".to_owned(),
-        note: String::new(),
+        note: Notes::NONE,
         n: 2,
         outcome: Outcome::ok(30.0).unwrap(),
         sd: None,
@@ -394,7 +394,7 @@ fn only_headline_levels_keep_single_samples() {
         mut measurements, ..
     } = scored("a", Outcome::ok(0.5).unwrap());
     let mut by_time = measurements[0].clone();
-    by_time.level = "time:0".to_owned();
+    by_time.level = Some(Level::Time(0));
     measurements.push(by_time);
     run.append(&SampleResult {
         measurements,
@@ -404,9 +404,14 @@ fn only_headline_levels_keep_single_samples() {
     run.finish(Vec::new()).unwrap();
     drop(run);
     let scores = Snapshot::read(dir.path()).unwrap().scores;
-    let kept: Vec<(&str, usize)> = scores
+    let kept: Vec<(String, usize)> = scores
         .iter()
-        .map(|score| (score.level.as_str(), score.samples.len()))
+        .map(|score| {
+            (
+                score.level.as_ref().unwrap().to_string(),
+                score.samples.len(),
+            )
+        })
         .collect();
-    assert_eq!(kept, [("time:0", 0), ("unified", 1)]);
+    assert_eq!(kept, [("time:0".to_owned(), 0), ("unified".to_owned(), 1)]);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use i2am_results::{
-    Manifest, Outcome, ResultsError, RunFolder, RunPaths, RunStatus, SetScore, Stage, merge,
+    Manifest, Notes, Outcome, ResultsError, RunFolder, RunPaths, RunStatus, SetScore, Stage, merge,
 };
 
 use crate::common::{done, failed, scored, start, start_with};
@@ -170,10 +170,13 @@ fn folders_of_other_runs_are_refused_by_what_differs() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     run(&at("1"), &["a"]);
-    let mut other_input = start(20);
-    other_input
-        .inputs
-        .insert("checkpoint:pbe".to_owned(), "12".to_owned());
+    let with = |name: &str, hash: &str| {
+        let mut start = start(20);
+        start.inputs.insert(name.to_owned(), hash.to_owned());
+        start
+    };
+    // One folder need not name checkpoints, if it generated nothing.
+    drop(RunFolder::open(at("2"), with("checkpoint:pbe", "12"), false).unwrap());
     for (name, start, difference) in [
         ("steps", start(50), "model.steps: 20, now 50"),
         (
@@ -182,15 +185,20 @@ fn folders_of_other_runs_are_refused_by_what_differs() {
             r#"metric.lpips.net: "alex", now "vgg""#,
         ),
         (
-            "input",
-            other_input,
-            "sha256 of `checkpoint:pbe`: none, now 12",
+            "data",
+            with("dataset", "12"),
+            "sha256 of `dataset`: none, now 12",
+        ),
+        (
+            "checkpoint",
+            with("checkpoint:pbe", "34"),
+            "sha256 of `checkpoint:pbe`: 12, now 34",
         ),
     ] {
         let mut run = RunFolder::open(at(name), start, false).unwrap();
         run.finish(Vec::new()).unwrap();
         drop(run);
-        let error = merge(&[at("1"), at(name)], &at("into")).unwrap_err();
+        let error = merge(&[at("1"), at("2"), at(name)], &at("into")).unwrap_err();
         assert!(matches!(error, ResultsError::NotOneRun { .. }), "{error}");
         assert!(error.to_string().ends_with(difference), "{error}");
         assert!(!at("into").exists());
@@ -219,7 +227,7 @@ fn what_a_reader_should_know_is_told() {
         metric: "fid".to_owned(),
         version: 1,
         convention: String::new(),
-        note: String::new(),
+        note: Notes::NONE,
         n: 1,
         outcome: Outcome::empty("shard 2 of 2"),
         sd: None,

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use i2am_results::{AggregateRow, Outcome, RunFolder, SetScore, Stage, Status, read_aggregate};
+use i2am_results::{
+    AggregateRow, Notes, Outcome, RunFolder, SetScore, Stage, Status, read_aggregate,
+};
 
 use crate::common::{done, ok, open, start, start_with};
 
@@ -12,7 +14,7 @@ fn fid(model: &str, convention: &str, value: f64) -> SetScore {
         metric: "fid".to_owned(),
         version: 1,
         convention: convention.to_owned(),
-        note: String::new(),
+        note: Notes::NONE,
         n: 4,
         outcome: Outcome::ok(value).unwrap(),
         sd: None,
@@ -33,7 +35,10 @@ fn lines(rows: &[AggregateRow]) -> Vec<String> {
             note,
             ..
         } = row;
-        format!("{model} {stage} {metric} {convention} {n} {mean:?} {sd:?} {note:?}")
+        format!(
+            "{model} {stage} {metric} {convention} {n} {mean:?} {sd:?} {:?}",
+            note.to_string()
+        )
     };
     rows.iter().map(line).collect()
 }
@@ -50,7 +55,7 @@ fn they_stand_in_aggregate_csv_among_the_samples() {
     };
     let none = SetScore {
         outcome: Outcome::empty("fewer pictures\nthan a subset"),
-        note: "clean".to_owned(),
+        note: Notes::from("clean"),
         ..fid("a-model", "clean", 0.0)
     };
     run.put_set_scores(vec![kid, fid("pbe", "clean", 1.5), none])
