@@ -113,9 +113,9 @@ pub enum LayerWeighting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MapResize {
-    /// Bicubic as in torch: a = -0.75, half-pixel centres, no antialiasing; over- and undershoots.
+    /// Bicubic as in torch: a = -0.75, half-pixel centers, no antialiasing; over- and undershoots.
     TorchBicubic,
-    /// Bilinear as in torch: half-pixel centres, no antialiasing.
+    /// Bilinear as in torch: half-pixel centers, no antialiasing.
     TorchBilinear,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::Grid;
+use crate::{Grid, Level};
 
 /// A record or a configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +193,12 @@ pub enum NoMap {
         fewest: usize,
         /// Heads of the layer with the most.
         most: usize,
+    },
+    /// Chosen positions are no mean over the axes of a record.
+    #[error("level `{level}` shows chosen positions; `specific_map` makes its map")]
+    Specific {
+        /// The level.
+        level: Level,
     },
     /// The full position-to-position attention of this layer was not kept.
     #[error("layer `{layer}` has no position-to-position attention in the record")]

@@ -15,7 +15,6 @@
 mod bytes;
 mod convention;
 mod error;
-mod level;
 mod locality;
 mod map;
 mod normalise;
@@ -30,7 +29,7 @@ pub use convention::{
     layer_matches,
 };
 pub use error::{AttributionError, NoMap};
-pub use level::{Cell, Direction, Level};
+pub use i2am_quantity::{Cell, Direction, Level};
 pub use locality::{Locality, LocalityConfig, NearPair, localities, near_pairs};
 pub use map::{AttributionMap, attribution_map, cell_attention, cells, levels};
 pub use normalise::{normalise, to_attribution};

@@ -174,6 +174,9 @@ impl<'a> MapMaker<'a> {
                 let selection = all_steps;
                 Ok(Plan { layers, selection })
             }
+            Level::Specific { .. } => Err(NoMap::Specific {
+                level: level.clone(),
+            }),
         }
     }
 

@@ -53,10 +53,10 @@ impl Positions {
         }
     }
 
-    /// The positions whose centre lies in the box `[top, left, bottom, right]`, in fractions of the picture's height and width.
+    /// The positions whose center lies in the box `[top, left, bottom, right]`, in fractions of the picture's height and width.
     pub fn in_area(grid: Grid, [top, left, bottom, right]: [f64; 4]) -> Self {
         let range = |from: f64, to: f64, count: usize| {
-            // The centre of position i is at (i + 0.5) / count; a negative fraction saturates to 0.
+            // The center of position i is at (i + 0.5) / count; a negative fraction saturates to 0.
             let first = |edge: f64| (edge * count as f64 - 0.5).ceil() as usize;
             first(from)..first(to)
         };

@@ -15,8 +15,8 @@ pub struct NearPair {
 
 /// Every position of `from` with the cells of `onto` that lie within the largest of `radii` (ascending) of its matching place, sorted.
 ///
-/// The matching place has the same relative position: it is the cell in which the centre of the position falls when both maps are
-/// laid over each other; a centre on an edge belongs to the cell right of it or below. Distance is the larger of those in rows and in
+/// The matching place has the same relative position: it is the cell in which the center of the position falls when both maps are
+/// laid over each other; a center on an edge belongs to the cell right of it or below. Distance is the larger of those in rows and in
 /// columns. A window that reaches over the border is cut.
 pub fn near_pairs(from: Grid, onto: Grid, radii: &[usize]) -> Vec<NearPair> {
     let Some(&reach) = radii.last() else {
@@ -51,13 +51,13 @@ pub(super) fn coverage(from: Grid, onto: Grid, radii: &[usize]) -> Vec<Vec<f64>>
     covered
 }
 
-/// The cell, of `count`, in which the centre of cell `index` of `of` falls.
+/// The cell, of `count`, in which the center of cell `index` of `of` falls.
 fn matching(index: usize, of: usize, count: usize) -> usize {
     (2 * index + 1) * count / (2 * of)
 }
 
-fn around(centre: usize, reach: usize, count: usize) -> std::ops::Range<usize> {
-    centre.saturating_sub(reach)..(centre + reach + 1).min(count)
+fn around(center: usize, reach: usize, count: usize) -> std::ops::Range<usize> {
+    center.saturating_sub(reach)..(center + reach + 1).min(count)
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
             pairs([1, 4], [1, 2], &[0]),
             [[0, 0, 0], [1, 0, 0], [2, 1, 0], [3, 1, 0]]
         );
-        // Centres on edges belong to the cell behind.
+        // Centers on edges belong to the cell behind.
         assert_eq!(pairs([1, 2], [1, 4], &[0]), [[0, 1, 0], [1, 3, 0]]);
         assert_eq!(
             pairs([3, 1], [5, 1], &[0]),

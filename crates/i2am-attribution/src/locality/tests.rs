@@ -120,10 +120,10 @@ fn the_share_of_a_window_is_cut_at_borders() {
 
 #[test]
 fn a_map_that_always_looks_at_one_place_gains_nothing() {
-    let centre = |_, onto| f64::from(u8::from(onto == 14));
+    let center = |_, onto| f64::from(u8::from(onto == 14));
     for radius in RADII {
         let found = unified(
-            layer("a", GRID, GRID, &centre, &centre),
+            layer("a", GRID, GRID, &center, &center),
             Direction::GeneratedToReference,
             radius,
         );
@@ -153,7 +153,7 @@ fn the_control_is_the_mean_over_all_shufflings() {
         Direction::GeneratedToReference,
         0,
     );
-    // Matching places of the four positions, by their centres at 3/8, 9/8, 15/8 and 21/8 cells.
+    // Matching places of the four positions, by their centers at 3/8, 9/8, 15/8 and 21/8 cells.
     let places = [0, 1, 1, 2];
     let mut orders = vec![vec![]];
     for _ in 0..4 {

@@ -4,7 +4,7 @@ use i2am_imaging::Plane;
 
 use super::MapMaker;
 use super::layer::{Selection, Sums};
-use crate::level::Cell;
+use crate::Cell;
 use crate::{AttentionRecord, Convention, Direction, LayerChoice, LayerRecord, NoMap};
 
 /// The cells of every recorded layer that has a map in `direction`, whether or not the convention chooses it: by layer in the

@@ -4,7 +4,7 @@ use i2am_imaging::Plane;
 use serde::{Deserialize, Serialize};
 
 use super::Positions;
-use crate::{AttentionRecord, AttributionError, Direction, layer_matches};
+use crate::{AttentionRecord, AttributionError, Direction, Level, layer_matches};
 
 /// Whose specific maps are made: nobody's by default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,8 +59,11 @@ pub struct Specific {
 
 impl Specific {
     /// The level in result rows.
-    pub fn level(&self) -> String {
-        format!("specific:{}/{}", self.layer, self.place)
+    pub fn level(&self) -> Level {
+        Level::Specific {
+            layer: self.layer.clone(),
+            place: self.place.clone(),
+        }
     }
 }
 

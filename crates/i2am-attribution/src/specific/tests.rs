@@ -1,4 +1,5 @@
 use super::*;
+use crate::Level;
 use crate::testing::{one_token, record, spatial};
 
 const R2G: Direction = Direction::ReferenceToGenerated;
@@ -117,7 +118,7 @@ fn places_are_fractions_of_the_picture() {
     assert_eq!(point(0.49, 0.99).indices(), [2]);
     assert_eq!(point(1.0, 0.5).indices(), [0; 0]);
     assert_eq!(point(f64::NAN, 0.5).indices(), [0; 0]);
-    // Centres of columns lie at 1/6, 1/2 and 5/6.
+    // Centers of columns lie at 1/6, 1/2 and 5/6.
     let area = |left, right| Positions::in_area(GENERATED, [0.0, left, 0.5, right]);
     assert_eq!(area(0.0, 1.0).indices(), [0, 1, 2]);
     assert_eq!(area(0.2, 0.8).indices(), [1]);
@@ -151,7 +152,10 @@ fn what_is_asked_for_is_listed_by_layer_and_side() {
         .iter()
         .map(|map| (map.direction, map.level(), map.positions.indices().to_vec()))
         .collect();
-    let level = |place: &str| format!("specific:warp_flow_blks.0/{place}");
+    let level = |place: &str| Level::Specific {
+        layer: "warp_flow_blks.0".to_owned(),
+        place: place.to_owned(),
+    };
     assert_eq!(
         seen,
         [

@@ -24,7 +24,9 @@ pub struct BoxSeed<'a> {
 pub enum BaselineName {
     /// A box in the middle, with the picture's proportions and a fifth of its area: what a map that only ever shows the middle
     /// amounts to.
-    Centre,
+    // Rows keep the first spelling.
+    #[serde(rename = "centre", alias = "center")]
+    Center,
     /// The true box itself, overlap 1: the ceiling, and the box that pictures show.
     GroundTruth,
     /// A random box: area uniform in 10 to 30 % of the picture, width to height uniform in 0.5 to 2, place uniform.
@@ -33,17 +35,17 @@ pub enum BaselineName {
     Whole,
 }
 
-/// Share of the picture that [`BaselineName::Centre`] covers: the middle of the range that objects are chosen by.
-const CENTRE_AREA: f64 = 0.2;
+/// Share of the picture that [`BaselineName::Center`] covers: the middle of the range that objects are chosen by.
+const CENTER_AREA: f64 = 0.2;
 
 impl BaselineName {
     /// All of them, in the order of listings.
-    pub const ALL: [Self; 4] = [Self::Centre, Self::GroundTruth, Self::Random, Self::Whole];
+    pub const ALL: [Self; 4] = [Self::Center, Self::GroundTruth, Self::Random, Self::Whole];
 
     /// The name as written in configurations and rows.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Centre => "centre",
+            Self::Center => "centre",
             Self::GroundTruth => "ground-truth",
             Self::Random => "random",
             Self::Whole => "whole",
@@ -53,7 +55,7 @@ impl BaselineName {
     /// One line for listings.
     pub fn description(self) -> &'static str {
         match self {
-            Self::Centre => "a fifth of the picture in its middle, with its proportions",
+            Self::Center => "a fifth of the picture in its middle, with its proportions",
             Self::GroundTruth => "the true box, IoU 1",
             Self::Random => "seeded: 10 to 30 % of the picture, width to height 0.5 to 2, anywhere",
             Self::Whole => "the whole picture",
@@ -68,7 +70,7 @@ impl BaselineName {
     /// compared with a box in another frame. The box in the middle is ours.
     pub fn guess(self, size: [usize; 2], truth: &BoundingBox, seed: BoxSeed<'_>) -> BoundingBox {
         match self {
-            Self::Centre => centre(size),
+            Self::Center => center(size),
             Self::GroundTruth => *truth,
             Self::Random => random::random(size, seed),
             Self::Whole => BoundingBox::whole(size),
@@ -82,9 +84,9 @@ impl fmt::Display for BaselineName {
     }
 }
 
-fn centre(size: [usize; 2]) -> BoundingBox {
+fn center(size: [usize; 2]) -> BoundingBox {
     let whole = BoundingBox::whole(size);
-    let side = CENTRE_AREA.sqrt();
+    let side = CENTER_AREA.sqrt();
     BoundingBox {
         x: whole.width * (1.0 - side) / 2.0,
         y: whole.height * (1.0 - side) / 2.0,
@@ -106,7 +108,7 @@ mod tests {
     #[test]
     fn the_middle_is_in_the_middle() {
         let truth = BoundingBox::whole([1, 1]);
-        let found = BaselineName::Centre.guess([200, 100], &truth, SEED);
+        let found = BaselineName::Center.guess([200, 100], &truth, SEED);
         assert!((found.area() - 4000.0).abs() < 1e-9, "{found:?}");
         assert!((2.0 * found.x + found.width - 100.0).abs() < 1e-9);
         assert!((2.0 * found.y + found.height - 200.0).abs() < 1e-9);

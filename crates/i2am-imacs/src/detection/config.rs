@@ -1,5 +1,6 @@
 //! `[detection]` of a configuration.
 
+use i2am_quantity::Level;
 use serde::{Deserialize, Serialize};
 
 use super::{BaselineName, BestFit, Older, Procedure, ProcedureName, Rect};
@@ -31,7 +32,7 @@ impl Aggregation {
 #[serde(deny_unknown_fields, default)]
 pub struct DetectionConfig {
     /// Levels of the maps over the generated picture that boxes are read off: `unified`, `time:0`, `head:3` ….
-    pub levels: Vec<String>,
+    pub levels: Vec<Level>,
     /// How boxes are read off maps.
     pub procedures: Vec<ProcedureName>,
     /// What they are compared with.
@@ -47,7 +48,7 @@ pub struct DetectionConfig {
 impl Default for DetectionConfig {
     fn default() -> Self {
         Self {
-            levels: vec!["unified".to_owned()],
+            levels: vec![Level::Unified],
             procedures: ProcedureName::ALL.to_vec(),
             baselines: BaselineName::ALL.to_vec(),
             aggregation: Aggregation::default(),

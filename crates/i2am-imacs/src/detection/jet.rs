@@ -1,4 +1,4 @@
-//! The published scripts read maps from pictures in jet colours. Here they are read from such a picture, or from a map as the
+//! The published scripts read maps from pictures in jet colors. Here they are read from such a picture, or from a map as the
 //! picture would show it.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use i2am_imaging::{ColorMap, GrayImage, Plane, RgbImage, jet_colors, rgb_to_gray};
 use image::Rgb;
 
-/// The index, 0 to 255, of the nearest jet colour of every pixel, row by row: distances as between points in red, green and blue,
+/// The index, 0 to 255, of the nearest jet color of every pixel, row by row: distances as between points in red, green and blue,
 /// the lowest index of equals.
 ///
 /// # Source
@@ -35,14 +35,14 @@ pub fn decode_jet(picture: &RgbImage) -> Vec<u8> {
     picture.pixels().map(|pixel| nearest(pixel.0)).collect()
 }
 
-/// The index, 0 to 255, of the jet colour that a value in `[0, 1]` is shown in, row by row; values outside are clamped, NaN is 0.
+/// The index, 0 to 255, of the jet color that a value in `[0, 1]` is shown in, row by row; values outside are clamped, NaN is 0.
 pub fn jet_indices(map: &Plane) -> Vec<u8> {
     // `as` clamps and turns NaN into 0.
     let index = |&value: &f32| (value * 256.0) as u8;
     map.data().iter().map(index).collect()
 }
 
-/// The gray level, 0 to 255, of every value's jet colour. It does not rise with the value: both ends are dark.
+/// The gray level, 0 to 255, of every value's jet color. It does not rise with the value: both ends are dark.
 pub fn jet_luma(map: &Plane) -> GrayImage {
     let color = ColorMap::Jet.lookup();
     let (height, width) = (map.height(), map.width());

@@ -16,7 +16,7 @@ const AROUND: [(isize, isize); 8] = [
 
 type Point = (isize, isize);
 
-/// Area of the polygon through the centres of a region's outermost pixels, holes included, in square pixels: that of `OpenCV`'s
+/// Area of the polygon through the centers of a region's outermost pixels, holes included, in square pixels: that of `OpenCV`'s
 /// `contourArea`. A line of pixels has none.
 ///
 /// `first` is the region's first pixel, from left to right and from top to bottom.
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn areas_run_through_the_centres_of_pixels() {
+    fn areas_run_through_the_centers_of_pixels() {
         assert_eq!(area(&["#"], [0, 0]), 0.0);
         assert_eq!(area(&["#####"], [0, 0]), 0.0);
         assert_eq!(area(&["###", "###", "###"], [0, 0]), 4.0);

@@ -76,7 +76,7 @@ impl ProcedureName {
                 "the box that explains most of the map: no threshold, no morphology, one exact optimum"
             }
             Self::Older => {
-                "the authors' cal_bbox_region.py: luminance of jet colours from 0.5 on, large regions, opening"
+                "the authors' cal_bbox_region.py: luminance of jet colors from 0.5 on, large regions, opening"
             }
             Self::Rect => {
                 "the authors' cal_bbox_region_rect.py: above the 65th percentile, opening, closing, dilation"

@@ -7,9 +7,9 @@ use crate::detection::outline::enclosed_area;
 use crate::detection::regions::{Regions, largest};
 use crate::detection::{MapViews, Mask, NoBox, Procedure, ProcedureName};
 
-/// The authors' first procedure: the largest of the large bright regions of the map in jet colours.
+/// The authors' first procedure: the largest of the large bright regions of the map in jet colors.
 ///
-/// 1. Luminance of the colour, 0 to 1, at least [`Older::threshold`]; a frame of [`Older::frame`] pixels is cleared.
+/// 1. Luminance of the color, 0 to 1, at least [`Older::threshold`]; a frame of [`Older::frame`] pixels is cleared.
 /// 2. Regions of at least [`Older::least_pixels`] pixels, 8-connected.
 /// 3. Opening with a square of [`Older::square`].
 /// 4. The bounding box of the region whose outline encloses most.

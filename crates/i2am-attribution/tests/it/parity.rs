@@ -1,14 +1,12 @@
 //! The published code's maps from the published code's sums.
 
-mod support;
-
 use i2am_attribution::{
     AttentionRecord, Direction, Grid, Level, Positions, normalise, specific_map, to_attribution,
 };
 use i2am_imaging::Plane;
-use i2am_testkit::Tensors;
+use i2am_testkit::{Tensors, skipped};
 
-use support::{
+use crate::support::{
     MAPS, assert_map, assert_planes, config, family, inputs_of, mask, one_token_record, plane,
     planes, record, released, warp_block, warp_block_of_mean,
 };
@@ -209,7 +207,7 @@ fn parity_normalise() {
 fn parity_geometry_512x384() {
     for dir in family("i2am") {
         if !dir.has("geometry_512x384") {
-            eprintln!("SKIPPED geometry_512x384: not in {}", dir.name());
+            skipped(format!("no geometry_512x384 in {}", dir.name()));
             continue;
         }
         let tensors = dir.tensors("geometry_512x384");

@@ -7,7 +7,7 @@ use i2am_attribution::{
 };
 use i2am_imacs::{ImacsConfig, imacs, score};
 use i2am_imaging::Plane;
-use i2am_testkit::{FixtureDir, Tensors, fixtures};
+use i2am_testkit::{FixtureDir, Tensors, fixtures, skipped};
 
 const R2G: Direction = Direction::ReferenceToGenerated;
 const G2R: Direction = Direction::GeneratedToReference;
@@ -231,7 +231,7 @@ fn parity_scores_of_raw_maps() {
 fn parity_scores_at_512x384() {
     for dir in family("i2am") {
         if !dir.has("geometry_512x384") {
-            eprintln!("SKIPPED geometry_512x384: not in {}", dir.name());
+            skipped(format!("no geometry_512x384 in {}", dir.name()));
             continue;
         }
         let tensors = dir.tensors("geometry_512x384");
@@ -291,7 +291,7 @@ fn parity_scores_of_sums() {
 fn parity_scores_of_sums_at_512x384() {
     for dir in family("i2am") {
         if !dir.has("geometry_512x384") {
-            eprintln!("SKIPPED geometry_512x384: not in {}", dir.name());
+            skipped(format!("no geometry_512x384 in {}", dir.name()));
             continue;
         }
         let tensors = dir.tensors("geometry_512x384");

@@ -1,0 +1,5 @@
+//! Maps against those of the published code, and what must hold for every record.
+
+mod parity;
+mod properties;
+mod support;

@@ -1,0 +1,5 @@
+//! Scores and boxes against those of the published code, and what must hold for every map.
+
+mod detection;
+mod parity;
+mod properties;
