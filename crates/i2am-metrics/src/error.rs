@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use i2am_files::FileError;
 use i2am_imaging::ImagingError;
+#[cfg(feature = "torch")]
+use i2am_nets::guard::{FailureKind, TorchFailure};
 
 /// An error of this crate. Those about a file name it.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,23 @@ pub enum MetricError {
     #[cfg(feature = "torch")]
     #[error(transparent)]
     Net(#[from] i2am_nets::NetError),
+
+    /// libtorch gave up, or the program at work with it.
+    #[cfg(feature = "torch")]
+    #[error("{metric}: {}", Self::reason_of(.failure))]
+    Torch {
+        /// The metric.
+        metric: &'static str,
+        /// What went wrong.
+        failure: TorchFailure,
+    },
+
+    /// A metric that libtorch computes, in a build without it.
+    #[error("{metric}: this build has no libtorch, so it cannot measure it")]
+    NeedsTorch {
+        /// The metric.
+        metric: &'static str,
+    },
 
     /// Weights that a metric cannot do without are nowhere.
     #[error("no weights `{name}`: expected {}; {help}", .looked_for.join(" or "))]
@@ -84,7 +103,7 @@ pub enum MetricError {
         reason: String,
     },
 
-    /// Settings or sets that do not go together.
+    /// Settings, weights or sets that cannot be used.
     #[error("{metric}: {reason}")]
     Unusable {
         /// The metric.
@@ -92,4 +111,28 @@ pub enum MetricError {
         /// What was expected and what was found.
         reason: String,
     },
+}
+
+impl MetricError {
+    /// Whether the device cannot be used again in this process, so that whatever follows would fail too.
+    pub fn is_device_lost(&self) -> bool {
+        #[cfg(feature = "torch")]
+        if let Self::Torch { failure, .. } = self {
+            return failure.kind == FailureKind::DeviceLost;
+        }
+        false
+    }
+
+    /// What went wrong, and what can be done about it.
+    #[cfg(feature = "torch")]
+    pub(crate) fn reason_of(failure: &TorchFailure) -> String {
+        let advice = match failure.kind {
+            FailureKind::OutOfMemory => {
+                "; take fewer images at a time (--batch-size), or smaller images"
+            }
+            FailureKind::DeviceLost => "; the device is lost to this process: start again",
+            FailureKind::Other => "",
+        };
+        format!("{failure}{advice}")
+    }
 }

@@ -14,21 +14,11 @@ use tch::{Device, Tensor};
 
 use crate::batches::in_batches;
 use crate::error::MetricError;
-use crate::preprocess::{Mode, SIDE, inception_input};
+use crate::inception::{INCEPTION, Mode, SIDE, inception_input};
 use crate::progress::Progress;
-use crate::resources::{Resources, WeightsInfo};
+use crate::resources::Resources;
 use crate::set::Pictures;
 use cache::Cache;
-
-/// The weights of the Inception network.
-pub static INCEPTION: WeightsInfo = WeightsInfo {
-    name: "inception",
-    files: &[
-        "fid-inception-2015-12-05.pt",
-        "pt_inception-2015-12-05-6726825d.pth",
-    ],
-    help: "get them with `scripts/setup --weights inception` or give a file with --weights inception=FILE",
-};
 
 /// Features of a set: `[n, width]`, one row per picture in the order of the set.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +34,27 @@ impl Features {
     pub fn count(&self) -> usize {
         self.values.len() / self.width
     }
+}
+
+/// Makes sure that `metric` has as many images as it is defined for.
+///
+/// # Errors
+/// [`MetricError::TooFew`].
+pub(crate) fn at_least(
+    metric: &'static str,
+    least: usize,
+    pictures: &dyn Pictures,
+) -> Result<(), MetricError> {
+    let found = pictures.len();
+    if found >= least {
+        return Ok(());
+    }
+    Err(MetricError::TooFew {
+        metric,
+        place: pictures.place(),
+        least,
+        found,
+    })
 }
 
 /// The network with what it has computed.

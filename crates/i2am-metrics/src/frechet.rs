@@ -5,11 +5,11 @@ use tch::{Kind, Tensor};
 use crate::low_rank::low_rank_factor;
 use crate::statistics::{Covariance, Statistics};
 
-/// `|mu1 - mu2|² + tr S1 + tr S2 - 2 tr sqrt(S1 S2)`, at least 0 but for rounding.
+/// `|mu1 - mu2|² + tr S1 + tr S2 - 2 tr sqrt(S1 S2)`, at least 0: what rounding makes of less is 0.
 ///
 /// The last trace is the sum of the square roots of the eigenvalues of `S1 S2`. Those are the squares of the singular values of
 /// `A Bᵀ` where `S1 = Aᵀ A` and `S2 = Bᵀ B`, and the eigenvalues of the symmetric `A S2 Aᵀ`. Nothing complex can come up, nothing
-/// needs to be invertible, and with fewer pictures than channels the matrices are small.
+/// needs to be invertible, and with fewer images than channels the matrices are small.
 ///
 /// # Panics
 /// If the widths differ.
@@ -22,7 +22,9 @@ pub fn frechet_distance(a: &Statistics, b: &Statistics) -> f64 {
         .square()
         .sum(Kind::Double)
         .double_value(&[]);
-    shift + trace(&a.covariance) + trace(&b.covariance) - 2.0 * cross(&a.covariance, &b.covariance)
+    let traces = trace(&a.covariance) + trace(&b.covariance);
+    let distance = shift + traces - 2.0 * cross(&a.covariance, &b.covariance);
+    if distance <= 0.0 { 0.0 } else { distance }
 }
 
 fn trace(covariance: &Covariance) -> f64 {

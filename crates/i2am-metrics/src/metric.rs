@@ -1,40 +1,36 @@
 //! What a metric is: a name and its settings, then the same with its weights at hand, then values.
 
 use std::fmt::Debug;
+use std::marker::PhantomData;
 
-use i2am_imaging::{Plane, RgbImage};
+use i2am_quantity::Quantity;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, Error as _};
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeValue, ValueDeserializer};
 
 use crate::error::MetricError;
-use crate::resources::Resources;
+use crate::pair::PairMetric;
+use crate::resources::WeightsInfo;
+use crate::session::Session;
 use crate::set::SetMetric;
 
 /// A table of a configuration that still knows its lines.
 pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 
-/// Which way a metric goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    /// Lower is better.
-    Lower,
-    /// Higher is better.
-    Higher,
-}
-
 /// What a metric compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// Each generated picture with its own ground truth.
+    /// Each generated image with its own ground truth.
     Pairs,
-    /// All generated pictures with all real ones.
+    /// All generated images with all real ones.
     Sets,
 }
 
 /// One definition among those that share a metric's name.
 #[derive(Debug, Clone, Copy)]
 pub struct Variant {
-    /// as written after the colon in `ssim:gray`.
+    /// What is written after the colon in `ssim:gray`.
     pub name: &'static str,
     /// One line for people.
     pub summary: &'static str,
@@ -43,14 +39,14 @@ pub struct Variant {
 /// What is known of a metric without its settings.
 #[derive(Debug)]
 pub struct MetricInfo {
-    /// As written in configurations, flags and rows.
-    pub name: &'static str,
-    /// Goes up whenever a value can change.
-    pub version: u32,
-    /// Which way it goes.
-    pub better: Better,
+    /// What its values are: how they are named, written and compared.
+    pub quantity: &'static Quantity,
     /// What it compares.
     pub needs: Needs,
+    /// Whether libtorch computes it. A build without the feature `torch` knows such a metric, but cannot measure it.
+    pub needs_torch: bool,
+    /// Every file of weights that one of its variants needs.
+    pub weights: &'static [&'static WeightsInfo],
     /// The setting that chooses the variant.
     pub key: &'static str,
     /// Its variants; the first is the default.
@@ -61,7 +57,41 @@ pub struct MetricInfo {
     pub source: &'static str,
 }
 
-/// An entry of the registry.
+impl MetricInfo {
+    /// Whether this build can measure it.
+    pub const fn is_available(&self) -> bool {
+        cfg!(feature = "torch") || !self.needs_torch
+    }
+}
+
+/// What the file of a metric implements: its settings, which know how to measure.
+pub trait Settings: Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What the metric is.
+    const INFO: &'static MetricInfo;
+
+    /// As [`Configured::variant`].
+    fn variant(&self) -> String;
+
+    /// What is wrong with settings that are of the right types.
+    ///
+    /// # Errors
+    /// What was expected and what was found.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// As [`Configured::prepare`], which calls it. A metric that needs libtorch has its own only in a build with libtorch.
+    ///
+    /// # Errors
+    /// As [`Configured::prepare`].
+    fn open(&self, _session: &Session) -> Result<Prepared, MetricError> {
+        Err(MetricError::NeedsTorch {
+            metric: Self::INFO.quantity.name,
+        })
+    }
+}
+
+/// A metric without settings: an entry of the registry.
 pub trait Metric: Sync {
     /// What it is.
     fn info(&self) -> &'static MetricInfo;
@@ -73,19 +103,64 @@ pub trait Metric: Sync {
     fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error>;
 }
 
+/// The entry of the metric whose settings are `S`.
+pub(crate) struct Entry<S>(PhantomData<fn() -> S>);
+
+impl<S> Entry<S> {
+    pub(crate) const NEW: Self = Self(PhantomData);
+}
+
+impl<S: Settings> Metric for Entry<S> {
+    fn info(&self) -> &'static MetricInfo {
+        S::INFO
+    }
+
+    fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error> {
+        let settings = S::deserialize(ValueDeserializer::from(table))?;
+        settings.check().map_err(toml::de::Error::custom)?;
+        Ok(Box::new(settings))
+    }
+}
+
 /// A metric with its settings.
 pub trait Configured: Debug + Send + Sync {
     /// What the metric is.
     fn info(&self) -> &'static MetricInfo;
 
-    /// The variant, and whatever else must be named beside a value: `clean`, `gray`, `pytorch-fid, tap 768`.
+    /// The variant, and whatever else must be named with a value: `clean`, `pytorch-fid/768`, `y, crop 4`.
     fn variant(&self) -> String;
 
-    /// Gets weights and everything else that can be missing.
+    /// All settings with their values, including those that the configuration left at their defaults.
+    fn settings(&self) -> serde_json::Value;
+
+    /// Gets weights and everything else that can be missing. A metric that libtorch computes is guarded: where libtorch panics, the
+    /// pair or the set has no value, and the program goes on.
     ///
     /// # Errors
-    /// What is missing or cannot be read, before anything is computed.
-    fn prepare(&self, resources: &Resources) -> Result<Prepared, MetricError>;
+    /// What is missing or cannot be read, before anything is computed; [`MetricError::NeedsTorch`] in a build without libtorch.
+    fn prepare(&self, session: &Session) -> Result<Prepared, MetricError>;
+}
+
+impl<S: Settings> Configured for S {
+    fn info(&self) -> &'static MetricInfo {
+        S::INFO
+    }
+
+    fn variant(&self) -> String {
+        Settings::variant(self)
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("settings are a table of numbers and names")
+    }
+
+    fn prepare(&self, session: &Session) -> Result<Prepared, MetricError> {
+        #[cfg(feature = "torch")]
+        if S::INFO.needs_torch {
+            return crate::guarded::guarded(S::INFO.quantity.name, || self.open(session));
+        }
+        self.open(session)
+    }
 }
 
 /// A metric that is ready to measure.
@@ -94,55 +169,4 @@ pub enum Prepared {
     Pairs(Box<dyn PairMetric>),
     /// Compares sets.
     Sets(Box<dyn SetMetric>),
-}
-
-/// A generated picture and its ground truth, of one size.
-#[derive(Debug, Clone, Copy)]
-pub struct Pair<'a> {
-    /// What the model made.
-    pub generated: &'a RgbImage,
-    /// What it should have made.
-    pub real: &'a RgbImage,
-}
-
-impl<'a> Pair<'a> {
-    /// # Errors
-    /// [`MetricError::PairSize`] if the sizes differ.
-    pub fn new(generated: &'a RgbImage, real: &'a RgbImage) -> Result<Self, MetricError> {
-        if generated.dimensions() == real.dimensions() {
-            Ok(Self { generated, real })
-        } else {
-            let size = |image: &RgbImage| [image.height(), image.width()];
-            Err(MetricError::PairSize {
-                generated: size(generated),
-                real: size(real),
-            })
-        }
-    }
-}
-
-/// The value of one pair, or why there is none.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PairValue {
-    /// A finite number.
-    Value(f64),
-    /// The metric has no finite value here.
-    Undefined(&'static str),
-}
-
-/// A metric of pairs that is ready to measure.
-pub trait PairMetric {
-    /// One value per pair, in their order. What else is in `pairs` moves a value by the rounding of 32-bit floats at most.
-    ///
-    /// # Errors
-    /// [`MetricError::TooSmall`] for a picture that the metric cannot be computed on.
-    fn measure(&self, pairs: &[Pair<'_>]) -> Result<Vec<PairValue>, MetricError>;
-
-    /// Where a pair differs, `[H, W]` of the pictures, 0 where it does not; `None` by metrics that do not know.
-    ///
-    /// # Errors
-    /// As [`PairMetric::measure`].
-    fn map(&self, _pair: &Pair<'_>) -> Result<Option<Plane>, MetricError> {
-        Ok(None)
-    }
 }

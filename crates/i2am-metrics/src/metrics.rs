@@ -1,67 +1,138 @@
-//! One file per metric.
+//! Every metric there is. A new one is a file in `metrics/`, and in this file its `mod`, its `pub use` and its place in [`METRICS`].
 
-#[cfg(feature = "torch")]
 mod baseline;
-#[cfg(feature = "torch")]
 mod fid;
-#[cfg(feature = "torch")]
 mod kid;
-#[cfg(feature = "torch")]
 mod lpips;
 mod luma;
 mod psnr;
 mod ssim;
 
-#[cfg(feature = "torch")]
+use std::collections::BTreeMap;
+
+use crate::metric::{Entry, Metric};
+use crate::resources::WeightsInfo;
+
 pub use baseline::Baseline;
-#[cfg(feature = "torch")]
 pub use fid::Fid;
-#[cfg(feature = "torch")]
 pub use kid::Kid;
+pub use lpips::Lpips;
 #[cfg(feature = "torch")]
-pub use lpips::{Lpips, LpipsNet};
+pub use lpips::LpipsNet;
 pub use psnr::Psnr;
 pub use ssim::Ssim;
 
-#[cfg(feature = "torch")]
-mod inception_modes {
+/// In the order of columns; the same in every build.
+pub static METRICS: &[&dyn Metric] = &[
+    &Entry::<Fid>::NEW,
+    &Entry::<Kid>::NEW,
+    &Entry::<Lpips>::NEW,
+    &Entry::<Baseline>::NEW,
+    &Entry::<Ssim>::NEW,
+    &Entry::<Psnr>::NEW,
+];
+
+/// The metric `name`.
+pub fn find(name: &str) -> Option<&'static dyn Metric> {
+    METRICS
+        .iter()
+        .copied()
+        .find(|metric| metric.info().quantity.name == name)
+}
+
+/// Every file of weights that a metric may need, by its name.
+pub fn weights() -> BTreeMap<&'static str, &'static WeightsInfo> {
+    let all = METRICS.iter().flat_map(|metric| metric.info().weights);
+    all.map(|weights| (weights.name, *weights)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use toml::Spanned;
+    use toml::de::{DeTable, DeValue};
+
+    use super::*;
     use crate::error::MetricError;
-    use crate::metric::Variant;
-    use crate::set::Pictures;
+    use crate::metric::Configured;
+    use crate::session::Session;
 
-    const PYTORCH_FID: Variant = Variant {
-        name: "pytorch-fid",
-        summary: "resized and scaled as pytorch-fid does",
-    };
-    const TORCH_FIDELITY: Variant = Variant {
-        name: "torch-fidelity",
-        summary: "resized and scaled as torch-fidelity does, that is as TensorFlow 1 did",
-    };
-    const CLEAN: Variant = Variant {
-        name: "clean",
-        summary: "resized and scaled as clean-fid does: antialiased",
-    };
+    fn configured(metric: &dyn Metric, text: &str) -> Box<dyn Configured> {
+        let table = DeTable::parse(text).unwrap();
+        let table = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+        metric.configure(table).unwrap()
+    }
 
-    /// For FID.
-    pub(super) static PYTORCH_FID_FIRST: [Variant; 3] = [PYTORCH_FID, TORCH_FIDELITY, CLEAN];
-    /// For KID, which pytorch-fid does not have.
-    pub(super) static TORCH_FIDELITY_FIRST: [Variant; 3] = [TORCH_FIDELITY, CLEAN, PYTORCH_FID];
+    #[test]
+    fn names_are_unique_and_everything_is_filled_in() {
+        let infos = METRICS.iter().map(|metric| metric.info());
+        let names: BTreeSet<&str> = infos.clone().map(|info| info.quantity.name).collect();
+        assert_eq!(names.len(), METRICS.len(), "{names:?}");
+        for info in infos {
+            let name = info.quantity.name;
+            assert!(
+                !info.source.is_empty() && !info.summary.is_empty(),
+                "{name}"
+            );
+            assert!(
+                !info.variants.is_empty() && info.quantity.version > 0,
+                "{name}"
+            );
+        }
+    }
 
-    pub(super) fn at_least(
-        metric: &'static str,
-        least: usize,
-        pictures: &dyn Pictures,
-    ) -> Result<(), MetricError> {
-        let found = pictures.len();
-        if found >= least {
-            Ok(())
-        } else {
-            Err(MetricError::TooFew {
-                metric,
-                place: pictures.place(),
-                least,
-                found,
-            })
+    #[test]
+    fn every_variant_can_be_configured_and_is_named_in_rows() {
+        for metric in METRICS {
+            let info = metric.info();
+            for variant in info.variants {
+                let text = format!("{} = '{}'", info.key, variant.name);
+                let configured = configured(*metric, &text);
+                let found = configured.variant();
+                assert!(
+                    found.contains(variant.name),
+                    "{}: {found}",
+                    info.quantity.name
+                );
+                assert_eq!(configured.settings()[info.key], variant.name);
+            }
+            let default = configured(*metric, "").variant();
+            assert_eq!(default, info.variants[0].name);
+        }
+    }
+
+    #[test]
+    fn settings_are_recorded_with_their_defaults() {
+        for metric in METRICS {
+            let settings = configured(*metric, "").settings();
+            let settings_of = settings.as_object().unwrap().iter();
+            let lines = settings_of.map(|(key, value)| format!("{key} = {value}"));
+            let written = lines.collect::<Vec<_>>().join("\n");
+            assert_eq!(configured(*metric, &written).settings(), settings);
+        }
+        let kid = configured(find("kid").unwrap(), "subsets = 7").settings();
+        let expected = serde_json::json!(
+            {"mode": "torch-fidelity", "subsets": 7, "subset_size": 1000, "seed": 2020}
+        );
+        assert_eq!(kid, expected);
+    }
+
+    #[test]
+    fn weights_are_listed_once() {
+        let names: Vec<&str> = weights().into_keys().collect();
+        assert_eq!(
+            names,
+            ["inception", "lpips-alex", "lpips-squeeze", "lpips-vgg"]
+        );
+    }
+
+    #[test]
+    fn a_metric_that_this_build_cannot_measure_says_so() {
+        for metric in METRICS {
+            let prepared = configured(*metric, "").prepare(&Session::default());
+            let needs_torch = matches!(prepared, Err(MetricError::NeedsTorch { .. }));
+            assert_eq!(needs_torch, !metric.info().is_available());
         }
     }
 }

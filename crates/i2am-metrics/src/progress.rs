@@ -1,6 +1,6 @@
 //! How long work says where it is.
 
-/// Told of work as it goes on.
+/// Receives how far work has come.
 pub trait Progress: Sync {
     /// Work of `total` units begins.
     fn start(&self, what: &str, total: u64);
@@ -10,7 +10,7 @@ pub trait Progress: Sync {
     fn finish(&self);
 }
 
-/// Tells nobody.
+/// Ignores it.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 

@@ -8,12 +8,9 @@ use crate::error::MetricError;
 /// Folder of weights in a checkout, made by `scripts/setup --weights`.
 const FOLDER: &str = ".weights";
 
-/// Pictures that go through a network at a time unless said otherwise. On two cores 4 to 8 are a little faster than 16 or 32, whose
+/// Images that go through a network at a time unless said otherwise. On two cores 4 to 8 are a little faster than 16 or 32, whose
 /// intermediate results leave the caches.
 pub const DEFAULT_BATCH: usize = 8;
-
-/// Every [`WeightsInfo::name`].
-pub static WEIGHTS: &[&str] = &["inception", "lpips-alex", "lpips-squeeze", "lpips-vgg"];
 
 /// A file of weights under the names it is known by.
 #[derive(Debug)]
@@ -26,23 +23,20 @@ pub struct WeightsInfo {
     pub help: &'static str,
 }
 
-/// Everything beside the pictures that measuring depends on.
-#[derive(Debug)]
+/// Everything that measuring depends on, apart from the images.
+#[derive(Debug, Clone)]
 pub struct Resources {
     /// Files that replace what would be looked for, by name of the weights.
     pub weights: BTreeMap<String, PathBuf>,
     /// Folders that are searched for weights, in order.
     pub folders: Vec<PathBuf>,
-    /// Pictures that go through a network at a time.
+    /// Images that go through a network at a time.
     pub batch: usize,
     /// Folder of features computed before; nothing is kept without one.
     pub cache: Option<PathBuf>,
     /// Where networks run.
     #[cfg(feature = "torch")]
     pub device: tch::Device,
-    /// The Inception network once a metric asked for it.
-    #[cfg(feature = "torch")]
-    extractor: std::cell::OnceCell<std::rc::Rc<crate::features::Extractor>>,
 }
 
 impl Default for Resources {
@@ -56,8 +50,6 @@ impl Default for Resources {
             cache: None,
             #[cfg(feature = "torch")]
             device: tch::Device::Cpu,
-            #[cfg(feature = "torch")]
-            extractor: std::cell::OnceCell::new(),
         }
     }
 }
@@ -99,18 +91,5 @@ impl Resources {
                     .collect(),
             )
         })
-    }
-
-    /// The Inception network, loaded once for all metrics, with the features they have in common.
-    ///
-    /// # Errors
-    /// Weights that are missing or do not fit.
-    #[cfg(feature = "torch")]
-    pub fn extractor(&self) -> Result<std::rc::Rc<crate::features::Extractor>, MetricError> {
-        if let Some(open) = self.extractor.get() {
-            return Ok(std::rc::Rc::clone(open));
-        }
-        let opened = std::rc::Rc::new(crate::features::Extractor::open(self)?);
-        Ok(std::rc::Rc::clone(self.extractor.get_or_init(|| opened)))
     }
 }

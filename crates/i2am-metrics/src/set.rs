@@ -1,12 +1,12 @@
-//! Metrics of whole sets: pictures, or the statistics of pictures that are not at hand.
+//! Metrics of whole sets: images, or the statistics of images that are not at hand.
 
 use i2am_imaging::RgbImage;
 
 use crate::error::MetricError;
 use crate::progress::Progress;
 
-/// A set of pictures in a fixed order. Sets are compared picture by picture of their order's making, so it should not be chance's:
-/// folders are sorted by name.
+/// A set of images in a fixed order, in which they are compared where a metric draws subsets. The order must not be chance's: that of
+/// a folder is by name.
 pub trait Pictures: Sync {
     /// What it is called in messages.
     fn place(&self) -> String;

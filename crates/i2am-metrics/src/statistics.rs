@@ -6,7 +6,10 @@ use tch::{Kind, Tensor};
 
 use crate::error::MetricError;
 use crate::features::Features;
-use crate::npz::{self, Array};
+use crate::npz::{self, Array, Npz};
+
+/// Most channels of statistics that are read: no feature in use has as many, and a covariance of them still fits the memory.
+const MOST_CHANNELS: usize = 8192;
 
 /// Mean and covariance of a set of features, in 64-bit floats.
 #[derive(Debug)]
@@ -14,7 +17,7 @@ pub struct Statistics {
     /// `[width]`.
     pub(crate) mean: Tensor,
     pub(crate) covariance: Covariance,
-    /// Number of pictures, where it is known.
+    /// Number of images, where it is known.
     pub(crate) count: Option<usize>,
 }
 
@@ -57,38 +60,22 @@ impl Statistics {
     /// # Errors
     /// [`MetricError::Statistics`] if the file does not hold a mean and a covariance of one width.
     pub fn read(path: &Path) -> Result<Self, MetricError> {
-        let [mu, sigma] = npz::read(path, ["mu", "sigma"])?;
-        let refuse = |reason| {
-            Err(MetricError::Statistics {
-                path: path.to_owned(),
-                reason,
-            })
-        };
-        let &[width] = mu.shape.as_slice() else {
-            return refuse(format!(
-                "array `mu`: expected one axis, found {:?}",
-                mu.shape
-            ));
-        };
-        if sigma.shape != [width, width] {
-            return refuse(format!(
-                "array `sigma`: expected shape {:?}, found {:?}",
-                [width, width],
-                sigma.shape
-            ));
-        }
-        if mu
-            .values
-            .iter()
-            .chain(&sigma.values)
-            .any(|value| !value.is_finite())
-        {
-            return refuse("expected finite numbers".to_owned());
-        }
-        let width = width as i64;
+        let mut file = Npz::open(path)?;
+        let mu = file.array("mu", |shape| match shape {
+            [1..=MOST_CHANNELS] => Ok(()),
+            _ => Err(format!(
+                "expected one axis of 1 to {MOST_CHANNELS} channels, found {shape:?}"
+            )),
+        })?;
+        let square = [mu.values.len(); 2];
+        let sigma = file.array("sigma", |shape| {
+            let problem = || format!("expected shape {square:?}, found {shape:?}");
+            (shape == square).then_some(()).ok_or_else(problem)
+        })?;
+        let sides = square.map(|width| width as i64);
         Ok(Self {
             mean: Tensor::from_slice(&mu.values),
-            covariance: Covariance::Full(Tensor::from_slice(&sigma.values).reshape([width, width])),
+            covariance: Covariance::Full(Tensor::from_slice(&sigma.values).reshape(sides)),
             count: None,
         })
     }

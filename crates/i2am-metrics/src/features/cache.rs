@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::Features;
 use crate::error::MetricError;
-use crate::preprocess::Mode;
+use crate::inception::Mode;
 
 /// Goes up whenever the same pictures give other features.
 const VERSION: u32 = 1;

@@ -1,38 +1,26 @@
+//! The metric `psnr`.
+
 use i2am_imaging::RgbImage;
+use i2am_quantity::{Better, Bound, Quantity};
 use rayon::prelude::*;
-use serde::Deserialize;
-use toml::de::ValueDeserializer;
+use serde::{Deserialize, Serialize};
 
 use super::luma::{Luma, inside, named};
 use crate::error::MetricError;
-use crate::metric::{
-    Better, ConfigValue, Configured, Metric, MetricInfo, Needs, Pair, PairMetric, PairValue,
-    Prepared, Variant,
-};
-use crate::resources::Resources;
+use crate::metric::{MetricInfo, Needs, Prepared, Settings, Variant};
+use crate::pair::{Pair, PairMetric, PairValue};
+use crate::session::Session;
 
-/// Largest level of a picture; the peak of the signal.
+// Another CPU moves the value of a sample by 2e-5 dB.
+static PSNR: Quantity = Quantity::new("psnr", "PSNR", Better::Higher)
+    .unit("dB")
+    .decimals(2)
+    .tolerance(Bound::absolute(2e-4), Some(Bound::absolute(1e-3)))
+    .headline()
+    .correlated();
+
+/// Largest level of an image; the peak of the signal.
 const PEAK: f64 = 255.0;
-
-static INFO: MetricInfo = MetricInfo {
-    name: "psnr",
-    version: 1,
-    better: Better::Higher,
-    needs: Needs::Pairs,
-    key: "variant",
-    variants: &[
-        Variant {
-            name: "rgb",
-            summary: "mean squared error over all pixels and channels, data range 255",
-        },
-        Variant {
-            name: "y",
-            summary: "the same over the Y channel of ITU-R BT.601, 16 to 235, not rounded: super-resolution",
-        },
-    ],
-    summary: "Peak signal-to-noise ratio in dB",
-    source: "scikit-image 0.26.0: skimage.metrics.peak_signal_noise_ratio",
-};
 
 /// Peak signal-to-noise ratio: `10 log10(255² / mse)`, with the mean squared error over all pixels and channels, or (`y`) over the
 /// luma `16 + (65.481 R + 128.553 G + 24.966 B) / 255`, which is not rounded.
@@ -46,54 +34,55 @@ static INFO: MetricInfo = MetricInfo {
 /// # Source
 /// `skimage.metrics.peak_signal_noise_ratio` of scikit-image 0.26.0 on 8-bit pictures (fixture `pairs`), and on the Y channel as
 /// `BasicSR` defines it (fixture `enlarged`).
-pub struct Psnr;
-
-impl Metric for Psnr {
-    fn info(&self) -> &'static MetricInfo {
-        &INFO
-    }
-
-    fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error> {
-        Ok(Box::new(PsnrConfig::deserialize(ValueDeserializer::from(
-            table,
-        ))?))
-    }
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Psnr {
+    variant: Channels,
+    crop_border: u32,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum PsnrVariant {
+enum Channels {
     #[default]
     Rgb,
     Y,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PsnrConfig {
-    variant: PsnrVariant,
-    crop_border: u32,
-}
-
-impl Configured for PsnrConfig {
-    fn info(&self) -> &'static MetricInfo {
-        &INFO
-    }
+impl Settings for Psnr {
+    const INFO: &'static MetricInfo = &MetricInfo {
+        quantity: &PSNR,
+        needs: Needs::Pairs,
+        needs_torch: false,
+        weights: &[],
+        key: "variant",
+        variants: &[
+            Variant {
+                name: "rgb",
+                summary: "mean squared error over all pixels and channels, data range 255",
+            },
+            Variant {
+                name: "y",
+                summary: "the same over the Y channel of ITU-R BT.601, 16 to 235, not rounded: super-resolution",
+            },
+        ],
+        summary: "Peak signal-to-noise ratio in dB",
+        source: "scikit-image 0.26.0: skimage.metrics.peak_signal_noise_ratio",
+    };
 
     fn variant(&self) -> String {
-        let name = match self.variant {
-            PsnrVariant::Rgb => "rgb",
-            PsnrVariant::Y => "y",
-        };
-        named(name, self.crop_border)
+        named(
+            Self::INFO.variants[self.variant as usize].name,
+            self.crop_border,
+        )
     }
 
-    fn prepare(&self, _resources: &Resources) -> Result<Prepared, MetricError> {
+    fn open(&self, _session: &Session) -> Result<Prepared, MetricError> {
         Ok(Prepared::Pairs(Box::new(*self)))
     }
 }
 
-impl PairMetric for PsnrConfig {
+impl PairMetric for Psnr {
     fn measure(&self, pairs: &[Pair<'_>]) -> Result<Vec<PairValue>, MetricError> {
         pairs
             .par_iter()
@@ -102,19 +91,19 @@ impl PairMetric for PsnrConfig {
     }
 }
 
-impl PsnrConfig {
+impl Psnr {
     fn psnr(self, generated: &RgbImage, real: &RgbImage) -> Result<PairValue, MetricError> {
-        let inside = |image| inside("psnr", image, self.crop_border, 1);
+        let inside = |image| inside(PSNR.name, image, self.crop_border, 1);
         let (generated, real) = (inside(generated)?, inside(real)?);
         let (error, equal) = match self.variant {
-            PsnrVariant::Rgb => {
+            Channels::Rgb => {
                 let (x, y) = (generated.as_raw(), real.as_raw());
                 (
                     squared_error(x, y) as f64 / x.len() as f64,
                     "the pictures are equal, PSNR is infinite",
                 )
             }
-            PsnrVariant::Y => {
+            Channels::Y => {
                 let (x, y) = (Luma::of(&generated).levels, Luma::of(&real).levels);
                 let squares = x.iter().zip(&y).map(|(x, y)| (x - y) * (x - y));
                 (

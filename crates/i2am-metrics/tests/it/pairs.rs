@@ -1,18 +1,10 @@
 //! PSNR, SSIM and LPIPS against scikit-image and lpips (fixture `pairs`), and what must hold for any pair.
 
-#[path = "pairs/enlarged.rs"]
-mod enlarged;
-#[path = "pairs/lpips.rs"]
-#[cfg(feature = "torch")]
-mod lpips;
-#[path = "pairs/support.rs"]
-mod support;
-
 use i2am_imaging::RgbImage;
 use i2am_metrics::{MetricError, Pair, PairValue, Resources};
 use proptest::prelude::*;
 
-use support::{configured, families, measure, metric, value};
+use crate::support::{configured, families, measure, metric, value};
 
 /// The squared errors are exact on both sides; the logarithm may differ in its last bit.
 const PSNR: f64 = 1e-15;

@@ -1,15 +1,14 @@
 //! FID and KID against pytorch-fid, torch-fidelity and clean-fid, stage by stage.
-#![cfg(feature = "torch")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::path::{Path, PathBuf};
 
 use i2am_metrics::{
-    Configured, INCEPTION, Mode, PictureFiles, Pictures, Prepared, Resources, SetMetric, SetScore,
-    Side, Silent, Statistics, find, frechet_distance, inception_input,
+    Configured, INCEPTION, Mode, PictureFiles, Pictures, Prepared, Resources, Session, SetMetric,
+    SetScore, Side, Silent, Statistics, find, frechet_distance, inception_input,
 };
 use i2am_nets::inception::Tap;
-use i2am_testkit::{FixtureDir, assert_close, fixtures, workspace_root};
+use i2am_testkit::{FixtureDir, assert_close, fixtures, skipped, workspace_root};
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
@@ -24,16 +23,20 @@ fn folders() -> Vec<FixtureDir> {
 
 /// Resources with the weights that `scripts/setup` brings; `None` where they are not.
 fn resources() -> Option<Resources> {
-    let mut resources = Resources::default();
-    resources.folders = vec![workspace_root().join(".weights")];
+    let resources = Resources {
+        folders: vec![workspace_root().join(".weights")],
+        ..Resources::default()
+    };
     if resources.find(&INCEPTION).is_err() {
-        #[expect(clippy::print_stderr, reason = "what was not checked must be visible")]
-        {
-            eprintln!("SKIPPED: no Inception weights; scripts/setup brings them");
-        }
+        skipped("no weights of Inception: scripts/setup fetches them");
         return None;
     }
     Some(resources)
+}
+
+/// A session with those.
+fn session() -> Option<Session> {
+    resources().map(Session::new)
 }
 
 fn configured(name: &str, settings: &str) -> Box<dyn Configured> {
@@ -43,8 +46,8 @@ fn configured(name: &str, settings: &str) -> Box<dyn Configured> {
     find(name).unwrap().configure(value).unwrap()
 }
 
-fn metric(name: &str, settings: &str, resources: &Resources) -> Box<dyn SetMetric> {
-    match configured(name, settings).prepare(resources).unwrap() {
+fn metric(name: &str, settings: &str, session: &Session) -> Box<dyn SetMetric> {
+    match configured(name, settings).prepare(session).unwrap() {
         Prepared::Sets(metric) => metric,
         Prepared::Pairs(_) => panic!("{name} compares sets"),
     }
@@ -120,14 +123,14 @@ fn parity_resized_pictures() {
 /// One test, so that the network runs once over the pictures.
 #[test]
 fn parity_features_fid_and_kid() {
-    let Some(resources) = resources() else { return };
-    features_equal(&resources);
-    fid_equals(&resources);
-    kid_equals(&resources);
+    let Some(session) = session() else { return };
+    features_equal(&session);
+    fid_equals(&session);
+    kid_equals(&session);
 }
 
-fn features_equal(resources: &Resources) {
-    let extractor = resources.extractor().unwrap();
+fn features_equal(session: &Session) {
+    let extractor = session.extractor().unwrap();
     for folder in folders() {
         let expected = folder.tensors("expected");
         for mode in MODES {
@@ -163,13 +166,13 @@ fn features_equal(resources: &Resources) {
     }
 }
 
-fn fid_equals(resources: &Resources) {
+fn fid_equals(session: &Session) {
     for folder in folders() {
         let expected = folder.json("expected");
         let (generated, real) = (set(&folder, "generated"), set(&folder, "real"));
         for mode in MODES.map(Mode::as_str) {
             for (tap, want) in expected[mode]["fid"].as_object().unwrap() {
-                let fid = metric("fid", &format!("mode = '{mode}'\ntap = {tap}"), resources);
+                let fid = metric("fid", &format!("mode = '{mode}'\ntap = {tap}"), session);
                 let got = score(fid.as_ref(), &generated, &real);
                 let what = format!("{}: fid {mode} at {tap}", folder.name());
                 assert_relative(&what, got.value, &want["exact"], 1e-6);
@@ -189,7 +192,7 @@ fn fid_equals(resources: &Resources) {
     }
 }
 
-fn kid_equals(resources: &Resources) {
+fn kid_equals(session: &Session) {
     for folder in folders() {
         let expected = folder.json("expected");
         let (generated, real) = (set(&folder, "generated"), set(&folder, "real"));
@@ -206,7 +209,7 @@ fn kid_equals(resources: &Resources) {
                     "mode = '{mode}'\nsubsets = {}\nsubset_size = {}",
                     want["subsets"], want["subset_size"]
                 );
-                let kid = metric("kid", &settings, resources);
+                let kid = metric("kid", &settings, session);
                 let got = score(kid.as_ref(), &First(&generated, most), &First(&real, most));
                 let what = format!("{}: kid {settings}", folder.name());
                 assert_relative(&what, got.value, &want["mean"]["exact"], 2e-6);
@@ -253,12 +256,12 @@ fn parity_statistics() {
 
 #[test]
 fn written_statistics_stand_for_their_pictures() {
-    let Some(resources) = resources() else { return };
+    let Some(session) = session() else { return };
     let [folder, ..] = &folders()[..] else {
         panic!()
     };
     let (generated, real) = (set(folder, "generated"), set(folder, "real"));
-    let fid = metric("fid", "tap = 64", &resources);
+    let fid = metric("fid", "tap = 64", &session);
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("real.npz");
     fid.write_statistics(Side::Pictures(&real), &path, &Silent)
@@ -273,7 +276,7 @@ fn written_statistics_stand_for_their_pictures() {
         of_file.value
     );
     assert_eq!(of_file.n_real, None);
-    let wide = metric("fid", "", &resources).measure(
+    let wide = metric("fid", "", &session).measure(
         Side::Pictures(&generated),
         Side::Statistics(&path),
         &Silent,
@@ -283,7 +286,7 @@ fn written_statistics_stand_for_their_pictures() {
             .to_string()
             .ends_with("expected statistics of 2048 channels, found 64")
     );
-    let kid = metric("kid", "", &resources).measure(
+    let kid = metric("kid", "", &session).measure(
         Side::Pictures(&generated),
         Side::Statistics(&path),
         &Silent,
@@ -318,7 +321,7 @@ fn scores_depend_neither_on_batches_nor_on_the_order_of_a_list() {
             return;
         };
         resources.batch = batch;
-        let fid = metric("fid", "", &resources);
+        let fid = metric("fid", "", &Session::new(resources));
         scores.push(score(fid.as_ref(), &generated, &real).value);
         if batch == 32 {
             scores.push(score(fid.as_ref(), &listed, &real).value);
@@ -358,8 +361,9 @@ fn features_are_kept_by_content() {
         };
         i2am_files::sorted_entries(of_weights).unwrap()
     };
+    let session = Session::new(resources);
     let compute = || {
-        resources
+        session
             .extractor()
             .unwrap()
             .features(&pictures(), Mode::Clean, Tap::First, &Silent)
@@ -388,21 +392,21 @@ fn features_are_kept_by_content() {
     assert_eq!(kept().len(), 2);
 }
 
-fn fresh(cache: &Path) -> Resources {
+fn fresh(cache: &Path) -> Session {
     let mut resources = resources().expect("they were there before");
     resources.cache = Some(cache.to_owned());
-    resources
+    Session::new(resources)
 }
 
 #[test]
 fn one_picture_is_too_few() {
-    let Some(resources) = resources() else { return };
+    let Some(session) = session() else { return };
     let [folder, ..] = &folders()[..] else {
         panic!()
     };
     let real = set(folder, "real");
     for name in ["fid", "kid"] {
-        let metric = metric(name, "", &resources);
+        let metric = metric(name, "", &session);
         let result = metric.measure(
             Side::Pictures(&First(&real, 1)),
             Side::Pictures(&real),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use i2am_imaging::RgbImage;
-use i2am_metrics::{Configured, Pair, PairMetric, PairValue, Prepared, Resources, find};
+use i2am_metrics::{Configured, Pair, PairMetric, PairValue, Prepared, Resources, Session, find};
 use i2am_testkit::{FixtureDir, Tensors, fixtures};
 use serde_json::Value;
 use toml::Spanned;
@@ -19,7 +19,10 @@ pub(crate) fn configured(name: &str, table: &str) -> Result<Box<dyn Configured>,
 /// The same, ready to measure.
 pub(crate) fn metric(name: &str, table: &str, resources: &Resources) -> Box<dyn PairMetric> {
     let configured = configured(name, table).expect("settings that can be");
-    match configured.prepare(resources).expect("everything at hand") {
+    match configured
+        .prepare(&Session::new(resources.clone()))
+        .expect("everything at hand")
+    {
         Prepared::Pairs(metric) => metric,
         Prepared::Sets(_) => panic!("{name} compares sets"),
     }
@@ -36,7 +39,7 @@ pub(crate) fn measure(metric: &dyn PairMetric, pair: &Pair<'_>) -> PairValue {
 pub(crate) fn value(metric: &dyn PairMetric, pair: &Pair<'_>) -> f64 {
     match measure(metric, pair) {
         PairValue::Value(value) => value,
-        PairValue::Undefined(reason) => panic!("{reason}"),
+        none => panic!("{none:?}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use i2am_imaging::RgbImage;
-use i2am_metrics::{LpipsNet, MetricError, Pair, PairValue, Resources};
+use i2am_metrics::{LpipsNet, MetricError, Pair, PairValue, Resources, Session};
 use i2am_nets::lpips::{Backbone, Lpips};
 use i2am_nets::{ExpectedSource, formula_weights};
 use i2am_testkit::assert_close;
@@ -153,10 +153,13 @@ fn least_sizes_are_lpips() {
 #[test]
 fn weights_must_be_what_they_are_called() {
     let folder = tempfile::tempdir().unwrap();
-    let mut resources = Resources::default();
-    resources.folders = vec![folder.path().to_owned()];
+    let mut resources = Resources {
+        folders: vec![folder.path().to_owned()],
+        ..Resources::default()
+    };
     let prepare = |table: &str, resources: &Resources| {
-        let prepared = configured("lpips", table).unwrap().prepare(resources);
+        let session = Session::new(resources.clone());
+        let prepared = configured("lpips", table).unwrap().prepare(&session);
         prepared.err().expect("no weights").to_string()
     };
     let place = folder.path().display();
@@ -228,7 +231,7 @@ fn the_batch_does_not_matter() {
         }
         let number = |value: &PairValue| match value {
             PairValue::Value(value) => *value,
-            PairValue::Undefined(reason) => panic!("{reason}"),
+            none => panic!("{none:?}"),
         };
         for other in &values[1..] {
             for (a, b) in values[0].iter().zip(other) {

@@ -1,7 +1,20 @@
-//! From a picture to an Inception input, by the three rules in use.
+//! What metrics on the Inception network share: its weights, and the three rules in use for making its input from an image.
 
 use i2am_imaging::{Plane, RgbImage, pillow_bicubic, tensorflow_bilinear, torch_bilinear};
 use serde::{Deserialize, Serialize};
+
+use crate::metric::Variant;
+use crate::resources::WeightsInfo;
+
+/// The weights of the Inception network.
+pub static INCEPTION: WeightsInfo = WeightsInfo {
+    name: "inception",
+    files: &[
+        "fid-inception-2015-12-05.pt",
+        "pt_inception-2015-12-05-6726825d.pth",
+    ],
+    help: "get them with `scripts/setup --weights inception` or give a file with --weights inception=FILE",
+};
 
 /// Side of an Inception input.
 pub(crate) const SIDE: usize = 299;
@@ -10,7 +23,7 @@ pub(crate) const SIDE: usize = 299;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// pytorch-fid: bilinear with half-pixel centres, no antialias, to -1..1.
+    /// pytorch-fid: bilinear with half-pixel centers, no antialias, to -1..1.
     #[default]
     PytorchFid,
     /// torch-fidelity: TensorFlow 1's bilinear, `(x - 128) / 128`.
@@ -22,14 +35,28 @@ pub enum Mode {
 impl Mode {
     /// As written in settings and rows.
     pub fn as_str(self) -> &'static str {
+        self.variant().name
+    }
+
+    /// The variant of a metric that uses it.
+    pub(crate) const fn variant(self) -> Variant {
         match self {
-            Self::PytorchFid => "pytorch-fid",
-            Self::TorchFidelity => "torch-fidelity",
-            Self::Clean => "clean",
+            Self::PytorchFid => Variant {
+                name: "pytorch-fid",
+                summary: "resized and scaled as pytorch-fid does",
+            },
+            Self::TorchFidelity => Variant {
+                name: "torch-fidelity",
+                summary: "resized and scaled as torch-fidelity does, that is as TensorFlow 1 did",
+            },
+            Self::Clean => Variant {
+                name: "clean",
+                summary: "resized and scaled as clean-fid does: antialiased",
+            },
         }
     }
 
-    /// One colour of an input, from levels 0 to 255.
+    /// One color of an input, from levels 0 to 255.
     fn plane(self, levels: &Plane) -> Plane {
         match self {
             Self::PytorchFid => {
@@ -48,7 +75,7 @@ impl Mode {
 /// `[3, 299, 299]`, row-major.
 ///
 /// # Panics
-/// If the picture has no pixel; no decoder gives one.
+/// If the image has no pixel; no decoder gives one.
 pub fn inception_input(image: &RgbImage, mode: Mode) -> Vec<f32> {
     let (width, height) = image.dimensions();
     let mut input = Vec::with_capacity(3 * SIDE * SIDE);
@@ -58,7 +85,7 @@ pub fn inception_input(image: &RgbImage, mode: Mode) -> Vec<f32> {
             .map(|pixel| f32::from(pixel.0[channel]))
             .collect();
         let levels = Plane::new(height as usize, width as usize, levels)
-            .expect("a picture has a level for each of its pixels, of which there are some");
+            .expect("an image has a level for each of its pixels, of which there are some");
         input.extend_from_slice(mode.plane(&levels).data());
     }
     input
