@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
-use i2am_datasets::{Sample, synth};
+use i2am_datasets::Sample;
 use i2am_runner::families::{
     Model as _, PaintByExampleConfig, PaintByExamplePipeline, Pipeline as _, Preprocess, Request,
 };
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..config
     };
 
-    let drawn = synth::render(SEED, 0, height as usize, width as usize);
+    let drawn = i2am_synth::render(SEED, 0, height as usize, width as usize);
     let sample = Sample {
         id: "drawn".to_owned(),
         image: drawn.person,

@@ -1,59 +1,30 @@
 //! Reduces attention while sampling: from the pass's own queries and keys to an [`AttentionRecord`].
 
 mod both;
+mod config;
 mod intervene;
 mod intervener;
 mod maps;
 mod near;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use half::f16;
-use i2am_attribution::{AttentionRecord, Grid, LayerRecord, LocalityConfig, Source, layer_matches};
+use i2am_attribution::{AttentionRecord, Grid, Source, layer_matches};
 use i2am_nets::{AttentionProbe, Intervention, Observation};
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 pub use both::{Both, both_directions};
+pub use config::{CaptureConfig, Layer};
 pub use intervene::{ForbidRule, InterveneConfig, Positions, Region, ScaleRule};
 pub use maps::{Weights, generated_to_reference, reference_to_generated};
 
 use crate::RunnerError;
 use crate::samplers::Call;
-use both::both_directions_of;
 use intervener::Intervener;
-use maps::{generated_to_reference_of, reference_to_generated_of};
 use near::{LayerNear, LayerPairs};
-
-/// What to record while sampling, and what to change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CaptureConfig {
-    /// Groups of consecutive steps that are summed apart; the authors' number is 5.
-    pub time_groups: usize,
-    /// Layers whose position-by-position attention is kept, by name; `*` stands for any text, and may then name nothing.
-    pub specific: Vec<String>,
-    /// Bound on the scores held at a time, in MiB.
-    pub chunk_mib: usize,
-    /// What is recorded of attention near the matching place; nothing by default.
-    pub locality: Option<LocalityConfig>,
-    /// Changes to the attention. The record is of the attention as changed: what is forbidden has none, while a scaled head is
-    /// recorded as it attends, whatever becomes of its output.
-    pub intervene: InterveneConfig,
-}
-
-impl Default for CaptureConfig {
-    fn default() -> Self {
-        Self {
-            time_groups: 5,
-            specific: Vec::new(),
-            chunk_mib: 64,
-            locality: None,
-            intervene: InterveneConfig::default(),
-        }
-    }
-}
+use sums::Sums;
 
 /// Which rows of a batch were computed under the reference. The pipeline says so; a batch size cannot tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +40,13 @@ pub enum ConditionalHalf {
 /// Masks of the sample at full size, `[1, 1, H, W]` f32 with 1 inside; `None` counts everything as inside.
 #[derive(Debug, Default)]
 pub struct CaptureMasks {
-    /// The hole to be repainted.
+    /// The masked region.
     pub inpainting: Option<Tensor>,
     /// The garment or object in the reference picture.
     pub reference: Option<Tensor>,
 }
 
-/// A probe that builds the record of one sample, and changes the attention where it is told to.
+/// A probe that builds the record of one sample, and changes the attention where rules say so.
 pub struct Recorder {
     config: CaptureConfig,
     conditional: ConditionalHalf,
@@ -85,38 +56,17 @@ pub struct Recorder {
     /// The time group being summed; `None` while a call is not a step of its own.
     group: Option<usize>,
     order: Vec<String>,
-    layers: BTreeMap<String, Layer>,
+    layers: BTreeMap<String, Sums>,
     /// Pairs of a position and a token that are near, by the two grids: layers of one size share them.
     pairs: BTreeMap<[Grid; 2], Rc<LayerPairs>>,
     intervener: Option<Intervener>,
-}
-
-/// The running sums of one layer, on its device.
-struct Layer {
-    source: Source,
-    heads: i64,
-    grid: (i64, i64),
-    /// Which tokens are inside / outside the reference mask, `[2, tokens]`.
-    tokens: Weights,
-    /// Which positions are inside / outside the inpainting mask, `[2, H*W]`.
-    positions: Weights,
-    /// `[groups, 2, heads, H*W]`.
-    r2g: Tensor,
-    /// `[groups, 2, heads, tokens]`.
-    g2r: Option<Tensor>,
-    /// `[H*W, tokens]`.
-    specific: Option<Tensor>,
-    near: Option<LayerNear>,
-    /// Steps summed so far.
-    steps: u32,
 }
 
 impl Recorder {
     /// A recorder for one sample of `steps` steps. `wants` says which layers to record.
     ///
     /// # Errors
-    /// [`RunnerError::Setting`] if there are more time groups than steps, or none; [`RunnerError::Intervene`] for a rule that can
-    /// never work.
+    /// As [`CaptureConfig::check`].
     pub fn new(
         config: &CaptureConfig,
         conditional: ConditionalHalf,
@@ -124,17 +74,7 @@ impl Recorder {
         masks: CaptureMasks,
         steps: usize,
     ) -> Result<Self, RunnerError> {
-        if config.time_groups == 0 || config.time_groups > steps {
-            return Err(RunnerError::Setting {
-                key: "attribution.time_groups",
-                expected: format!("1 to the number of steps, {steps}"),
-                found: config.time_groups.to_string(),
-            });
-        }
-        config.intervene.check(config.time_groups)?;
-        if let Some(locality) = &config.locality {
-            locality.check()?;
-        }
+        config.check(steps)?;
         Ok(Self {
             intervener: Intervener::new(&config.intervene),
             config: config.clone(),
@@ -163,11 +103,6 @@ impl Recorder {
         }
     }
 
-    /// The probe of a pass without the reference that belongs to the same call: nothing is recorded, and the same is changed.
-    pub fn unrecorded(&mut self) -> impl AttentionProbe {
-        Unrecorded(self)
-    }
-
     fn group_of(&self, step: usize) -> usize {
         step * self.config.time_groups / self.steps
     }
@@ -180,33 +115,11 @@ impl Recorder {
         if let Some(intervener) = &mut self.intervener {
             intervener.check()?;
         }
-        for name in self
-            .config
-            .specific
-            .iter()
-            .filter(|name| !name.contains('*'))
-        {
-            let refuse = |reason: String| {
-                Err(RunnerError::Specific {
-                    layer: name.clone(),
-                    reason,
-                })
-            };
-            match self.layers.get(name) {
-                None => {
-                    return refuse(format!(
-                        "no such layer; the model has {}",
-                        self.order.join(", ")
-                    ));
-                }
-                Some(layer) if layer.specific.is_none() => {
-                    return refuse(
-                        "its reference is one token, so there is no map over it".to_owned(),
-                    );
-                }
-                Some(_) => {}
-            }
-        }
+        let seen = self.order.iter().map(|name| {
+            let spatial = matches!(self.layers[name].source, Source::Spatial { .. });
+            (name.as_str(), spatial)
+        });
+        self.config.check_specific(&seen.collect::<Vec<_>>())?;
         let mut steps = vec![0_u32; self.config.time_groups];
         for step in 0..self.steps {
             steps[self.group_of(step)] += 1;
@@ -225,7 +138,7 @@ impl Recorder {
         })
     }
 
-    fn start(&mut self, seen: &Observation<'_>, key: &Tensor) -> Layer {
+    fn start(&mut self, seen: &Observation<'_>, key: &Tensor) -> Sums {
         let device = key.device();
         let (heads, tokens) = (key.size()[0], key.size()[1]);
         let source = match seen.key_grid {
@@ -246,7 +159,7 @@ impl Recorder {
         } else {
             None
         };
-        Layer {
+        Sums {
             source,
             heads,
             grid: seen.grid,
@@ -327,101 +240,14 @@ impl AttentionProbe for Recorder {
     }
 }
 
-struct Unrecorded<'a>(&'a mut Recorder);
+/// The probe of a pass without the reference that belongs to the same call as one with it: nothing is recorded, and the same is
+/// changed.
+pub struct Unrecorded<'a, P>(pub &'a mut P);
 
-impl AttentionProbe for Unrecorded<'_> {
+impl<P: AttentionProbe> AttentionProbe for Unrecorded<'_, P> {
     fn observe(&mut self, _seen: &Observation<'_>) {}
 
     fn intervene(&mut self, seen: &Observation<'_>) -> Option<Intervention> {
         self.0.intervene(seen)
     }
-}
-
-impl Layer {
-    fn add(
-        &mut self,
-        group: i64,
-        query: &Tensor,
-        key: &Tensor,
-        chunk_bytes: usize,
-        allowed: Option<&Tensor>,
-    ) {
-        self.steps += 1;
-        let mut near = self.near.as_ref().map(|near| near.group(group));
-        let (r2g, g2r) = match (allowed, &self.g2r) {
-            (None, Some(_)) => {
-                let both = both_directions_of(
-                    query,
-                    key,
-                    &self.tokens,
-                    &self.positions,
-                    chunk_bytes,
-                    self.specific.as_mut(),
-                    near.as_ref(),
-                );
-                (both.r2g, Some(both.g2r))
-            }
-            (_, g2r) => {
-                let pickers = near.as_ref().map(|near| near.pickers(self.heads));
-                let (near_r2g, near_g2r) = pickers.as_ref().map(|[r2g, g2r]| (r2g, g2r)).unzip();
-                let r2g = reference_to_generated_of(
-                    query,
-                    key,
-                    &self.tokens,
-                    chunk_bytes,
-                    near_r2g,
-                    allowed,
-                );
-                let g2r = g2r.is_some().then(|| {
-                    generated_to_reference_of(
-                        query,
-                        key,
-                        &self.positions,
-                        chunk_bytes,
-                        self.specific.as_mut(),
-                        near_g2r,
-                        allowed,
-                    )
-                });
-                if let (Some(near), Some([r2g, g2r])) = (&mut near, &pickers) {
-                    near.add(&r2g.sums(), &g2r.sums());
-                }
-                (r2g, g2r)
-            }
-        };
-        let _ = self.r2g.select(0, group).g_add_(&r2g);
-        if let (Some(sum), Some(g2r)) = (&self.g2r, g2r) {
-            let _ = sum.select(0, group).g_add_(&g2r);
-        }
-    }
-
-    fn record(&self, name: &str, radii: &[usize]) -> LayerRecord {
-        // Groups are outermost here so that a step's sum is one contiguous addition; the record has the masks outermost.
-        let flat = |sums: &Tensor| flat_f32(&sums.transpose(0, 1));
-        LayerRecord {
-            name: name.to_owned(),
-            source: self.source,
-            heads: self.heads as usize,
-            height: self.grid.0 as usize,
-            width: self.grid.1 as usize,
-            r2g: flat(&self.r2g),
-            g2r: self.g2r.as_ref().map(flat),
-            r2g_counts: self.tokens.counts(),
-            g2r_counts: self.positions.counts(),
-            specific: self.specific.as_ref().map(|sum| {
-                let mean = sum / f64::from(self.steps.max(1));
-                flat_f32(&mean).into_iter().map(f16::from_f32).collect()
-            }),
-            near: self.near.as_ref().map(|near| near.record(radii)),
-        }
-    }
-}
-
-fn flat_f32(x: &Tensor) -> Vec<f32> {
-    let flat = x
-        .to_device(Device::Cpu)
-        .to_kind(Kind::Float)
-        .contiguous()
-        .view(-1);
-    Vec::try_from(flat).expect("a flat f32 tensor is an f32 vector")
 }

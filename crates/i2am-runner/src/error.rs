@@ -1,8 +1,11 @@
+//! The one error type of this crate.
+
 use std::path::PathBuf;
 
 use i2am_attribution::AttributionError;
 use i2am_datasets::Part;
 use i2am_nets::NetError;
+use i2am_nets::guard::{FailureKind, TorchFailure};
 
 /// What can go wrong between a sample and its picture.
 #[derive(Debug, thiserror::Error)]
@@ -11,9 +14,17 @@ pub enum RunnerError {
     /// The checkpoint cannot be loaded.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// libtorch failed, usually for want of memory or of the device.
-    #[error("libtorch: {0}")]
-    Torch(#[from] tch::TchError),
+    /// A tensor operator failed, or another part of the program panicked.
+    #[error(transparent)]
+    Torch(TorchFailure),
+    /// There was not enough memory.
+    #[error(
+        "{0}; less is needed with precision f16 or bf16, at a smaller size, or with a smaller attribution.capture.chunk_mib"
+    )]
+    OutOfMemory(TorchFailure),
+    /// The device cannot be used again in this process.
+    #[error("the device cannot be used again by this process: {0}")]
+    DeviceLost(TorchFailure),
     /// A number of steps that the schedule does not allow.
     #[error("sampler.steps = {steps}: {reason}")]
     Steps {
@@ -121,4 +132,14 @@ pub enum RunnerError {
         /// Why not.
         reason: String,
     },
+}
+
+impl From<TorchFailure> for RunnerError {
+    fn from(failure: TorchFailure) -> Self {
+        match failure.kind {
+            FailureKind::OutOfMemory => Self::OutOfMemory(failure),
+            FailureKind::DeviceLost => Self::DeviceLost(failure),
+            FailureKind::Other => Self::Torch(failure),
+        }
+    }
 }

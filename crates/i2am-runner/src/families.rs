@@ -3,14 +3,16 @@
 mod common;
 mod dci_vton;
 mod inpainting;
+mod kind;
 mod paint_by_example;
 mod pasd;
+mod sampling;
 mod stable_viton;
 
 use std::path::{Path, PathBuf};
 
 use i2am_attribution::AttentionRecord;
-use i2am_datasets::{Part, Sample};
+use i2am_datasets::{Goal, Part, Sample};
 use i2am_imaging::RgbImage;
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::{LoadReport, NetError};
@@ -25,8 +27,8 @@ pub use paint_by_example::{
     PaintByExample, PaintByExampleConfig, PaintByExamplePipeline, Preprocess,
 };
 pub use pasd::{
-    ColourFix, LowResolution, PASD, PASD_LIGHT, Pasd, PasdConfig, PasdDenoiser, PasdNetworks,
-    PasdPipeline, PasdSizes, PasdStart, SecondNoise, Tokenizer, start_latent, wavelet_colours,
+    ColorFix, LowResolution, PASD, PASD_LIGHT, Pasd, PasdConfig, PasdDenoiser, PasdNetworks,
+    PasdPipeline, PasdSizes, PasdStart, SecondNoise, Tokenizer, start_latent, wavelet_colors,
 };
 pub use stable_viton::{
     ClothPosterior, StableViton, StableVitonConfig, StableVitonInputs, StableVitonNetworks,
@@ -69,6 +71,10 @@ pub struct FamilyInfo {
     pub summary: &'static str,
     /// The parts of a sample that it reads.
     pub needs: &'static [Part],
+    /// Whether the attention of a layer of the UNet, called by its name, is recorded.
+    pub records: fn(&str) -> bool,
+    /// Whether a layer attends to the positions of the reference image, and not to pooled tokens or to a text.
+    pub spatial: fn(&str) -> bool,
 }
 
 /// One published kind of model.
@@ -92,7 +98,7 @@ pub trait Family: Sync {
     /// What is there instead.
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String>;
 
-    /// Other families whose files may look just like `checkpoint`, which this one has recognised.
+    /// Other families whose files may look just like `checkpoint`, which this one has recognized.
     fn lookalikes(&self, _checkpoint: &Checkpoint) -> &'static [&'static str] {
         &[]
     }
@@ -100,7 +106,7 @@ pub trait Family: Sync {
     /// Compares the tensors of `checkpoint` with what its networks need, without reading any.
     ///
     /// # Errors
-    /// If the sizes of the networks cannot be told.
+    /// If the sizes of the networks cannot be inferred.
     fn inspect(&self, checkpoint: &Checkpoint) -> Result<LoadReport, NetError>;
 }
 
@@ -115,13 +121,22 @@ pub trait Model: Send + Sync {
     /// Every setting, defaults filled in, for the manifest.
     fn settings(&self) -> Value;
 
+    /// The keys of its settings that only say where files lie, and so cannot change a number.
+    fn places(&self) -> &'static [&'static str];
+
     /// The parts of a sample that it reads.
     fn needs(&self) -> &'static [Part];
 
-    /// Checks the checkpoint's tensors and the settings without reading weights.
+    /// Whether it can do what a data set asks for.
     ///
     /// # Errors
-    /// What [`Model::load`] would fail with, but for damaged data.
+    /// [`RunnerError::Setting`] for a setting that does not fit `goal`.
+    fn accepts(&self, goal: Goal) -> Result<(), RunnerError>;
+
+    /// Checks the checkpoint's tensors, the settings, and the layers that `capture` names, without reading weights.
+    ///
+    /// # Errors
+    /// What [`Model::load`] and every [`Pipeline::generate`] would fail with, but for damaged data.
     fn check(&self, capture: Option<&CaptureConfig>) -> Result<ModelFacts, RunnerError>;
 
     /// Loads the weights.
@@ -159,7 +174,7 @@ pub struct Request<'a> {
 pub struct Generated {
     /// The picture, ready to be saved.
     pub image: RgbImage,
-    /// The decoded picture before quantisation, `[1, 3, H, W]`, about `[-1, 1]`.
+    /// The decoded picture before quantization, `[1, 3, H, W]`, about `[-1, 1]`.
     pub decoded: Tensor,
     /// The final latent, `[1, channels, h, w]`, scaled.
     pub latent: Tensor,
@@ -172,7 +187,9 @@ pub trait Pipeline {
     /// Generates one sample.
     ///
     /// # Errors
-    /// A sample that does not fit, noise that is missing, values that are not finite, libtorch's own errors.
+    /// A sample that does not fit, noise that is missing, values that are not finite. [`RunnerError::Torch`] and
+    /// [`RunnerError::OutOfMemory`] for a fault of libtorch, after which other samples may succeed; [`RunnerError::DeviceLost`] for one
+    /// after which none will.
     fn generate(&self, sample: &Sample, request: Request<'_>) -> Result<Generated, RunnerError>;
 
     /// Sampling steps per sample.

@@ -8,31 +8,36 @@ use tch::{Device, Kind, Tensor};
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
-/// Bytes of a picture as `[1, 3, H, W]` f32 in 0 to 255.
-fn bytes(image: &RgbImage) -> Tensor {
+/// The bytes of a picture, `[1, 3, H, W]`, on the CPU.
+pub fn bytes(image: &RgbImage) -> Tensor {
     let (width, height) = image.dimensions();
-    let flat = Tensor::from_slice(image.as_raw()).to_kind(Kind::Float);
-    flat.reshape([1, i64::from(height), i64::from(width), 3])
+    Tensor::from_slice(image.as_raw())
+        .reshape([1, i64::from(height), i64::from(width), 3])
         .permute([0, 3, 1, 2])
         .contiguous()
 }
 
+/// The same, f32 in 0 to 255.
+fn levels(image: &RgbImage) -> Tensor {
+    bytes(image).to_kind(Kind::Float)
+}
+
 /// `[1, 3, H, W]` f32 in `[-1, 1]`.
 pub fn signed(image: &RgbImage) -> Tensor {
-    (bytes(image) / 255.0 - 0.5) / 0.5
+    (levels(image) / 255.0 - 0.5) / 0.5
 }
 
 /// [`signed`] in the arithmetic of `StableVITON`'s reader, which differs in the last bit: `level / 127.5 - 1`.
-pub fn centred(image: &RgbImage) -> Tensor {
-    bytes(image) / 127.5 - 1.0
+pub fn centered(image: &RgbImage) -> Tensor {
+    levels(image) / 127.5 - 1.0
 }
 
-/// `[1, 3, H, W]` f32, normalised per channel as CLIP's input.
+/// `[1, 3, H, W]` f32, normalized per channel as CLIP's input.
 pub fn clip_normalised(image: &RgbImage) -> Tensor {
-    clip_normalise(&bytes(image))
+    clip_normalise(&levels(image))
 }
 
-/// Levels `[batch, 3, H, W]` in 0 to 255, f32, normalised per channel as CLIP's input.
+/// Levels `[batch, 3, H, W]` in 0 to 255, f32, normalized per channel as CLIP's input.
 pub fn clip_normalise(levels: &Tensor) -> Tensor {
     clip_normalise_unit(&(levels / 255.0))
 }
@@ -94,15 +99,19 @@ pub fn put_back(original: &RgbImage, painted: &RgbImage, keep: &Tensor) -> RgbIm
     let (width, height) = painted.dimensions();
     let keep = keep.to_device(Device::Cpu).to_kind(Kind::Float);
     let keep = keep.expand([1, 3, i64::from(height), i64::from(width)], false);
-    let mixed = bytes(original) * &keep + bytes(painted) * (-&keep + 1.0);
+    let mixed = levels(original) * &keep + levels(painted) * (-&keep + 1.0);
     from_levels(&mixed)
 }
 
-/// Levels `[1, 3, H, W]` in 0 to 255, truncated, as a picture.
-fn from_levels(levels: &Tensor) -> RgbImage {
+/// Levels `[1, 3, H, W]` in 0 to 255, truncated to bytes, as a picture.
+///
+/// # Panics
+/// If `levels` has another shape.
+pub fn from_levels(levels: &Tensor) -> RgbImage {
     let size = levels.size();
     let flat = levels
         .to_kind(Kind::Uint8)
+        .to_device(Device::Cpu)
         .permute([0, 2, 3, 1])
         .contiguous()
         .view(-1);

@@ -19,7 +19,7 @@ use crate::schedule::{Schedule, Spacing, timesteps};
 pub struct Call {
     /// Which step it belongs to, 0 being the first (noisiest).
     pub step: usize,
-    /// The timestep the model is told.
+    /// The timestep that the model is given.
     pub timestep: i64,
     /// Whether it is the step's own evaluation. PLMS evaluates its first step twice; the second is not a step of its own
     /// and must not be counted in attention maps.
@@ -92,7 +92,7 @@ pub(crate) struct SamplerKeys {
 }
 
 impl SamplerKeys {
-    /// With the rest from `published`, but the spacing from what goes with the kind.
+    /// With the rest from `published`, but the spacing that the kind needs.
     pub(crate) fn over(self, published: &SamplerConfig) -> SamplerConfig {
         let kind = self.kind.unwrap_or(published.kind);
         let spacing = match kind {

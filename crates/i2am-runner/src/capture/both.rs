@@ -110,7 +110,7 @@ struct Block {
 
 impl Room {
     fn new(rows: i64, columns: i64, chunk_bytes: usize, options: (Kind, Device)) -> Self {
-        // Scores of a block, and its softmax beside them if not all are kept.
+        // Scores of a block, and in addition its softmax if not all are kept.
         let block_bytes = BLOCK_BYTES.min(chunk_bytes / 2);
         let keeps_all = 4 * rows * columns + block_bytes as i64 <= chunk_bytes as i64;
         let runs: Vec<_> = chunks(rows, columns, block_bytes).collect();
@@ -191,7 +191,7 @@ impl Head<'_> {
             }
         }
         let column_sums = sums.narrow(0, 2, 1);
-        // A column may be small beside a row whose exponential in it was lost.
+        // A column may be small compared with a row whose exponential in it was lost.
         let beside_rows = &column_sums / row_sums.max();
         if !safe(&[&exponential, &share, &row_sums, &column_sums, &beside_rows]) {
             return false;

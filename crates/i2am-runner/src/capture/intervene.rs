@@ -4,6 +4,7 @@ use i2am_attribution::layer_matches;
 use i2am_nets::CrossAttention;
 use serde::{Deserialize, Serialize};
 
+use super::Layer;
 use crate::RunnerError;
 
 /// Changes to cross-attentions while sampling; none by default. Both halves of a guided pass are changed: it is the network that is
@@ -58,11 +59,11 @@ pub struct ForbidRule {
     pub region: Region,
 }
 
-/// Positions of the generated picture. One belongs to the hole if at least half of it is masked, as in records.
+/// Positions of the generated picture. One belongs to the masked region if at least half of it is masked, as in records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Positions {
-    /// Those inside the hole.
+    /// Those inside the masked region.
     #[default]
     Masked,
     /// All.
@@ -77,7 +78,7 @@ pub enum Region {
     OutsideReferenceMask,
     /// The object.
     InsideReferenceMask,
-    /// Tokens whose centre lies in `[top, left, bottom, right]`, as fractions of the reference's height and width.
+    /// Tokens whose center lies in `[top, left, bottom, right]`, as fractions of the reference's height and width.
     Box([f64; 4]),
 }
 
@@ -162,16 +163,16 @@ impl InterveneConfig {
     /// Checks the rules against the layers of a network.
     ///
     /// # Errors
-    /// [`RunnerError::Intervene`] for a layer that does not exist or a head beyond a layer's last.
-    pub fn check_layers(&self, layers: &[CrossAttention]) -> Result<(), RunnerError> {
+    /// [`RunnerError::Intervene`] for a layer that does not exist, a head beyond a layer's last, or a part forbidden of one token.
+    pub fn check_layers(&self, layers: &[Layer]) -> Result<(), RunnerError> {
+        let attentions = || layers.iter().map(|layer| &layer.attention);
         for place in self.places() {
             for pattern in place.layers {
-                let mut named = layers
-                    .iter()
+                let mut named = attentions()
                     .filter(|layer| layer_matches(pattern, &layer.name))
                     .peekable();
                 if named.peek().is_none() {
-                    let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+                    let names: Vec<&str> = attentions().map(|layer| layer.name.as_str()).collect();
                     let names = names.join(", ");
                     let reason = format!("no layer `{pattern}`; the model has {names}");
                     return Err(place.refuse(reason));
@@ -179,6 +180,14 @@ impl InterveneConfig {
                 for layer in named {
                     place.check_heads(layer)?;
                 }
+            }
+        }
+        for place in self.places().skip(self.scale.len()) {
+            let spatial = |layer: &Layer| layer.spatial && place.names(&layer.attention.name);
+            if !layers.iter().any(spatial) {
+                let reason =
+                    "its layers see the reference as one token, of which no part can be forbidden";
+                return Err(place.refuse(reason.to_owned()));
             }
         }
         Ok(())

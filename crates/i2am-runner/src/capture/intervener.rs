@@ -6,23 +6,18 @@ use i2am_nets::{CrossAttention, Intervention, Observation};
 use tch::{Device, Kind, Tensor};
 
 use super::intervene::{InterveneConfig, Place, Positions, Region};
-use super::{CaptureMasks, Weights};
+use super::{CaptureMasks, Layer, Weights};
 use crate::RunnerError;
 
-/// Answers layers as they run. What a layer is told is made once per time group.
+/// Answers layers as they run. An answer is made once per time group and layer.
 pub(super) struct Intervener {
     config: InterveneConfig,
     group: usize,
     plans: BTreeMap<String, Option<Intervention>>,
     /// The layers of the first pass, until they have been compared with the rules.
-    seen: Option<Vec<Seen>>,
+    seen: Option<Vec<Layer>>,
     passes: usize,
     problem: Option<RunnerError>,
-}
-
-struct Seen {
-    layer: CrossAttention,
-    one_token: bool,
 }
 
 impl Intervener {
@@ -60,36 +55,26 @@ impl Intervener {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
-        let Some(seen) = self.seen.take() else {
-            return Ok(());
-        };
-        let layers: Vec<CrossAttention> = seen.iter().map(|seen| seen.layer.clone()).collect();
-        self.config.check_layers(&layers)?;
-        for place in self.config.places() {
-            let forbids = place.rule.starts_with("forbid");
-            let spatial = |seen: &Seen| !seen.one_token && place.names(&seen.layer.name);
-            if forbids && !seen.iter().any(spatial) {
-                let reason =
-                    "its layers see the reference as one token, of which no part can be forbidden";
-                return Err(place.refuse(reason.to_owned()));
-            }
+        match self.seen.take() {
+            Some(layers) => self.config.check_layers(&layers),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// What `seen` is told.
+    /// The answer to `seen`.
     pub(super) fn plan(
         &mut self,
         seen: &Observation<'_>,
         masks: &CaptureMasks,
     ) -> Option<&Intervention> {
         if let Some(layers) = &mut self.seen {
-            let name = seen.layer.to_owned();
-            let heads = seen.query.size()[1];
-            let layer = CrossAttention { name, heads };
-            if layers.iter().all(|seen| seen.layer != layer) {
-                let one_token = seen.key_grid.is_none();
-                layers.push(Seen { layer, one_token });
+            let attention = CrossAttention {
+                name: seen.layer.to_owned(),
+                heads: seen.query.size()[1],
+            };
+            if layers.iter().all(|known| known.attention != attention) {
+                let spatial = seen.key_grid.is_some();
+                layers.push(Layer { attention, spatial });
             }
         }
         if !self.plans.contains_key(seen.layer) {
@@ -185,10 +170,10 @@ fn tokens(region: Region, grid: (i64, i64), masks: &CaptureMasks) -> Result<Tens
         Region::InsideReferenceMask => masked(),
         Region::OutsideReferenceMask => Ok(masked()?.logical_not()),
         Region::Box([top, left, bottom, right]) => {
-            let centre = |index: i64, count: i64| (index as f64 + 0.5) / count as f64;
+            let center = |index: i64, count: i64| (index as f64 + 0.5) / count as f64;
             let inside = |index: i64| {
-                let row = centre(index / grid.1, grid.0);
-                let column = centre(index % grid.1, grid.1);
+                let row = center(index / grid.1, grid.0);
+                let column = center(index % grid.1, grid.1);
                 (top..bottom).contains(&row) && (left..right).contains(&column)
             };
             let inside: Vec<bool> = (0..grid.0 * grid.1).map(inside).collect();

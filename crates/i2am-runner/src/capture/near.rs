@@ -1,7 +1,7 @@
 //! Attention near the matching place, picked out of each softmax while it is there.
 //!
 //! Which pairs of a position and a token are near depends on the two grids only ([`near_pairs`]). They are some `(2 r + 1)²` a
-//! position, so that picking them costs little beside the softmax, and no more than their shares is ever kept.
+//! position, so that picking them costs little compared with the softmax, and no more than their shares is ever kept.
 
 use std::rc::Rc;
 

@@ -1,20 +1,15 @@
-//! What several families do alike.
+//! Small rules that several families share.
 
-use std::path::Path;
-
+use i2am_nets::image_encoder::ImageEncoderConfig;
 use i2am_nets::layout::Checkpoint;
-use i2am_nets::{ExpectedSource, NetError};
+use i2am_nets::unet::{Heads, UNetConfig};
 use tch::Tensor;
 
-use super::ModelFacts;
 use crate::RunnerError;
-use crate::capture::{CaptureConfig, CaptureMasks, ConditionalHalf, Recorder};
-use crate::noise::NoiseSource;
-use crate::samplers::SamplerConfig;
 use crate::schedule::{Schedule, TRAIN_STEPS};
 
 /// Layers that are recorded: every cross-attention but the one at the lowest resolution, as in the published method.
-pub(super) fn wants(layer: &str) -> bool {
+pub(super) fn all_but_the_middle(layer: &str) -> bool {
     !layer.starts_with("mid_block.")
 }
 
@@ -41,68 +36,49 @@ pub(super) fn checked_size(
     Ok((height, width))
 }
 
-/// What is known of a model whose networks have asked `expected` for their tensors.
+/// Sets the numbers of attention heads, which the shapes of tensors do not show, where settings give them.
+pub(super) fn set_heads(
+    (unet, given): (&mut UNetConfig, Option<i64>),
+    (encoder, clip): (&mut ImageEncoderConfig, Option<i64>),
+) {
+    if let Some(heads) = given {
+        unet.attention_head_dim = Heads::Same(heads);
+    }
+    if let Some(heads) = clip {
+        encoder.num_attention_heads = heads;
+    }
+}
+
+/// Whether `checkpoint` holds an autoencoder and a UNet that takes as many channels as `inputs` says of the latent's.
 ///
 /// # Errors
-/// Tensors of `checkpoint` that are missing or wrong; a sampler or a capture that cannot work.
-pub(super) fn facts(
-    checkpoint: &Checkpoint,
-    expected: &ExpectedSource,
-    sampler: &SamplerConfig,
-    capture: Option<&CaptureConfig>,
-    size: Option<(i64, i64)>,
-    wants: fn(&str) -> bool,
-) -> Result<ModelFacts, RunnerError> {
-    let report = checkpoint.compare(&expected.shapes());
-    if !report.is_complete() {
-        let path = checkpoint.path().to_owned();
-        return Err(NetError::Tensors {
-            path,
-            report: Box::new(report),
-        }
-        .into());
+/// What is there instead.
+pub(super) fn has_unet(checkpoint: &Checkpoint, inputs: fn(i64) -> i64) -> Result<(), String> {
+    let axis = |name: &str, axis: usize| checkpoint.shape(name)?.get(axis).copied();
+    let found = axis("unet.conv_in.weight", 1);
+    let latent = axis("vae.post_quant_conv.weight", 0);
+    let (Some(found), Some(latent)) = (found, latent) else {
+        return Err("no UNet with an autoencoder".to_owned());
+    };
+    let expected = inputs(latent);
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!(
+            "a UNet with {found} input channels instead of {expected}"
+        ))
     }
-    let steps = sampler.build(&Schedule::default())?.timesteps().len();
-    if let Some(capture) = capture {
-        capture
-            .intervene
-            .check_layers(&expected.cross_attentions("unet"))?;
-        Recorder::new(
-            capture,
-            ConditionalHalf::Whole,
-            wants,
-            CaptureMasks::default(),
-            steps,
-        )?;
-    }
-    Ok(ModelFacts {
-        parameters: expected.parameters(),
-        files: checkpoint.files().map(Path::to_owned).collect(),
-        size,
-        steps,
-    })
 }
 
-/// Noise for the update after `step`.
-pub(super) fn step_noise(
-    noise: &NoiseSource,
-    step: usize,
-    like: &Tensor,
-) -> Result<Tensor, RunnerError> {
-    let noise = noise.draw(&format!("step.{step}"), &like.size())?;
-    Ok(noise.to_device(like.device()).to_kind(like.kind()))
-}
-
+/// Whether `checkpoint` holds an encoder of the reference that has a token for no reference.
+///
 /// # Errors
-/// [`RunnerError::NotFinite`] if the decoded picture of `sample` holds anything else.
-pub(super) fn assert_finite(sample: &str, decoded: &Tensor) -> Result<(), RunnerError> {
-    if decoded.isfinite().all().int64_value(&[]) == 0 {
-        return Err(RunnerError::NotFinite {
-            sample: sample.to_owned(),
-            what: "the decoded picture",
-        });
+/// That it does not.
+pub(super) fn has_image_encoder(checkpoint: &Checkpoint) -> Result<(), String> {
+    match checkpoint.shape("image_encoder.uncond_vector") {
+        Some(_) => Ok(()),
+        None => Err("no image encoder with an unconditional vector".to_owned()),
     }
-    Ok(())
 }
 
 /// A clean latent noised to the last timestep of training: where sampling starts that does not start from pure noise.

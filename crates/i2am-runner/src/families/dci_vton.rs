@@ -1,5 +1,5 @@
 //! DCI-VTON (Gou et al. 2023): virtual try-on with the networks of Paint-by-Example. A garment that was warped to the person's
-//! shape beforehand is pasted into the hole, and sampling starts from the noised composite.
+//! shape beforehand is pasted into the masked region, and sampling starts from the noised composite.
 
 mod config;
 mod hole;
@@ -8,21 +8,22 @@ mod inputs;
 use std::path::Path;
 
 use i2am_datasets::{Part, Sample};
+use i2am_imaging::RgbImage;
 use i2am_nets::layout::Checkpoint;
-use i2am_nets::{LoadReport, NetError};
-use serde::Deserialize as _;
-use serde_json::Value;
-use tch::Device;
-use toml::de::ValueDeserializer;
+use i2am_nets::vae::Vae;
+use i2am_nets::{NetError, TensorSource};
+use tch::{Device, Tensor};
 
 pub use config::{DataVersion, DciVtonConfig};
 pub use inputs::DciVtonInputs;
 
-use super::common::noised;
-use super::inpainting::{self, Conditions, Inpainter, Networks, Settings};
-use super::{ConfigValue, Family, FamilyInfo, Generated, Model, ModelFacts, Pipeline, Request};
+use super::FamilyInfo;
+use super::common::{self, noised};
+use super::inpainting::{self, Conditions, Inpainter, Inpainting, Networks, Sizes};
+use super::kind::{self, Kind, Loaded, Settings, Shared};
+use super::sampling::{Frame, Pass, Prepared, Sampling};
 use crate::RunnerError;
-use crate::capture::CaptureConfig;
+use crate::noise::NoiseSource;
 use crate::pictures::{self, Quantise};
 
 /// The family.
@@ -32,6 +33,8 @@ static INFO: FamilyInfo = FamilyInfo {
     name: "dci-vton",
     summary: "virtual try-on over a pre-warped garment; one image token; 15 cross-attentions recorded",
     needs: NEEDS_V1,
+    records: common::all_but_the_middle,
+    spatial: |_| false,
 };
 
 const NEEDS_V1: &[Part] = &[
@@ -61,23 +64,15 @@ const NEEDS_V2: &[Part] = &[
 /// Tensors of a loss network that published files carry and nothing reads at inference: what tells them from Paint-by-Example's.
 const LOSS_NETWORK: &str = "vgg.";
 
-impl Family for DciVton {
+impl Kind for DciVton {
+    type Sizes = Sizes;
+    type Networks = Networks;
+    type Settings = DciVtonConfig;
+
     fn info(&self) -> &'static FamilyInfo {
         &INFO
     }
 
-    fn configure(
-        &self,
-        table: ConfigValue<'_>,
-        base: &Path,
-    ) -> Result<Box<dyn Model>, toml::de::Error> {
-        let mut config = DciVtonConfig::deserialize(ValueDeserializer::from(table))?;
-        config.checkpoint = base.join(&config.checkpoint);
-        Ok(Box::new(config))
-    }
-
-    /// A file without the loss network loads as well if a configuration asks for this family, but cannot be told from
-    /// Paint-by-Example's.
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String> {
         inpainting::recognise(checkpoint)?;
         if checkpoint.has_in_file(LOSS_NETWORK) {
@@ -89,26 +84,21 @@ impl Family for DciVton {
         }
     }
 
-    fn inspect(&self, checkpoint: &Checkpoint) -> Result<LoadReport, NetError> {
-        inpainting::inspect(checkpoint)
+    /// A file without the loss network loads as well, but cannot be distinguished from Paint-by-Example's.
+    fn fits(&self, checkpoint: &Checkpoint) -> Result<(), String> {
+        inpainting::recognise(checkpoint)
+    }
+
+    fn sizes(&self, checkpoint: &Checkpoint) -> Result<Sizes, NetError> {
+        Sizes::of(checkpoint)
+    }
+
+    fn build(sizes: &Sizes, source: &dyn TensorSource) -> Networks {
+        sizes.build(source)
     }
 }
 
 impl DciVtonConfig {
-    fn shared(&self) -> Settings<'_> {
-        Settings {
-            family: INFO.name,
-            checkpoint: &self.checkpoint,
-            precision: self.precision,
-            sampler: &self.sampler,
-            guidance: self.guidance,
-            posterior: self.posterior,
-            size: self.size,
-            unet_heads: self.unet_heads,
-            clip_heads: self.clip_heads,
-        }
-    }
-
     /// Height and width of a saved picture.
     ///
     /// # Errors
@@ -124,30 +114,29 @@ impl DciVtonConfig {
         }
         Ok((height, width))
     }
-
-    fn checked_crop(&self) -> Result<Option<f64>, RunnerError> {
-        match self.crop_enlargement {
-            Some(factor) if !(0.0..=10.0).contains(&factor) => Err(RunnerError::Setting {
-                key: "model.crop_enlargement",
-                expected: "0 (the garment's box) to 10".to_owned(),
-                found: factor.to_string(),
-            }),
-            given => Ok(given),
-        }
-    }
 }
 
-impl Model for DciVtonConfig {
-    fn name(&self) -> &str {
-        &self.name
+impl Settings for DciVtonConfig {
+    type Kind = DciVton;
+    type Pipeline = DciVtonPipeline;
+
+    fn kind(&self) -> &'static DciVton {
+        &DciVton
     }
 
-    fn checkpoint(&self) -> &Path {
-        &self.checkpoint
+    fn shared(&self) -> Shared<'_> {
+        Shared {
+            name: &self.name,
+            checkpoint: &self.checkpoint,
+            precision: self.precision,
+            sampler: &self.sampler,
+            guidance: self.guidance,
+            posterior: self.posterior,
+        }
     }
 
-    fn settings(&self) -> Value {
-        serde_json::to_value(self).expect("a configuration of plain values is JSON")
+    fn start_at(&mut self, base: &Path) {
+        self.checkpoint = base.join(&self.checkpoint);
     }
 
     fn needs(&self) -> &'static [Part] {
@@ -157,17 +146,34 @@ impl Model for DciVtonConfig {
         }
     }
 
-    fn check(&self, capture: Option<&CaptureConfig>) -> Result<ModelFacts, RunnerError> {
-        self.checked_crop()?;
-        let facts = self.shared().check(capture)?;
-        Ok(ModelFacts {
-            size: facts.size.map(|size| self.output_size(size)).transpose()?,
-            ..facts
-        })
+    fn check_values(&self) -> Result<(), RunnerError> {
+        match self.crop_enlargement {
+            Some(factor) if !(0.0..=10.0).contains(&factor) => Err(RunnerError::Setting {
+                key: "model.crop_enlargement",
+                expected: "0 (the garment's box) to 10".to_owned(),
+                found: factor.to_string(),
+            }),
+            _ => Ok(()),
+        }
     }
 
-    fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {
-        Ok(Box::new(DciVtonPipeline::load(self, device)?))
+    fn adjust(&self, sizes: &mut Sizes) {
+        sizes.set_heads(self.unet_heads, self.clip_heads);
+    }
+
+    fn image_size(&self, sizes: &Sizes) -> Result<Option<(i64, i64)>, RunnerError> {
+        self.output_size(sizes.image_size(self.size)?).map(Some)
+    }
+
+    fn pipeline(&self, loaded: Loaded<'_, Self>) -> Result<DciVtonPipeline, RunnerError> {
+        let size = loaded.sizes.image_size(self.size)?;
+        Ok(DciVtonPipeline {
+            inpainter: Inpainter::new(loaded.networks, self, size, loaded.device)?,
+            data: self.data,
+            crop_enlargement: self.crop_enlargement,
+            paste_back: self.paste_back,
+            output: self.output_size(size)?,
+        })
     }
 }
 
@@ -184,59 +190,62 @@ impl DciVtonPipeline {
     /// Loads the checkpoint of `config`.
     ///
     /// # Errors
-    /// As [`Model::load`].
+    /// As [`super::Model::load`].
     pub fn load(config: &DciVtonConfig, device: Device) -> Result<Self, RunnerError> {
-        let crop_enlargement = config.checked_crop()?;
-        let inpainter = Inpainter::load(&config.shared(), device)?;
-        Ok(Self {
-            data: config.data,
-            crop_enlargement,
-            paste_back: config.paste_back,
-            output: config.output_size(inpainter.size())?,
-            inpainter,
-        })
+        kind::load(config, device)
     }
 
     /// The networks, for stage-by-stage comparison.
     pub fn networks(&self) -> &Networks {
-        self.inpainter.networks()
+        &self.inpainter.networks
     }
 }
 
-impl Pipeline for DciVtonPipeline {
-    fn generate(&self, sample: &Sample, request: Request<'_>) -> Result<Generated, RunnerError> {
-        let _guard = tch::no_grad_guard();
+impl Sampling for DciVtonPipeline {
+    type Inputs = Inpainting<DciVtonInputs>;
+
+    fn frame(&self) -> &Frame {
+        &self.inpainter.frame
+    }
+
+    fn vae(&self) -> &Vae {
+        &self.networks().vae
+    }
+
+    fn prepare(
+        &self,
+        sample: &Sample,
+        noise: &NoiseSource,
+    ) -> Result<Prepared<Self::Inputs>, RunnerError> {
         let inpainter = &self.inpainter;
         let enlargement = match self.crop_enlargement {
             Some(factor) => factor,
-            None => inputs::drawn_enlargement(request.noise)?,
+            None => inputs::drawn_enlargement(noise)?,
         };
-        let inputs = DciVtonInputs::of(sample, self.data, inpainter.size(), enlargement)?;
-        let composite = inpainter.encode(&inputs.composite, "composite", request.noise)?;
-        let vae = inpainter.networks().vae.config();
-        let side = inpainter.networks().image_encoder.config().image_size;
+        let inputs = DciVtonInputs::of(sample, self.data, inpainter.size, enlargement)?;
+        let composite = inpainter.encode(&inputs.composite, "composite", noise)?;
+        let side = self.networks().image_encoder.config().image_size;
         let conditions = Conditions {
-            surroundings: inpainter.encode(
-                &inputs.inpaint_image,
-                "inpaint_image",
-                request.noise,
-            )?,
-            latent_mask: inputs.latent_keep(vae.factor()),
+            surroundings: inpainter.encode(&inputs.inpaint_image, "inpaint_image", noise)?,
+            latent_mask: inputs.latent_keep(self.vae().config().factor()),
             reference: inputs.clip(side),
             hole: -&inputs.keep + 1.0,
-            start: noised(&composite, &inpainter.start_noise(request.noise)?),
+            start: noised(&composite, &inpainter.start_noise(noise)?),
         };
-        let painted = inpainter.paint(&sample.id, conditions, request)?;
-        let picture = inputs.finish(&painted.decoded, self.paste_back, self.output);
-        Ok(Generated {
-            image: pictures::unit_to_rgb(&picture, Quantise::Truncate),
-            decoded: painted.decoded,
-            latent: painted.latent,
-            record: painted.record,
-        })
+        Ok(inpainter.prepare(conditions, inputs))
     }
 
-    fn steps(&self) -> usize {
-        self.inpainter.steps()
+    fn predict(
+        &self,
+        x: &Tensor,
+        inputs: &mut Self::Inputs,
+        pass: Pass<'_>,
+    ) -> Result<Tensor, RunnerError> {
+        Ok(self.inpainter.predict(x, inputs, pass.timestep, pass.probe))
+    }
+
+    fn picture(&self, inputs: &Self::Inputs, decoded: &Tensor) -> RgbImage {
+        let picture = inputs.extra.finish(decoded, self.paste_back, self.output);
+        pictures::unit_to_rgb(&picture, Quantise::Truncate)
     }
 }

@@ -6,20 +6,21 @@ mod inputs;
 use std::path::Path;
 
 use i2am_datasets::{Part, Sample};
+use i2am_imaging::RgbImage;
 use i2am_nets::layout::{Checkpoint, Layout};
-use i2am_nets::{LoadReport, NetError};
-use serde::Deserialize as _;
-use serde_json::Value;
-use tch::Device;
-use toml::de::ValueDeserializer;
+use i2am_nets::vae::Vae;
+use i2am_nets::{NetError, TensorSource};
+use tch::{Device, Tensor};
 
 pub use config::{PaintByExampleConfig, Preprocess};
 use inputs::Inputs;
 
-use super::inpainting::{self, Conditions, Inpainter, Networks, Settings};
-use super::{ConfigValue, Family, FamilyInfo, Generated, Model, ModelFacts, Pipeline, Request};
+use super::inpainting::{self, Conditions, Inpainter, Inpainting, Networks, Sizes};
+use super::kind::{self, Kind, Loaded, Settings, Shared};
+use super::sampling::{Frame, Pass, Prepared, Sampling};
+use super::{FamilyInfo, common};
 use crate::RunnerError;
-use crate::capture::CaptureConfig;
+use crate::noise::NoiseSource;
 use crate::pictures;
 
 /// The family.
@@ -29,21 +30,17 @@ static INFO: FamilyInfo = FamilyInfo {
     name: "paint-by-example",
     summary: "inpainting after a reference picture; one image token; 15 cross-attentions recorded",
     needs: &[Part::Image, Part::Mask, Part::Reference],
+    records: common::all_but_the_middle,
+    spatial: |_| false,
 };
 
-impl Family for PaintByExample {
+impl Kind for PaintByExample {
+    type Sizes = Sizes;
+    type Networks = Networks;
+    type Settings = PaintByExampleConfig;
+
     fn info(&self) -> &'static FamilyInfo {
         &INFO
-    }
-
-    fn configure(
-        &self,
-        table: ConfigValue<'_>,
-        base: &Path,
-    ) -> Result<Box<dyn Model>, toml::de::Error> {
-        let mut config = PaintByExampleConfig::deserialize(ValueDeserializer::from(table))?;
-        config.checkpoint = base.join(&config.checkpoint);
-        Ok(Box::new(config))
     }
 
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String> {
@@ -51,7 +48,7 @@ impl Family for PaintByExample {
     }
 
     /// The networks of DCI-VTON are the same; only in the layout of its published files, and only if the loss network is left out, it
-    /// cannot be told apart.
+    /// cannot be distinguished.
     fn lookalikes(&self, checkpoint: &Checkpoint) -> &'static [&'static str] {
         match checkpoint.layout() {
             Layout::Ldm => &["dci-vton"],
@@ -59,50 +56,52 @@ impl Family for PaintByExample {
         }
     }
 
-    fn inspect(&self, checkpoint: &Checkpoint) -> Result<LoadReport, NetError> {
-        inpainting::inspect(checkpoint)
+    fn sizes(&self, checkpoint: &Checkpoint) -> Result<Sizes, NetError> {
+        Sizes::of(checkpoint)
+    }
+
+    fn build(sizes: &Sizes, source: &dyn TensorSource) -> Networks {
+        sizes.build(source)
     }
 }
 
-impl PaintByExampleConfig {
-    fn shared(&self) -> Settings<'_> {
-        Settings {
-            family: INFO.name,
+impl Settings for PaintByExampleConfig {
+    type Kind = PaintByExample;
+    type Pipeline = PaintByExamplePipeline;
+
+    fn kind(&self) -> &'static PaintByExample {
+        &PaintByExample
+    }
+
+    fn shared(&self) -> Shared<'_> {
+        Shared {
+            name: &self.name,
             checkpoint: &self.checkpoint,
             precision: self.precision,
             sampler: &self.sampler,
             guidance: self.guidance,
             posterior: self.posterior,
-            size: self.size,
-            unet_heads: self.unet_heads,
-            clip_heads: self.clip_heads,
         }
     }
-}
 
-impl Model for PaintByExampleConfig {
-    fn name(&self) -> &str {
-        &self.name
+    fn start_at(&mut self, base: &Path) {
+        self.checkpoint = base.join(&self.checkpoint);
     }
 
-    fn checkpoint(&self) -> &Path {
-        &self.checkpoint
+    fn adjust(&self, sizes: &mut Sizes) {
+        sizes.set_heads(self.unet_heads, self.clip_heads);
     }
 
-    fn settings(&self) -> Value {
-        serde_json::to_value(self).expect("a configuration of plain values is JSON")
+    fn image_size(&self, sizes: &Sizes) -> Result<Option<(i64, i64)>, RunnerError> {
+        sizes.image_size(self.size).map(Some)
     }
 
-    fn needs(&self) -> &'static [Part] {
-        INFO.needs
-    }
-
-    fn check(&self, capture: Option<&CaptureConfig>) -> Result<ModelFacts, RunnerError> {
-        self.shared().check(capture)
-    }
-
-    fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {
-        Ok(Box::new(PaintByExamplePipeline::load(self, device)?))
+    fn pipeline(&self, loaded: Loaded<'_, Self>) -> Result<PaintByExamplePipeline, RunnerError> {
+        let size = loaded.sizes.image_size(self.size)?;
+        Ok(PaintByExamplePipeline {
+            inpainter: Inpainter::new(loaded.networks, self, size, loaded.device)?,
+            preprocess: self.preprocess_for(loaded.checkpoint.layout()),
+        })
     }
 }
 
@@ -116,49 +115,61 @@ impl PaintByExamplePipeline {
     /// Loads the checkpoint of `config`.
     ///
     /// # Errors
-    /// As [`Model::load`].
+    /// As [`super::Model::load`].
     pub fn load(config: &PaintByExampleConfig, device: Device) -> Result<Self, RunnerError> {
-        let inpainter = Inpainter::load(&config.shared(), device)?;
-        Ok(Self {
-            preprocess: config.preprocess_for(inpainter.layout()),
-            inpainter,
-        })
+        kind::load(config, device)
     }
 
     /// The networks, for stage-by-stage comparison.
     pub fn networks(&self) -> &Networks {
-        self.inpainter.networks()
+        &self.inpainter.networks
     }
 }
 
-impl Pipeline for PaintByExamplePipeline {
-    fn generate(&self, sample: &Sample, request: Request<'_>) -> Result<Generated, RunnerError> {
-        let _guard = tch::no_grad_guard();
+impl Sampling for PaintByExamplePipeline {
+    type Inputs = Inpainting<()>;
+
+    fn frame(&self) -> &Frame {
+        &self.inpainter.frame
+    }
+
+    fn vae(&self) -> &Vae {
+        &self.networks().vae
+    }
+
+    fn prepare(
+        &self,
+        sample: &Sample,
+        noise: &NoiseSource,
+    ) -> Result<Prepared<Inpainting<()>>, RunnerError> {
         let inpainter = &self.inpainter;
         let inputs = Inputs::of(
             sample,
             self.preprocess,
-            inpainter.size(),
-            inpainter.networks().vae.config().factor(),
-            inpainter.networks().image_encoder.config(),
+            inpainter.size,
+            self.vae().config().factor(),
+            self.networks().image_encoder.config(),
         )?;
         let conditions = Conditions {
-            surroundings: inpainter.encode(&inputs.masked_image, "masked_image", request.noise)?,
+            surroundings: inpainter.encode(&inputs.masked_image, "masked_image", noise)?,
             latent_mask: inputs.latent_mask,
             reference: inputs.reference,
             hole: inputs.hole,
-            start: inpainter.start_noise(request.noise)?,
+            start: inpainter.start_noise(noise)?,
         };
-        let painted = inpainter.paint(&sample.id, conditions, request)?;
-        Ok(Generated {
-            image: pictures::to_rgb(&painted.decoded, self.preprocess.quantise()),
-            decoded: painted.decoded,
-            latent: painted.latent,
-            record: painted.record,
-        })
+        Ok(inpainter.prepare(conditions, ()))
     }
 
-    fn steps(&self) -> usize {
-        self.inpainter.steps()
+    fn predict(
+        &self,
+        x: &Tensor,
+        inputs: &mut Inpainting<()>,
+        pass: Pass<'_>,
+    ) -> Result<Tensor, RunnerError> {
+        Ok(self.inpainter.predict(x, inputs, pass.timestep, pass.probe))
+    }
+
+    fn picture(&self, _inputs: &Inpainting<()>, decoded: &Tensor) -> RgbImage {
+        pictures::to_rgb(decoded, self.preprocess.quantise())
     }
 }

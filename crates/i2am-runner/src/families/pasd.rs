@@ -1,38 +1,33 @@
 //! PASD (Yang et al. 2023) and its light variant: super-resolution. The low-resolution picture enters through a `ControlNet`, whose
 //! features the UNet's decoder attends to position by position.
 
-mod colours;
+mod colors;
 mod config;
 mod inputs;
 mod pipeline;
 mod start;
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use i2am_datasets::Part;
+use i2am_datasets::{Goal, Part};
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::text_encoder::{TextEncoder, TextEncoderConfig};
 use i2am_nets::unet::{ControlNet, PixelAttentions, PixelKind, UNet, UNetConfig};
 use i2am_nets::vae::{Vae, VaeConfig};
-use i2am_nets::{
-    AttentionProbe, Context, ExpectedSource, LoadReport, NetError, Scope, TensorSource,
-};
-use serde::Deserialize as _;
-use serde_json::Value;
-use tch::{Device, Tensor};
-use toml::de::ValueDeserializer;
+use i2am_nets::{AttentionProbe, Context, NetError, Scope, TensorSource};
+use tch::Tensor;
 
-pub use colours::wavelet_colours;
-pub use config::{ColourFix, PasdConfig};
+pub use colors::wavelet_colors;
+pub use config::{ColorFix, PasdConfig};
 pub use inputs::LowResolution;
 pub use pipeline::PasdPipeline;
 pub use start::{PasdStart, SecondNoise, start_latent};
 pub use text::Tokenizer;
 
-use super::{ConfigValue, Family, FamilyInfo, Model, ModelFacts, Pipeline, common};
+use super::FamilyInfo;
+use super::kind::{Kind, Loaded, Settings, Shared};
 use crate::RunnerError;
-use crate::capture::CaptureConfig;
 
 /// One of the two families.
 pub struct Pasd {
@@ -47,6 +42,8 @@ pub static PASD: Pasd = Pasd {
         name: "pasd",
         summary: "super-resolution; positions of the low-resolution picture; 12 pixel attentions recorded",
         needs: &[Part::Reference],
+        records: attends_to_the_picture,
+        spatial: attends_to_the_picture,
     },
 };
 
@@ -57,11 +54,13 @@ pub static PASD_LIGHT: Pasd = Pasd {
         name: "pasd-light",
         summary: "super-resolution; positions of the low-resolution picture; 9 pixel attentions recorded",
         needs: &[Part::Reference],
+        records: attends_to_the_picture,
+        spatial: attends_to_the_picture,
     },
 };
 
-/// Layers that are recorded: those that attend to the picture, not those that attend to the text.
-fn wants(layer: &str) -> bool {
+/// Not those layers that attend to the text.
+fn attends_to_the_picture(layer: &str) -> bool {
     layer.contains(".pixel_attentions.") || layer.ends_with("attn2_plus")
 }
 
@@ -232,23 +231,16 @@ impl PasdDenoiser {
     }
 }
 
-impl Family for Pasd {
+impl Kind for Pasd {
+    type Sizes = PasdSizes;
+    type Networks = PasdNetworks;
+    type Settings = PasdConfig;
+
     fn info(&self) -> &'static FamilyInfo {
         match self.kind {
             PixelKind::Modules => &PASD.info,
             PixelKind::Plus => &PASD_LIGHT.info,
         }
-    }
-
-    fn configure(
-        &self,
-        table: ConfigValue<'_>,
-        base: &Path,
-    ) -> Result<Box<dyn Model>, toml::de::Error> {
-        let mut config = PasdConfig::deserialize(ValueDeserializer::from(table))?;
-        config.checkpoint = base.join(&config.checkpoint);
-        config.pasd = config.pasd.map(|pasd| base.join(pasd));
-        Ok(Box::new(config))
     }
 
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String> {
@@ -272,38 +264,21 @@ impl Family for Pasd {
         }
     }
 
-    fn inspect(&self, checkpoint: &Checkpoint) -> Result<LoadReport, NetError> {
-        let expected = ExpectedSource::new();
-        PasdSizes::of(checkpoint, self.kind)?.build(&expected);
-        Ok(checkpoint.compare(&expected.shapes()))
+    fn sizes(&self, checkpoint: &Checkpoint) -> Result<PasdSizes, NetError> {
+        PasdSizes::of(checkpoint, self.kind)
+    }
+
+    fn build(sizes: &PasdSizes, source: &dyn TensorSource) -> PasdNetworks {
+        sizes.build(source)
     }
 }
 
 impl PasdConfig {
-    fn family(&self) -> &'static Pasd {
-        if self.family == PASD_LIGHT.info.name {
-            &PASD_LIGHT
-        } else {
-            &PASD
-        }
-    }
-
-    fn open(&self) -> Result<(Checkpoint, PasdSizes, Tokenizer), RunnerError> {
-        self.check_settings()?;
-        let checkpoint = match &self.pasd {
-            None => Checkpoint::open(&self.checkpoint)?,
-            Some(pasd) => Checkpoint::open_layered(&self.checkpoint, pasd)?,
-        };
-        let family = self.family();
-        family
-            .recognise(&checkpoint)
-            .map_err(|found| RunnerError::WrongFamily {
-                path: self.pasd.as_ref().unwrap_or(&self.checkpoint).clone(),
-                family: family.info.name,
-                found,
-            })?;
-        let sizes = PasdSizes::of(&checkpoint, family.kind)?;
-        self.check_tiles(sizes.vae.factor())?;
+    /// The tokenizer of the text encoder.
+    ///
+    /// # Errors
+    /// One that cannot be read, or that knows more tokens than the encoder.
+    fn tokenizer(&self, sizes: &PasdSizes) -> Result<Tokenizer, RunnerError> {
         let folder = self.checkpoint.join("tokenizer");
         let tokenizer = Tokenizer::open(&folder)?;
         let known = sizes.text_encoder.vocab_size;
@@ -316,10 +291,55 @@ impl PasdConfig {
                 ),
             });
         }
-        Ok((checkpoint, sizes, tokenizer))
+        Ok(tokenizer)
+    }
+}
+
+impl Settings for PasdConfig {
+    type Kind = Pasd;
+    type Pipeline = PasdPipeline;
+
+    const PLACES: &'static [&'static str] = &["checkpoint", "pasd"];
+
+    fn kind(&self) -> &'static Pasd {
+        if self.family == PASD_LIGHT.info.name {
+            &PASD_LIGHT
+        } else {
+            &PASD
+        }
     }
 
-    fn check_settings(&self) -> Result<(), RunnerError> {
+    fn shared(&self) -> Shared<'_> {
+        Shared {
+            name: &self.name,
+            checkpoint: &self.checkpoint,
+            precision: self.precision,
+            sampler: &self.sampler,
+            guidance: self.guidance,
+            posterior: self.posterior,
+        }
+    }
+
+    fn start_at(&mut self, base: &Path) {
+        for path in self.pasd.iter_mut().chain([&mut self.checkpoint]) {
+            *path = base.join(&path);
+        }
+    }
+
+    fn accepts(&self, goal: Goal) -> Result<(), RunnerError> {
+        match goal {
+            Goal::Enlarge { scale } if (self.upscale - f64::from(scale)).abs() > f64::EPSILON => {
+                Err(RunnerError::Setting {
+                    key: "upscale",
+                    expected: format!("{scale}, as dataset.scale"),
+                    found: self.upscale.to_string(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_values(&self) -> Result<(), RunnerError> {
         if self.upscale.is_finite() && self.upscale > 0.0 {
             return Ok(());
         }
@@ -330,46 +350,35 @@ impl PasdConfig {
         })
     }
 
-    fn check_tiles(&self, factor: i64) -> Result<(), RunnerError> {
-        self.tiles
-            .fault(factor)
-            .map_or(Ok(()), |(key, expected, found)| {
-                Err(RunnerError::Setting {
-                    key,
-                    expected,
-                    found: found.to_string(),
-                })
-            })
-    }
-}
-
-impl Model for PasdConfig {
-    fn name(&self) -> &str {
-        &self.name
+    fn own_networks(&self) -> &Path {
+        self.pasd.as_ref().unwrap_or(&self.checkpoint)
     }
 
-    fn checkpoint(&self) -> &Path {
-        &self.checkpoint
+    fn open(&self) -> Result<Checkpoint, NetError> {
+        match &self.pasd {
+            None => Checkpoint::open(&self.checkpoint),
+            Some(pasd) => Checkpoint::open_layered(&self.checkpoint, pasd),
+        }
     }
 
-    fn settings(&self) -> Value {
-        serde_json::to_value(self).expect("a configuration of plain values is JSON")
+    fn image_size(&self, sizes: &PasdSizes) -> Result<Option<(i64, i64)>, RunnerError> {
+        match self.tiles.fault(sizes.vae.factor()) {
+            None => Ok(None),
+            Some((key, expected, found)) => Err(RunnerError::Setting {
+                key,
+                expected,
+                found: found.to_string(),
+            }),
+        }
     }
 
-    fn needs(&self) -> &'static [Part] {
-        self.family().info.needs
+    fn other_files(&self, sizes: &PasdSizes) -> Result<Vec<PathBuf>, RunnerError> {
+        Ok(self.tokenizer(sizes)?.files().into())
     }
 
-    fn check(&self, capture: Option<&CaptureConfig>) -> Result<ModelFacts, RunnerError> {
-        let (checkpoint, sizes, tokenizer) = self.open()?;
-        let expected = ExpectedSource::new();
-        sizes.build(&expected);
-        let mut facts = common::facts(&checkpoint, &expected, &self.sampler, capture, None, wants)?;
-        facts.files.extend(tokenizer.files());
-        Ok(facts)
-    }
-
-    fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {
-        Ok(Box::new(PasdPipeline::load(self, device)?))
+    fn pipeline(&self, loaded: Loaded<'_, Self>) -> Result<PasdPipeline, RunnerError> {
+        let length = loaded.sizes.text_encoder.max_position_embeddings as usize;
+        let tokens = self.tokenizer(loaded.sizes)?.batch(&self.texts(), length)?;
+        PasdPipeline::of_networks(loaded.networks, self, &tokens, loaded.device)
     }
 }

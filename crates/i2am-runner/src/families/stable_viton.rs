@@ -10,23 +10,18 @@ use std::path::Path;
 use i2am_datasets::Part;
 use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
 use i2am_nets::layout::Checkpoint;
-use i2am_nets::unet::{ControlModel, Heads, UNet, UNetConfig, WarpBlocks};
+use i2am_nets::unet::{ControlModel, UNet, UNetConfig, WarpBlocks};
 use i2am_nets::vae::{Vae, VaeConfig};
-use i2am_nets::{
-    AttentionProbe, Context, ExpectedSource, LoadReport, NetError, Scope, TensorSource,
-};
-use serde::Deserialize as _;
-use serde_json::Value;
-use tch::{Device, Tensor};
-use toml::de::ValueDeserializer;
+use i2am_nets::{AttentionProbe, Context, NetError, Scope, TensorSource};
+use tch::Tensor;
 
 pub use config::{ClothPosterior, StableVitonConfig, Start};
 pub use inputs::StableVitonInputs;
 pub use pipeline::StableVitonPipeline;
 
-use super::{ConfigValue, Family, FamilyInfo, Model, ModelFacts, Pipeline, common};
+use super::kind::{Kind, Loaded, Settings, Shared};
+use super::{FamilyInfo, common};
 use crate::RunnerError;
-use crate::capture::CaptureConfig;
 
 /// The family.
 pub struct StableViton;
@@ -41,6 +36,8 @@ static INFO: FamilyInfo = FamilyInfo {
         Part::Agnostic,
         Part::Densepose,
     ],
+    records: common::all_but_the_middle,
+    spatial: |layer| layer.starts_with("warp_flow_blks."),
 };
 
 /// Input channels of the UNet: noisy latent, latent of the agnostic picture, mask, latent of the body map.
@@ -140,117 +137,70 @@ impl StableVitonNetworks {
     }
 }
 
-impl Family for StableViton {
+impl Kind for StableViton {
+    type Sizes = StableVitonSizes;
+    type Networks = StableVitonNetworks;
+    type Settings = StableVitonConfig;
+
     fn info(&self) -> &'static FamilyInfo {
         &INFO
     }
 
-    fn configure(
-        &self,
-        table: ConfigValue<'_>,
-        base: &Path,
-    ) -> Result<Box<dyn Model>, toml::de::Error> {
-        let mut config = StableVitonConfig::deserialize(ValueDeserializer::from(table))?;
-        config.checkpoint = base.join(&config.checkpoint);
-        Ok(Box::new(config))
-    }
-
     fn recognise(&self, checkpoint: &Checkpoint) -> Result<(), String> {
-        let axis = |name: &str, axis: usize| {
-            let shape = checkpoint.shape(name)?;
-            shape.get(axis).copied()
-        };
-        let inputs = axis("unet.conv_in.weight", 1);
-        let latent = axis("vae.post_quant_conv.weight", 0);
-        let (Some(inputs), Some(latent)) = (inputs, latent) else {
-            return Err("no UNet with an autoencoder".to_owned());
-        };
-        let expected = unet_inputs(latent);
-        if inputs != expected {
-            return Err(format!(
-                "a UNet with {inputs} input channels instead of {expected}"
-            ));
+        common::has_unet(checkpoint, unet_inputs)?;
+        let control_model = "control_model.cond_first_block.weight";
+        if checkpoint.shape(control_model).is_none() {
+            return Err("no control model".to_owned());
         }
-        for (tensor, what) in [
-            ("control_model.cond_first_block.weight", "control model"),
-            (
-                "image_encoder.uncond_vector",
-                "image encoder with an unconditional vector",
-            ),
-        ] {
-            if checkpoint.shape(tensor).is_none() {
-                return Err(format!("no {what}"));
-            }
-        }
-        Ok(())
+        common::has_image_encoder(checkpoint)
     }
 
-    fn inspect(&self, checkpoint: &Checkpoint) -> Result<LoadReport, NetError> {
-        let expected = ExpectedSource::new();
-        StableVitonSizes::of(checkpoint)?.build(&expected);
-        Ok(checkpoint.compare(&expected.shapes()))
+    fn sizes(&self, checkpoint: &Checkpoint) -> Result<StableVitonSizes, NetError> {
+        StableVitonSizes::of(checkpoint)
+    }
+
+    fn build(sizes: &StableVitonSizes, source: &dyn TensorSource) -> StableVitonNetworks {
+        sizes.build(source)
     }
 }
 
-impl StableVitonConfig {
-    fn open(&self) -> Result<(Checkpoint, StableVitonSizes), RunnerError> {
-        let checkpoint = Checkpoint::open(&self.checkpoint)?;
-        StableViton
-            .recognise(&checkpoint)
-            .map_err(|found| RunnerError::WrongFamily {
-                path: self.checkpoint.clone(),
-                family: INFO.name,
-                found,
-            })?;
-        let mut sizes = StableVitonSizes::of(&checkpoint)?;
-        if let Some(heads) = self.unet_heads {
-            sizes.unet.attention_head_dim = Heads::Same(heads);
-        }
-        if let Some(heads) = self.clip_heads {
-            sizes.image_encoder.num_attention_heads = heads;
-        }
-        Ok((checkpoint, sizes))
+impl Settings for StableVitonConfig {
+    type Kind = StableViton;
+    type Pipeline = StableVitonPipeline;
+
+    fn kind(&self) -> &'static StableViton {
+        &StableViton
     }
 
-    fn picture_size(&self, sizes: &StableVitonSizes) -> Result<(i64, i64), RunnerError> {
+    fn shared(&self) -> Shared<'_> {
+        Shared {
+            name: &self.name,
+            checkpoint: &self.checkpoint,
+            precision: self.precision,
+            sampler: &self.sampler,
+            guidance: self.guidance,
+            posterior: self.posterior,
+        }
+    }
+
+    fn start_at(&mut self, base: &Path) {
+        self.checkpoint = base.join(&self.checkpoint);
+    }
+
+    fn adjust(&self, sizes: &mut StableVitonSizes) {
+        let encoder = &mut sizes.image_encoder;
+        common::set_heads(
+            (&mut sizes.unet, self.unet_heads),
+            (encoder, self.clip_heads),
+        );
+    }
+
+    fn image_size(&self, sizes: &StableVitonSizes) -> Result<Option<(i64, i64)>, RunnerError> {
         let multiple = sizes.vae.factor() * sizes.unet.size_multiple();
-        common::checked_size(self.size, multiple)
-    }
-}
-
-impl Model for StableVitonConfig {
-    fn name(&self) -> &str {
-        &self.name
+        common::checked_size(self.size, multiple).map(Some)
     }
 
-    fn checkpoint(&self) -> &Path {
-        &self.checkpoint
-    }
-
-    fn settings(&self) -> Value {
-        serde_json::to_value(self).expect("a configuration of plain values is JSON")
-    }
-
-    fn needs(&self) -> &'static [Part] {
-        INFO.needs
-    }
-
-    fn check(&self, capture: Option<&CaptureConfig>) -> Result<ModelFacts, RunnerError> {
-        let (checkpoint, sizes) = self.open()?;
-        let expected = ExpectedSource::new();
-        sizes.build(&expected);
-        let size = self.picture_size(&sizes)?;
-        common::facts(
-            &checkpoint,
-            &expected,
-            &self.sampler,
-            capture,
-            Some(size),
-            common::wants,
-        )
-    }
-
-    fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {
-        Ok(Box::new(StableVitonPipeline::load(self, device)?))
+    fn pipeline(&self, loaded: Loaded<'_, Self>) -> Result<StableVitonPipeline, RunnerError> {
+        StableVitonPipeline::of_networks(loaded.networks, self, self.size.into(), loaded.device)
     }
 }

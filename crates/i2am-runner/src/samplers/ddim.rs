@@ -1,3 +1,5 @@
+//! DDIM, the sampler of latent diffusion scripts: one prediction a step, and as much fresh noise as `eta` says.
+
 use tch::Tensor;
 
 use super::{Call, Denoiser, Sampler, alpha_pairs, step_towards};

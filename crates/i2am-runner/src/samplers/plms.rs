@@ -1,3 +1,5 @@
+//! PLMS: every step uses the predictions of up to three steps before it, which it keeps.
+
 use std::collections::VecDeque;
 
 use tch::Tensor;

@@ -1,3 +1,5 @@
+//! `UniPC`: a predictor and a corrector of second order, which needs fewer steps than the others. PASD is published with it.
+
 use tch::Tensor;
 
 use super::{Call, Denoiser, Sampler};

@@ -1,3 +1,5 @@
+//! The `[[model]]` table of this family, with the published values as defaults.
+
 use std::path::PathBuf;
 
 use i2am_nets::Precision;
@@ -51,13 +53,13 @@ pub struct DciVtonConfig {
     pub clip_heads: Option<i64>,
 }
 
-/// How hole and composite are made of a sample.
+/// How masked region and composite are made of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataVersion {
-    /// Of `viton512.ckpt`: the hole is upper clothes and arms of the parse map, dilated; hands are laid over the composite.
+    /// Of `viton512.ckpt`: the masked region is upper clothes and arms of the parse map, dilated; hands are laid over the composite.
     V1,
-    /// Of `viton512_v2.ckpt`: the hole is painted along the joints, without what the parse map says is to stay.
+    /// Of `viton512_v2.ckpt`: the masked region is painted along the joints, without what the parse map says is to stay.
     V2,
 }
 

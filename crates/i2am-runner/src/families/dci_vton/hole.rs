@@ -16,8 +16,8 @@ const RIGHT_ARM: u8 = 15;
 /// Of [`GrayImage`] masks.
 const SET: u8 = 255;
 
-/// The first version's hole, 255 in it: the repainted labels, grown by three squares and shrunk by one. The square's side is 5 pixels at
-/// a width of 256.
+/// The first version's masked region, 255 in it: the repainted labels, grown by three squares and shrunk by one. The square's side is
+/// 5 pixels at a width of 256.
 pub(super) fn of_parse(parse: &GrayImage) -> GrayImage {
     let side = (5.0 * (f64::from(parse.width()) / 256.0)) as usize;
     let side = side.max(1);
@@ -107,7 +107,7 @@ impl<'a> Body<'a> {
         self.at(joint).iter().any(|&place| place != 0.0)
     }
 
-    /// An ellipse around `centre`, half axes in units.
+    /// An ellipse around `center`, half axes in units.
     fn blot(&self, mask: &mut GrayImage, [x, y]: [f64; 2], [across, down]: [f64; 2]) {
         let (across, down) = (across * self.unit, down * self.unit);
         pillow_ellipse(mask, [x - across, y - down, x + across, y + down], SET);

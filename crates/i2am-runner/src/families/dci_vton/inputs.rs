@@ -1,3 +1,6 @@
+//! A sample of a try-on data set to what DCI-VTON reads: masked region, composite with the warped garment, crop of the reference. All
+//! resizes are those of the published reader, because each of them moves the generated image.
+
 use i2am_datasets::{Part, Sample};
 use i2am_imaging::{GrayImage, RgbImage, pillow_bilinear_rgb, pillow_nearest_gray};
 use tch::{Device, Kind, Tensor};
@@ -6,7 +9,7 @@ use super::{DataVersion, INFO, hole};
 use crate::noise::NoiseSource;
 use crate::{RunnerError, pictures};
 
-/// What hides the hole in the agnostic picture.
+/// What hides the masked region in the agnostic picture.
 const GREY: [u8; 3] = [128; 3];
 
 /// The published range of the reference crop's enlargement.
@@ -25,9 +28,9 @@ pub struct DciVtonInputs {
     pub person: Tensor,
     /// `[1, 1, H, W]`, 1 to keep, 0 to repaint.
     pub keep: Tensor,
-    /// `[1, 3, H, W]`: what the UNet is told of the surroundings: the composite, with hands where they show.
+    /// `[1, 3, H, W]`: what the UNet reads of the surroundings: the composite, with hands where they show.
     pub inpaint_image: Tensor,
-    /// `[1, 3, H, W]`: the warped garment in the hole; sampling starts from it.
+    /// `[1, 3, H, W]`: the warped garment in the masked region; sampling starts from it.
     pub composite: Tensor,
     /// `[1, 3, h, w]` in `[0, 1]`: the reference around its garment.
     pub crop: Tensor,
@@ -46,7 +49,7 @@ impl DciVtonInputs {
         enlargement: f64,
     ) -> Result<Self, RunnerError> {
         let (height, width) = (height as usize, width as usize);
-        let colours =
+        let colors =
             |picture: &RgbImage| pictures::signed(&pillow_bilinear_rgb(picture, height, width));
         let nearest = |mask: &GrayImage| pillow_nearest_gray(mask, height, width);
         let parse = part(sample, Part::Parse, sample.parse.as_ref())?;
@@ -56,9 +59,9 @@ impl DciVtonInputs {
             part: Part::Pose,
             reason,
         })?;
-        let person = colours(&sample.image);
-        let agnostic = colours(&greyed(&sample.image, &painted));
-        let warped = colours(part(sample, Part::Warped, sample.warped.as_ref())?)
+        let person = colors(&sample.image);
+        let agnostic = colors(&greyed(&sample.image, &painted));
+        let warped = colors(part(sample, Part::Warped, sample.warped.as_ref())?)
             * pictures::unit(&nearest(part(
                 sample,
                 Part::WarpedMask,
@@ -79,7 +82,7 @@ impl DciVtonInputs {
                 (composite, inpaint)
             }
             DataVersion::V2 => {
-                // The grey of the hole is nearly 0, so the garment is added to it.
+                // The gray of the masked region is nearly 0, so the garment is added to it.
                 let composite = agnostic + warped * (-&keep + 1.0);
                 (composite.shallow_clone(), composite)
             }
@@ -97,7 +100,7 @@ impl DciVtonInputs {
             keep,
             inpaint_image,
             composite,
-            crop: bounds.cut(&((colours(&sample.reference) + 1.0) / 2.0)),
+            crop: bounds.cut(&((colors(&sample.reference) + 1.0) / 2.0)),
         })
     }
 
@@ -157,7 +160,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// The box around what is set in `mask`, larger by the share `enlargement` around its centre and cut at the picture's edges. None
+    /// The box around what is set in `mask`, larger by the share `enlargement` around its center and cut at the picture's edges. None
     /// if nothing is set.
     fn of(mask: &GrayImage, enlargement: f64) -> Option<Self> {
         let set = || mask.enumerate_pixels().filter(|(.., pixel)| pixel.0[0] > 0);
@@ -166,7 +169,7 @@ impl Bounds {
                 let (low, high) = found.unwrap_or((place, place));
                 Some((low.min(place), high.max(place)))
             })?;
-            // The centre is a whole pixel.
+            // The center is a whole pixel.
             let shift = f64::from(u32::midpoint(low, high)) * enlargement;
             let grown = |place: u32| f64::from(place) * (1.0 + enlargement) - shift;
             let first = grown(low).max(0.0);
@@ -196,7 +199,7 @@ mod tests {
     use super::Bounds;
 
     #[test]
-    fn boxes_grow_around_their_centre_and_stop_at_the_edge() {
+    fn boxes_grow_around_their_center_and_stop_at_the_edge() {
         // Rows 10 to 30, columns 2 to 7 of 40 x 12.
         let mask = GrayImage::from_fn(12, 40, |x, y| {
             let inside = (10..=30).contains(&y) && (2..=7).contains(&x);

@@ -1,3 +1,5 @@
+//! The `[[model]]` table of this family, with the published values as defaults.
+
 use std::path::PathBuf;
 
 use i2am_nets::Precision;
@@ -56,7 +58,7 @@ pub enum Preprocess {
     /// The authors' script: the reference is stretched to a square, the mask reaches the latent bilinearly (soft edges), bytes
     /// are truncated.
     Ldm,
-    /// The diffusers pipeline: the reference's centre is cropped, the mask reaches the latent by nearest neighbour, bytes are
+    /// The diffusers pipeline: the reference's center is cropped, the mask reaches the latent by nearest neighbour, bytes are
     /// rounded.
     Diffusers,
 }

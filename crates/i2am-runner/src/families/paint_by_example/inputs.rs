@@ -1,3 +1,6 @@
+//! A sample to what Paint-by-Example reads. There are two published preparations, which differ in the mask at its edges and in the
+//! reference, so the settings choose one.
+
 use i2am_datasets::Sample;
 use i2am_imaging::{GrayImage, RgbImage, pillow_bicubic_gray, pillow_bicubic_rgb};
 use i2am_nets::image_encoder::ImageEncoderConfig;
@@ -8,13 +11,13 @@ use crate::{RunnerError, pictures};
 
 /// A sample as the networks take it, f32 on the CPU.
 pub(super) struct Inputs {
-    /// `[1, 3, H, W]` in `[-1, 1]`, 0 (mid-grey) in the hole.
+    /// `[1, 3, H, W]` in `[-1, 1]`, 0 (mid-gray) in the masked region.
     pub(super) masked_image: Tensor,
     /// `[1, 1, h, w]`, 1 to keep, 0 to repaint; fractional at edges under [`Preprocess::Ldm`].
     pub(super) latent_mask: Tensor,
-    /// `[1, 3, S, S]`, normalised as CLIP's input.
+    /// `[1, 3, S, S]`, normalized as CLIP's input.
     pub(super) reference: Tensor,
-    /// `[1, 1, H, W]`, 1 in the hole.
+    /// `[1, 1, H, W]`, 1 in the masked region.
     pub(super) hole: Tensor,
 }
 
@@ -37,7 +40,7 @@ impl Inputs {
         let side = encoder.image_size as u32;
         let reference = match preprocess {
             Preprocess::Ldm => pillow_bicubic_rgb(&sample.reference, side as usize, side as usize),
-            Preprocess::Diffusers => centre(&sample.reference, side),
+            Preprocess::Diffusers => center(&sample.reference, side),
         };
         Ok(Self {
             masked_image: pictures::signed(&image) * &keep,
@@ -76,7 +79,7 @@ fn fitted(
 }
 
 /// The shorter edge brought to `side`, then the middle square: CLIP's own preparation.
-fn centre(image: &RgbImage, side: u32) -> RgbImage {
+fn center(image: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = image.dimensions();
     let short = width.min(height);
     // The library cuts the longer edge down to whole pixels.

@@ -1,3 +1,5 @@
+//! The `[[model]]` table of both families, with the published values as defaults.
+
 use std::path::PathBuf;
 
 use i2am_nets::Precision;
@@ -6,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::start::{PasdStart, SecondNoise};
 use crate::families::Posterior;
+use crate::families::common::is_guided;
 use crate::samplers::{SamplerConfig, SamplerKeys, SamplerKind};
 use crate::schedule::Spacing;
 
@@ -58,9 +61,10 @@ pub struct PasdConfig {
     /// Shortest side that is computed at; smaller pictures are enlarged to it, and the result is brought back.
     #[serde(default = "published_least_side")]
     pub least_side: u32,
-    /// What is done about colours that have drifted.
-    #[serde(default)]
-    pub colour_fix: ColourFix,
+    /// What is done about colors that have drifted.
+    // Manifests keep the first spelling, so that runs can be continued.
+    #[serde(default, rename = "colour_fix", alias = "color_fix")]
+    pub color_fix: ColorFix,
     /// How large pictures are cut for the autoencoder.
     #[serde(default)]
     pub tiles: Tiles,
@@ -106,7 +110,7 @@ fn published_least_side() -> u32 {
 /// What is done after decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ColourFix {
+pub enum ColorFix {
     /// The low frequencies are those of the input: what the published script does.
     #[default]
     Wavelet,
@@ -134,8 +138,18 @@ impl PasdConfig {
             negative_prompt: published_negative_prompt(),
             upscale: default_upscale(),
             least_side: published_least_side(),
-            colour_fix: ColourFix::default(),
+            color_fix: ColorFix::default(),
             tiles: Tiles::default(),
+        }
+    }
+
+    /// What the text attentions read: the negative and the positive text, or the positive one alone without guidance.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let positive = format!("{}{}", self.prompt, self.added_prompt);
+        if is_guided(self.guidance) {
+            vec![self.negative_prompt.clone(), positive]
+        } else {
+            vec![positive]
         }
     }
 }

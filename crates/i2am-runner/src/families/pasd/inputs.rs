@@ -1,9 +1,11 @@
+//! The low-resolution image at the size that is computed at. The size follows from the sample and from `upscale`.
+
 use i2am_datasets::{Part, Sample};
-use i2am_imaging::{RgbImage, pillow_bilinear_rgb};
-use tch::{Device, Kind, Tensor};
+use i2am_imaging::pillow_bilinear_rgb;
+use tch::{Kind, Tensor};
 
 use super::PasdConfig;
-use crate::RunnerError;
+use crate::{RunnerError, pictures};
 
 /// The low-resolution picture as the networks take it.
 #[derive(Debug)]
@@ -39,17 +41,8 @@ impl LowResolution {
         });
         let picture = pillow_bilinear_rgb(&sample.reference, rows as usize, columns as usize);
         Ok(Self {
-            unit: unit(&picture),
+            unit: pictures::bytes(&picture).to_kind(Kind::Float) / 255.0,
             requested: (requested[0], requested[1]),
         })
     }
-}
-
-fn unit(picture: &RgbImage) -> Tensor {
-    let (width, height) = picture.dimensions();
-    let levels = Tensor::from_slice(picture.as_raw())
-        .to_device(Device::Cpu)
-        .to_kind(Kind::Float);
-    let shape = [1, i64::from(height), i64::from(width), 3];
-    levels.reshape(shape).permute([0, 3, 1, 2]).contiguous() / 255.0
 }

@@ -1,29 +1,28 @@
+//! A loaded PASD, and how a sample is put to its networks.
+
 use i2am_datasets::Sample;
 use i2am_imaging::{RgbImage, pillow_bicubic_rgb};
-use i2am_nets::{AttentionProbe, CheckpointSource, Context, NoProbe};
+use i2am_nets::Context;
+use i2am_nets::vae::Vae;
 use tch::{Device, Tensor};
 
 use super::{
-    ColourFix, LowResolution, PasdConfig, PasdNetworks, PasdStart, start_latent, wants,
-    wavelet_colours,
+    ColorFix, LowResolution, PasdConfig, PasdNetworks, PasdStart, start_latent, wavelet_colors,
 };
 use crate::RunnerError;
-use crate::capture::{CaptureMasks, ConditionalHalf, Recorder};
-use crate::families::common::{assert_finite, is_guided, step_noise};
-use crate::families::{Generated, Pipeline, Posterior, Request};
+use crate::capture::{CaptureMasks, ConditionalHalf};
+use crate::families::kind;
+use crate::families::sampling::{Frame, Pass, Prepared, Sampling};
 use crate::noise::NoiseSource;
 use crate::pictures::{self, Quantise};
-use crate::samplers::{Call, Denoiser, Sampler};
-use crate::schedule::Schedule;
 
 /// A loaded PASD.
 pub struct PasdPipeline {
     networks: PasdNetworks,
     /// Rows `[negative, positive]`, or the positive one alone.
     context: Context,
-    sampler: Box<dyn Sampler>,
+    frame: Frame,
     config: PasdConfig,
-    device: Device,
 }
 
 impl PasdPipeline {
@@ -32,19 +31,7 @@ impl PasdPipeline {
     /// # Errors
     /// As [`crate::families::Model::load`].
     pub fn load(config: &PasdConfig, device: Device) -> Result<Self, RunnerError> {
-        let (checkpoint, sizes, tokenizer) = config.open()?;
-        let source = CheckpointSource::new(&checkpoint, config.precision, device);
-        let networks = sizes.build(&source);
-        source.finish()?;
-        let positive = format!("{}{}", config.prompt, config.added_prompt);
-        let texts: &[&str] = if is_guided(config.guidance) {
-            &[&config.negative_prompt, &positive]
-        } else {
-            &[&positive]
-        };
-        let length = sizes.text_encoder.max_position_embeddings as usize;
-        let tokens = tokenizer.batch(texts, length)?;
-        Self::of_networks(networks, config, &tokens, device)
+        kind::load(config, device)
     }
 
     /// The pipeline of networks that come from elsewhere than a checkpoint: a trial at full size.
@@ -65,9 +52,8 @@ impl PasdPipeline {
         Ok(Self {
             networks,
             context: Context::pooled(states),
-            sampler: config.sampler.build(&Schedule::default())?,
+            frame: Frame::new(config, device)?,
             config: config.clone(),
-            device,
         })
     }
 
@@ -81,48 +67,93 @@ impl PasdPipeline {
         &self.context
     }
 
-    fn to_network(&self, x: &Tensor) -> Tensor {
-        x.to_device(self.device)
-            .to_kind(self.config.precision.kind())
-    }
-
     fn start(&self, low: &LowResolution, noise: &NoiseSource) -> Result<Tensor, RunnerError> {
-        let vae = &self.networks.vae;
+        let (vae, frame) = (self.vae(), &self.frame);
         let size = low.unit.size();
-        let factor = vae.config().factor();
-        let shape = [
-            1,
-            vae.config().latent_channels,
-            size[2] / factor,
-            size[3] / factor,
-        ];
-        let draw = |name: &str| Ok::<_, RunnerError>(self.to_network(&noise.draw(name, &shape)?));
-        let first = draw("start")?;
+        let first = frame.start_noise(vae, (size[2], size[3]), noise)?;
         if self.config.start == PasdStart::Noise {
             return Ok(first);
         }
-        let signed = self.to_network(&(&low.unit * 2.0 - 1.0));
+        let signed = frame.to_network(&(&low.unit * 2.0 - 1.0));
         let posterior = vae.encode_tiled(&signed, &self.config.tiles);
-        let latent = match self.config.posterior {
-            Posterior::Mean => posterior.mean,
-            Posterior::Sample => posterior.sample(&draw("posterior.low-resolution")?),
-        };
-        let latent = latent * vae.config().scaling_factor;
-        let second = draw("start.second")?;
+        let latent = frame.latent(vae, &posterior, "low-resolution", noise)?;
+        let second = frame.draw(noise, "start.second", &first.size())?;
         Ok(start_latent(
             &latent,
             [&first, &second],
-            self.sampler.timesteps(),
+            frame.sampler.timesteps(),
             self.config.second_noise,
         ))
     }
+}
 
-    fn picture(&self, low: &LowResolution, decoded: &Tensor) -> RgbImage {
+/// What the networks read of a sample besides the latent.
+pub(in crate::families) struct Upscaling {
+    low: LowResolution,
+    hint: Tensor,
+}
+
+impl Sampling for PasdPipeline {
+    type Inputs = Upscaling;
+
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn vae(&self) -> &Vae {
+        &self.networks.vae
+    }
+
+    fn prepare(
+        &self,
+        sample: &Sample,
+        noise: &NoiseSource,
+    ) -> Result<Prepared<Upscaling>, RunnerError> {
+        let low = LowResolution::of(sample, &self.config, self.vae().config().factor())?;
+        let embedding = self.networks.denoiser.control().conditioning();
+        Ok(Prepared {
+            start: self.start(&low, noise)?,
+            masks: CaptureMasks::default(),
+            conditional: match self.frame.guidance {
+                Some(_) => ConditionalHalf::Second,
+                None => ConditionalHalf::Whole,
+            },
+            inputs: Upscaling {
+                hint: embedding.forward(&self.frame.to_network(&low.unit)),
+                low,
+            },
+        })
+    }
+
+    fn predict(
+        &self,
+        x: &Tensor,
+        inputs: &mut Upscaling,
+        pass: Pass<'_>,
+    ) -> Result<Tensor, RunnerError> {
+        let config = &self.config;
+        Ok(self.networks.denoiser.guided(
+            x,
+            &inputs.hint,
+            pass.timestep,
+            &self.context,
+            config.conditioning_scale,
+            config.guidance,
+            pass.probe,
+        ))
+    }
+
+    fn decode(&self, unscaled: &Tensor) -> Tensor {
+        self.vae().decode_tiled(unscaled, &self.config.tiles)
+    }
+
+    fn picture(&self, inputs: &Upscaling, decoded: &Tensor) -> RgbImage {
+        let low = &inputs.low;
         let decoded = decoded.to_device(Device::Cpu).to_kind(tch::Kind::Float);
         let unit = ((decoded + 1.0) / 2.0).clamp(0.0, 1.0);
-        let unit = match self.config.colour_fix {
-            ColourFix::Wavelet => wavelet_colours(&unit, &low.unit),
-            ColourFix::None => unit,
+        let unit = match self.config.color_fix {
+            ColorFix::Wavelet => wavelet_colors(&unit, &low.unit),
+            ColorFix::None => unit,
         };
         let picture = pictures::unit_to_rgb(&unit, Quantise::Round);
         let (height, width) = low.requested;
@@ -131,97 +162,5 @@ impl PasdPipeline {
         } else {
             pillow_bicubic_rgb(&picture, height as usize, width as usize)
         }
-    }
-}
-
-impl Pipeline for PasdPipeline {
-    fn generate(&self, sample: &Sample, request: Request<'_>) -> Result<Generated, RunnerError> {
-        let _guard = tch::no_grad_guard();
-        let vae = &self.networks.vae;
-        let low = LowResolution::of(sample, &self.config, vae.config().factor())?;
-        let start = self.start(&low, request.noise)?;
-        let size = start.size();
-        let conditional = if is_guided(self.config.guidance) {
-            ConditionalHalf::Second
-        } else {
-            ConditionalHalf::Whole
-        };
-        let recorder = request
-            .capture
-            .map(|capture| {
-                let masks = CaptureMasks::default();
-                Recorder::new(capture, conditional, wants, masks, self.steps())
-            })
-            .transpose()?;
-        let embedding = self.networks.denoiser.control().conditioning();
-        let mut denoiser = Upscaling {
-            pipeline: self,
-            hint: embedding.forward(&self.to_network(&low.unit)),
-            noise: request.noise,
-            recorder,
-            on_step: request.on_step,
-        };
-        let latent = self.sampler.sample(start, &mut denoiser)?;
-        let recorder = denoiser.recorder.take();
-        let unscaled = &latent / vae.config().scaling_factor;
-        let decoded = vae.decode_tiled(&unscaled, &self.config.tiles);
-        assert_finite(&sample.id, &decoded)?;
-        Ok(Generated {
-            image: self.picture(&low, &decoded),
-            decoded,
-            latent,
-            record: recorder
-                .map(|recorder| recorder.finish((size[2], size[3])))
-                .transpose()?,
-        })
-    }
-
-    fn steps(&self) -> usize {
-        self.sampler.timesteps().len()
-    }
-}
-
-/// The networks for one sample.
-struct Upscaling<'a> {
-    pipeline: &'a PasdPipeline,
-    hint: Tensor,
-    noise: &'a NoiseSource,
-    recorder: Option<Recorder>,
-    on_step: &'a mut dyn FnMut(usize),
-}
-
-impl Denoiser for Upscaling<'_> {
-    fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
-        let mut none = NoProbe;
-        let probe: &mut dyn AttentionProbe = match &mut self.recorder {
-            Some(recorder) => {
-                recorder.begin(call)?;
-                recorder
-            }
-            None => &mut none,
-        };
-        let PasdPipeline {
-            networks,
-            context,
-            config,
-            ..
-        } = self.pipeline;
-        let eps = networks.denoiser.guided(
-            x,
-            &self.hint,
-            call.timestep,
-            context,
-            config.conditioning_scale,
-            config.guidance,
-            probe,
-        );
-        if call.primary {
-            (self.on_step)(call.step + 1);
-        }
-        Ok(eps)
-    }
-
-    fn step_noise(&mut self, step: usize, like: &Tensor) -> Result<Tensor, RunnerError> {
-        step_noise(self.noise, step, like)
     }
 }

@@ -1,3 +1,6 @@
+//! Where sampling starts. The published script noises the low-resolution image twice, and what the second time does depends on the
+//! version of a library; the settings name the versions.
+
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 

@@ -1,3 +1,5 @@
+//! CLIP's tokenizer, because PASD is the one family that reads texts. Tokens equal those of the transformers library.
+
 use std::path::{Path, PathBuf};
 
 use tch::Tensor;
@@ -126,9 +128,9 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
-    pub fn batch(&self, texts: &[&str], length: usize) -> Result<Tensor, RunnerError> {
+    pub fn batch(&self, texts: &[impl AsRef<str>], length: usize) -> Result<Tensor, RunnerError> {
         let rows = texts.iter().map(|text| {
-            let tokens = self.encode(text, length)?;
+            let tokens = self.encode(text.as_ref(), length)?;
             Ok(Tensor::from_slice(&tokens))
         });
         Ok(Tensor::stack(

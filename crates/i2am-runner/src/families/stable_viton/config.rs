@@ -1,3 +1,5 @@
+//! The `[[model]]` table of this family, with the published values as defaults.
+
 use std::path::PathBuf;
 
 use i2am_nets::Precision;
@@ -34,7 +36,7 @@ pub struct StableVitonConfig {
     /// Where sampling starts.
     #[serde(default)]
     pub start: Start,
-    /// Whether the person's own pixels are put back outside the hole.
+    /// Whether the person's own pixels are put back outside the masked region.
     #[serde(default)]
     pub repaint: bool,
     /// Height and width of the generated picture.

@@ -1,3 +1,5 @@
+//! A sample of a try-on data set to what StableVITON reads, in the arithmetic of the published reader.
+
 use i2am_datasets::{Part, Sample};
 use i2am_imaging::{GrayImage, RgbImage, opencv_linear_gray, opencv_linear_rgb};
 use tch::Tensor;
@@ -13,7 +15,7 @@ const LEAST_CLOTH: f64 = 122_880.0 / (1024.0 * 768.0);
 pub struct StableVitonInputs {
     /// The person.
     pub person: Tensor,
-    /// The person with the hole in grey.
+    /// The person with the masked region in gray.
     pub agnostic: Tensor,
     /// Map of the body's parts.
     pub densepose: Tensor,
@@ -80,7 +82,7 @@ impl StableVitonInputs {
 }
 
 fn picture_at(picture: &RgbImage, (height, width): (usize, usize)) -> Tensor {
-    pictures::centred(&opencv_linear_rgb(picture, height, width))
+    pictures::centered(&opencv_linear_rgb(picture, height, width))
 }
 
 fn keep(mask: &GrayImage, (height, width): (usize, usize)) -> Tensor {

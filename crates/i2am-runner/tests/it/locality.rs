@@ -170,7 +170,7 @@ fn forbidden_pairs_do_not_count() {
     let record = recorder.finish((12, 8)).unwrap();
     let near = record.layers[0].near.as_ref().unwrap();
 
-    // Of 3 x 5 tokens row 0 (its centre at 1/6) and columns 0 and 1 (at 1/10 and 3/10): centres at 1/2 are on the edge of the box.
+    // Of 3 x 5 tokens row 0 (its center at 1/6) and columns 0 and 1 (at 1/10 and 3/10): centers at 1/2 are on the edge of the box.
     let forbidden: Vec<bool> = (0..15)
         .map(|token| token / 5 < 1 && token % 5 < 2)
         .collect();

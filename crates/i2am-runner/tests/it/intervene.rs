@@ -142,7 +142,7 @@ fn a_region_can_be_forbidden_to_one_head_and_in_a_box() {
     let rule = ForbidRule {
         heads: Some(vec![1]),
         from: Positions::All,
-        // The rightmost of five columns, by its centre at 0.9.
+        // The rightmost of five columns, by its center at 0.9.
         ..forbidden("*", Region::Box([0.0, 0.85, 1.0, 1.0]))
     };
     let changed = pass(without(rule)).1;

@@ -10,7 +10,7 @@ use i2am_nets::vae::Tiles;
 use i2am_nets::{ExpectedSource, Precision, Scope};
 use i2am_runner::capture::CaptureConfig;
 use i2am_runner::families::{
-    ColourFix, Generated, Model as _, PasdConfig, PasdStart, SecondNoise, family, recognise,
+    ColorFix, Generated, Model as _, PasdConfig, PasdStart, SecondNoise, family, recognise,
 };
 use i2am_runner::samplers::{SamplerConfig, SamplerKind};
 use i2am_runner::schedule::Spacing;
@@ -223,10 +223,10 @@ fn any_size_is_enlarged() {
 }
 
 #[test]
-fn colours_are_those_of_the_input_unless_not_wanted() {
+fn colors_are_those_of_the_input_unless_not_wanted() {
     let (fixed, _folder) = tiny(PixelKind::Modules);
     let plain = PasdConfig {
-        colour_fix: ColourFix::None,
+        color_fix: ColorFix::None,
         ..fixed.clone()
     };
     let (fixed, plain) = (generated(&fixed), generated(&plain));

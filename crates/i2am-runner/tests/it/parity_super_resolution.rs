@@ -1,8 +1,8 @@
-//! What PASD needs beside its networks against the transformers and diffusers libraries: text encoder, tokenizer, `UniPC`, colours.
+//! What PASD needs beside its networks against the transformers and diffusers libraries: text encoder, tokenizer, `UniPC`, colors.
 
 use i2am_nets::text_encoder::{TextEncoder, TextEncoderConfig};
 use i2am_nets::{FormulaSource, Precision, Scope};
-use i2am_runner::families::{Tokenizer, wavelet_colours};
+use i2am_runner::families::{Tokenizer, wavelet_colors};
 use i2am_testkit::{FixtureDir, fixtures};
 use tch::{Device, Tensor};
 
@@ -50,12 +50,12 @@ fn parity_tokenizer() {
 }
 
 #[test]
-fn parity_colours() {
+fn parity_colors() {
     for folder in super_resolution() {
         let golden = folder.tensors("colours");
         for name in ["wide", "small"] {
             let part = |part: &str| tensor(&golden, &format!("{name}.{part}"));
-            let fixed = wavelet_colours(&part("content"), &part("style"));
+            let fixed = wavelet_colors(&part("content"), &part("style"));
             close(
                 &folder.name(),
                 &fixed,

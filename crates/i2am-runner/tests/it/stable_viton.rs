@@ -11,7 +11,7 @@ use i2am_runner::families::{
 };
 use i2am_runner::noise::NoiseSource;
 use i2am_runner::samplers::SamplerKind;
-use i2am_testkit::{FixtureDir, Tensors, fixtures};
+use i2am_testkit::{FixtureDir, Tensors, fixtures, skipped};
 use tch::{Device, Tensor};
 
 use crate::common::{committed, number, rgb, sampler, tensor};
@@ -27,20 +27,12 @@ pub(crate) fn whole_models() -> Vec<FixtureDir> {
         .into_iter()
         .partition(|folder| folder.has("weights"));
     for folder in part {
-        skipped(&format!(
-            "whole stable-viton: {} has a part of the weights; I2AM_FIXTURES can name a folder with all",
+        skipped(format!(
+            "{} has a part of the weights only; I2AM_FIXTURES can name a folder with all",
             folder.name()
         ));
     }
     whole
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "what was not checked must be visible in the test's output"
-)]
-fn skipped(what: &str) {
-    eprintln!("SKIPPED {what}");
 }
 
 /// The published maps of a model: the family `i2am` beside its folder.
@@ -52,7 +44,7 @@ pub(crate) fn maps_of(folder: &FixtureDir) -> Option<FixtureDir> {
         .into_iter()
         .find(|maps| parent(maps) == parent(folder));
     if found.is_none() {
-        skipped(&format!("i2am: no such folder beside {}", folder.name()));
+        skipped(format!("no folder i2am next to {}", folder.name()));
     }
     found
 }

@@ -1,3 +1,5 @@
+//! The color correction of the published script: generated details over the low frequencies of the input.
+
 use tch::{Kind, Tensor};
 
 const LEVELS: u32 = 5;
@@ -5,7 +7,7 @@ const LEVELS: u32 = 5;
 /// `content` with the low frequencies of `style`, both `[1, 3, H, W]` in 0 to 1, as is the result.
 ///
 /// A picture's low frequencies are what is left of it after five 3×3 binomial blurs, each with twice the stride of the one before.
-pub fn wavelet_colours(content: &Tensor, style: &Tensor) -> Tensor {
+pub fn wavelet_colors(content: &Tensor, style: &Tensor) -> Tensor {
     (content - low(content) + low(style)).clamp(0.0, 1.0)
 }
 
@@ -43,7 +45,7 @@ fn replicated(x: &Tensor, border: i64) -> Tensor {
 mod tests {
     use tch::{Device, Kind, Tensor};
 
-    use super::wavelet_colours;
+    use super::wavelet_colors;
 
     fn wave(size: i64, frequency: f64) -> Tensor {
         let line = (Tensor::arange(size, (Kind::Float, Device::Cpu)) * frequency).sin() * 0.1;
@@ -56,16 +58,16 @@ mod tests {
     #[test]
     fn the_mean_is_that_of_the_style() {
         let (content, style) = (wave(96, 2.5) + 0.2, wave(96, 0.0));
-        let fixed = wavelet_colours(&content, &style);
+        let fixed = wavelet_colors(&content, &style);
         let off = (fixed - wave(96, 2.5)).narrow(3, 31, 34).abs();
         let off = off.max().double_value(&[]);
         assert!(off < 5e-3, "off by {off}");
     }
 
     #[test]
-    fn a_picture_keeps_its_own_colours() {
+    fn a_picture_keeps_its_own_colors() {
         let picture = wave(40, 1.1);
-        let off = (wavelet_colours(&picture, &picture) - &picture).abs().max();
+        let off = (wavelet_colors(&picture, &picture) - &picture).abs().max();
         assert!(off.double_value(&[]) < 1e-6);
     }
 }

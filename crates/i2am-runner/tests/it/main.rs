@@ -5,9 +5,11 @@
 mod bad_input;
 mod capture_both;
 mod capture_maps;
+mod check;
 mod common;
 mod dci_vton;
 mod dci_vton_data;
+mod faults;
 mod intervene;
 mod loading;
 mod locality;
