@@ -43,15 +43,6 @@ pub enum ReportError {
         path: PathBuf,
     },
 
-    /// A plot that cannot be drawn.
-    #[error("plot `{name}`: {problem}")]
-    Plot {
-        /// Name of the plot.
-        name: String,
-        /// What the drawing library says.
-        problem: String,
-    },
-
     /// A setting out of its range.
     #[error("[page] {key}: expected {expected}, found {found}")]
     Setting {

@@ -12,24 +12,24 @@
 
 use std::path::{Path, PathBuf};
 
+use i2am_quantity::Quantities;
 use i2am_results::RunPaths;
 
 mod error;
 mod fit;
 mod interval;
-mod names;
+mod level;
 mod page;
-mod plot;
 mod plots;
 mod run;
+mod series;
 mod table;
 mod tables;
 
 pub use error::ReportError;
-pub use names::{Better, NAMES, Naming, naming_of};
 pub use page::{PageConfig, PictureSource, Pictures};
 pub use plots::{Plot, PlotGroup};
-pub use table::{Cell, Column, ONE_TOKEN, Rank, Table};
+pub use table::{Cell, Column, Rank, Table};
 pub use tables::TableConfig;
 
 /// A run to report on.
@@ -65,7 +65,8 @@ pub struct Report {
     pub left_out: Vec<String>,
 }
 
-/// Writes tables, plots and page about `runs` into the folder `out`; what an earlier report wrote there is replaced.
+/// Writes tables, plots and page about `runs` into the folder `out`; what an earlier report wrote there is replaced. `quantities`
+/// define what rows measure, in the order of columns; a row of another version of the program keeps its own name.
 ///
 /// # Errors
 /// [`ReportError`]: a run folder, picture or record that cannot be read, a file that cannot be written, or another `report.html`
@@ -74,13 +75,14 @@ pub fn write(
     runs: &[RunInput<'_>],
     out: &Path,
     config: &ReportConfig,
+    quantities: Quantities<'_>,
 ) -> Result<Report, ReportError> {
     config.page.check()?;
-    let read = |input: &RunInput<'_>| run::Run::read(RunPaths::new(input.dir));
+    let read = |input: &RunInput<'_>| run::Run::read(RunPaths::new(input.dir), quantities);
     let mut read_runs: Vec<run::Run> = runs.iter().map(read).collect::<Result<_, _>>()?;
     run::tell_apart(&mut read_runs);
-    let tables = tables::all(&read_runs, config.tables);
-    let plots = plots::all(&read_runs)?;
+    let tables = tables::all(&read_runs, config.tables, quantities);
+    let plots = plots::all(&read_runs);
     let sources: Vec<_> = read_runs
         .iter()
         .zip(runs)

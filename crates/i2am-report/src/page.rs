@@ -1,13 +1,14 @@
 //! `report.html`: everything on one page that needs nothing else.
 
-mod base64;
 mod choose;
 mod gallery;
 mod maps;
 mod pictures;
 mod specific;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use i2am_imaging::ColorMap;
+use i2am_quantity::Note;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ pub use pictures::{PictureSource, Pictures};
 use crate::ReportError;
 use crate::plots::{Plot, PlotGroup};
 use crate::run::Run;
-use crate::table::{ONE_TOKEN, Table};
+use crate::table::{Table, index_of};
 use gallery::{Gallery, Source};
 
 /// `[page]`: what the page shows.
@@ -34,7 +35,7 @@ pub struct PageConfig {
     pub map_height: usize,
     /// Most rows of patches that can be clicked; finer ones are put together.
     pub specific_height: usize,
-    /// The colours that maps have at first.
+    /// The colors that maps have at first.
     pub colors: ColorMap,
 }
 
@@ -135,7 +136,10 @@ pub(crate) fn render(
 fn fill(sources: &[Source<'_>], tables: &[Table], plots: &[Plot], gallery: &Gallery) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.add_filter("score", score);
+    let indexed: Vec<&'static str> = tables
+        .first()
+        .map_or_else(Vec::new, |table| table.indexed.clone());
+    environment.add_filter("score", move |text: &str| score(text, &indexed));
     environment
         .add_template("report.html", TEMPLATE)
         .expect("the template is well-formed");
@@ -144,7 +148,7 @@ fn fill(sources: &[Source<'_>], tables: &[Table], plots: &[Plot], gallery: &Gall
     let titles: Vec<&str> = sources.iter().map(|(run, _)| run.label.as_str()).collect();
     let tables: Vec<Value> = tables.iter().map(table).collect();
     let groups = [
-        (PlotGroup::Agreement, "How scores go with metrics"),
+        (PlotGroup::Agreement, "How scores correlate with metrics"),
         (PlotGroup::Levels, "Where attention looks outside the mask"),
         (PlotGroup::Distributions, "How samples are spread"),
     ];
@@ -171,12 +175,23 @@ fn fill(sources: &[Source<'_>], tables: &[Table], plots: &[Plot], gallery: &Gall
             runs,
             tables,
             groups,
-            one_token => ONE_TOKEN,
+            one_token => Note::ONE_TOKEN_MEANS,
             left_out => gallery.left_out.clone(),
             // Nothing in it may end the element it stands in.
             data => safe(&data.replace('<', "\\u003c")),
         })
         .expect("the template asks for nothing else")
+}
+
+/// Bytes as text.
+fn encode(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// 32-bit floats as text, little-endian.
+fn encode_f32(values: &[f32]) -> String {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+    encode(&bytes.collect::<Vec<u8>>())
 }
 
 /// What is known of a run.
@@ -228,7 +243,7 @@ fn table(table: &Table) -> Value {
 }
 
 /// A name with its index set lower: `IMACS_g`.
-fn score(text: &str) -> Value {
+fn score(text: &str, indexed: &[&str]) -> Value {
     let mut html = String::new();
     for c in text.chars() {
         match c {
@@ -239,11 +254,10 @@ fn score(text: &str) -> Value {
             c => html.push(c),
         }
     }
-    for index in ["g", "r"] {
-        html = html.replace(
-            &format!("IMACS_{index}"),
-            &format!("IMACS<sub>{index}</sub>"),
-        );
+    for title in indexed {
+        if let Some((name, index)) = index_of(title) {
+            html = html.replace(title, &format!("{name}<sub>{index}</sub>"));
+        }
     }
     Value::from_safe_string(html)
 }

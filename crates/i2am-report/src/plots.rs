@@ -1,13 +1,11 @@
 //! The plots of a report.
 
 mod distributions;
+mod footnote;
 mod levels;
 mod matrix;
 mod scatter;
 
-pub(crate) use levels::short_layer;
-
-use crate::ReportError;
 use crate::run::Run;
 
 /// A plot.
@@ -26,7 +24,7 @@ pub struct Plot {
 /// What a plot is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PlotGroup {
-    /// How scores go with metrics.
+    /// How scores correlate with metrics.
     Agreement,
     /// Where in a model attention looks outside the mask.
     Levels,
@@ -35,15 +33,12 @@ pub enum PlotGroup {
 }
 
 /// The plots that `runs` have something for, in the order of a reader.
-///
-/// # Errors
-/// What the drawing library refuses.
-pub(crate) fn all(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
-    let mut plots = matrix::plots(runs)?;
-    plots.extend(scatter::plots(runs)?);
-    plots.extend(levels::plots(runs)?);
-    plots.extend(distributions::plots(runs)?);
-    Ok(plots)
+pub(crate) fn all(runs: &[Run]) -> Vec<Plot> {
+    let mut plots = matrix::plots(runs);
+    plots.extend(scatter::plots(runs));
+    plots.extend(levels::plots(runs));
+    plots.extend(distributions::plots(runs));
+    plots
 }
 
 /// Name of a model among those of all runs.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use i2am_attribution::{Convention, ConventionConfig};
+use i2am_quantity::{Direction, Level, Place, Quantities, Quantity};
 use i2am_results::{
     AggregateRow, CorrelationRow, DebugRow, Manifest, Row, RunPaths, Stage, read_aggregate,
     read_correlations, read_debug, read_rows,
@@ -10,14 +11,9 @@ use i2am_results::{
 use serde_json::Value;
 
 use crate::ReportError;
-use crate::names::Quantity;
-use crate::tables::LOCALITY;
-
-/// The level of maps over all layers, heads and steps.
-pub(crate) const UNIFIED: &str = "unified";
-
-/// The metric that is 1 where a box was found and 0 where not.
-pub(crate) const BOX_FOUND: &str = "box_found";
+use crate::interval;
+use crate::level::is_whole;
+use crate::series::Series;
 
 /// A model of a run: what a row of a table is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,15 +25,16 @@ pub(crate) struct Subject {
 
 /// What a report needs of one run; of single samples only the values that tables and plots show.
 pub(crate) struct Run {
+    quantities: Vec<&'static Quantity>,
     /// The run's name, made different from that of any other run of the report.
     pub(crate) label: String,
     pub(crate) paths: RunPaths,
     pub(crate) manifest: Manifest,
     pub(crate) aggregate: Vec<AggregateRow>,
-    /// Values of single samples, by model and quantity, for maps at [`UNIFIED`] only, in the order of the samples' names.
-    pub(crate) values: BTreeMap<(String, Quantity), BTreeMap<String, f64>>,
+    /// Values of single samples, by model and series, in the order of the samples' names; of maps over everything only.
+    pub(crate) values: BTreeMap<(String, Series), BTreeMap<String, f64>>,
     pub(crate) correlations: Vec<CorrelationRow>,
-    /// Where maps look outside the mask, by model; empty where nobody asked.
+    /// Where maps look outside the mask, by model; empty where the run did not look for it.
     pub(crate) faults: BTreeMap<String, Vec<DebugRow>>,
     /// How maps are made from records.
     pub(crate) convention: Convention,
@@ -45,7 +42,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Reads the run in `paths`, finished or not.
-    pub(crate) fn read(paths: RunPaths) -> Result<Self, ReportError> {
+    pub(crate) fn read(paths: RunPaths, quantities: Quantities<'_>) -> Result<Self, ReportError> {
         let manifest = Manifest::read(paths.manifest())?;
         let convention = convention(&paths, &manifest.config)?;
         let aggregate = read_aggregate(&paths)?;
@@ -57,16 +54,19 @@ impl Run {
                 measurement,
                 ..
             } = row?;
+            let whole = is_whole(measurement.level.as_ref());
             if let (Some(value), true) = (
                 measurement.outcome.value(),
-                is_headline(&measurement.metric, &measurement.level),
+                whole && is_shown(quantities.find(&measurement.metric)),
             ) {
-                let quantity = Quantity::new(
+                let series = Series::new(
+                    quantities,
                     &measurement.metric,
                     measurement.version,
                     &measurement.convention,
+                    measurement.direction,
                 );
-                let samples = values.entry((model, quantity)).or_default();
+                let samples = values.entry((model, series)).or_default();
                 samples.insert(sample_id, value);
             }
         }
@@ -76,6 +76,7 @@ impl Run {
             Vec::new()
         };
         let mut run = Self {
+            quantities: quantities.iter().collect(),
             label: manifest.name.clone(),
             paths,
             manifest,
@@ -109,11 +110,58 @@ impl Run {
             .collect()
     }
 
-    /// The rows that tables and plots show: scores of pictures, and of maps over everything.
+    /// Everything that can be measured.
+    pub(crate) fn quantities(&self) -> Quantities<'_> {
+        Quantities::new(&self.quantities)
+    }
+
+    pub(crate) fn series(&self, row: &AggregateRow) -> Series {
+        Series::new(
+            self.quantities(),
+            &row.metric,
+            row.version,
+            &row.convention,
+            row.direction,
+        )
+    }
+
+    /// The title of a metric and its variant: `FID (clean)`.
+    pub(crate) fn title(&self, metric: &str, variant: &str) -> String {
+        Series::new(self.quantities(), metric, 0, variant, None).full_title()
+    }
+
+    /// The rows that the main table and plots show: metrics of images, and scores of maps over everything.
     pub(crate) fn headline(&self) -> impl Iterator<Item = &AggregateRow> {
-        self.aggregate
-            .iter()
-            .filter(|row| is_headline(&row.metric, &row.level))
+        self.aggregate.iter().filter(|row| {
+            is_whole(row.level.as_ref()) && is_shown(self.quantities().find(&row.metric))
+        })
+    }
+
+    /// The score that maps of `direction` are judged by: the first of the main table that a row has. The page computes it for any part
+    /// of a model.
+    pub(crate) fn score(&self, direction: Direction) -> Option<&'static Quantity> {
+        let of_map = |quantity: &&Quantity| {
+            let mut rows = self.aggregate.iter();
+            quantity.place == Place::Headline
+                && rows.any(|row| row.direction == Some(direction) && row.metric == quantity.name)
+        };
+        self.quantities.iter().copied().find(of_map)
+    }
+
+    /// Whether the maps of `model` behind the values of `series` are those of one pooled token.
+    pub(crate) fn is_one_token(&self, model: &str, series: &Series) -> bool {
+        self.headline()
+            .filter(|row| row.model == model && row.note.is_one_token())
+            .any(|row| self.series(row) == *series)
+    }
+
+    /// The 95 % interval of a mean over samples. A value of all images has none: its deviation is not over samples.
+    pub(crate) fn interval(&self, row: &AggregateRow) -> Option<[f64; 2]> {
+        let quantity = self.quantities().find(&row.metric);
+        let over_samples = quantity.is_none_or(|quantity| !quantity.of_sets);
+        over_samples
+            .then(|| interval::of_mean(row.mean?, row.sd, row.n))
+            .flatten()
     }
 
     /// Scores of the samples `wanted` at every level, by model, sample, direction and level.
@@ -122,19 +170,21 @@ impl Run {
         wanted: &BTreeSet<String>,
     ) -> Result<BTreeMap<(String, String), Vec<LevelScore>>, ReportError> {
         let mut scores: BTreeMap<_, Vec<LevelScore>> = BTreeMap::new();
+        let names = Direction::ALL.map(|direction| self.score(direction).map(|score| score.name));
         for row in read_rows(&self.paths.samples_csv())? {
             let row = row?;
-            if row.stage == Stage::Score
-                && row.measurement.metric.starts_with("imacs_")
+            let measurement = row.measurement;
+            if let (Stage::Score, Some(direction), Some(level)) =
+                (row.stage, measurement.direction, measurement.level)
+                && names.contains(&Some(measurement.metric.as_str()))
                 && wanted.contains(&row.sample_id)
             {
-                let measurement = row.measurement;
                 scores
                     .entry((row.model, row.sample_id))
                     .or_default()
                     .push(LevelScore {
-                        direction: measurement.direction,
-                        level: measurement.level,
+                        direction,
+                        level,
                         value: measurement.outcome.value(),
                         reason: measurement.outcome.reason().to_owned(),
                     });
@@ -146,16 +196,17 @@ impl Run {
 
 /// The score of one map of one sample.
 pub(crate) struct LevelScore {
-    pub(crate) direction: String,
-    pub(crate) level: String,
+    pub(crate) direction: Direction,
+    pub(crate) level: Level,
     pub(crate) value: Option<f64>,
     pub(crate) reason: String,
 }
 
-/// Whether a row is one that tables and plots show: of pictures, or of maps over everything. Whether there is a box at all is said
-/// beside the overlap of boxes, and locality, with its radii and controls, has tables of its own.
-fn is_headline(metric: &str, level: &str) -> bool {
-    (level.is_empty() || level == UNIFIED) && metric != BOX_FOUND && !metric.starts_with(LOCALITY)
+/// Whether plots and the page show a quantity. What has a table of its own is shown there and nowhere else, unless it enters
+/// correlations.
+fn is_shown(quantity: Option<&Quantity>) -> bool {
+    quantity
+        .is_none_or(|quantity| !matches!(quantity.place, Place::Table(_)) || quantity.correlated)
 }
 
 /// The attribution settings of a resolved configuration.

@@ -26,6 +26,9 @@ pub struct Table {
     /// The same with raw values, for programs: heading, then rows.
     #[serde(skip)]
     pub raw: Vec<Vec<String>>,
+    /// Titles that its text may hold whose last letter is set lower: `IMACS_g`.
+    #[serde(skip)]
+    pub indexed: Vec<&'static str>,
 }
 
 /// A column.
@@ -92,9 +95,10 @@ impl Cell {
     }
 }
 
-/// The footnote of every map from a layer that sees the reference as one pooled token.
-pub const ONE_TOKEN: &str = "The reference is one pooled token: attention weights are 1 at every position, so the query and key \
-weights that make this map cannot influence the picture.";
+/// A title whose last letter is set lower, as what stands before the underscore and the letter.
+pub(crate) fn index_of(title: &str) -> Option<(&str, &str)> {
+    title.split_once('_').filter(|(_, index)| index.len() == 1)
+}
 
 impl Table {
     /// As Markdown.
@@ -112,7 +116,7 @@ impl Table {
         csv_form::render(self)
     }
 
-    /// Whether a cell carries the mark of [`ONE_TOKEN`].
+    /// Whether a cell carries the mark of a one-token map.
     pub(crate) fn has_one_token(&self) -> bool {
         self.rows.iter().flatten().any(|cell| cell.one_token)
     }
@@ -137,7 +141,7 @@ impl Table {
     }
 }
 
-/// Marks the best and the second best of `values`, each shown as the text beside it. What looks the same ranks the same, and one
+/// Marks the best and the second best of `values`, each with the text that shows it. What looks the same ranks the same, and one
 /// value alone is not the best of anything.
 pub(crate) fn ranks(
     values: &[Option<(f64, String)>],

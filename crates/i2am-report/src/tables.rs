@@ -2,13 +2,15 @@
 
 mod correlations;
 mod detection;
+mod lines;
 mod locality;
 mod results;
 
-use crate::run::{Run, Subject};
-use crate::table::Table;
+use i2am_quantity::Quantities;
 
-pub(crate) use locality::PREFIX as LOCALITY;
+use crate::run::{Run, Subject};
+use crate::series::Series;
+use crate::table::{Table, index_of};
 
 /// What tables say beyond values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,11 +20,16 @@ pub struct TableConfig {
 }
 
 /// The tables that `runs` have something for, in the order of a reader.
-pub(crate) fn all(runs: &[Run], config: TableConfig) -> Vec<Table> {
+pub(crate) fn all(runs: &[Run], config: TableConfig, quantities: Quantities<'_>) -> Vec<Table> {
     let mut tables: Vec<Table> = results::table(runs, config).into_iter().collect();
     tables.extend(correlations::tables(runs));
     tables.extend(detection::table(runs));
     tables.extend(locality::tables(runs));
+    let indexed = |title: &&str| index_of(title).is_some();
+    let indexed: Vec<&'static str> = quantities.iter().map(|q| q.title).filter(indexed).collect();
+    for table in &mut tables {
+        table.indexed.clone_from(&indexed);
+    }
     tables
 }
 
@@ -33,6 +40,17 @@ fn subjects(runs: &[Run]) -> Vec<Subject> {
         run.models().into_iter().map(subject)
     };
     runs.iter().enumerate().flat_map(of_run).collect()
+}
+
+/// What readers of these columns have to know, each sentence once.
+fn footnotes<'a>(columns: impl Iterator<Item = &'a Series>) -> Vec<String> {
+    let mut texts = Vec::new();
+    for text in columns.map(Series::footnote) {
+        if !text.is_empty() && !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.into_iter().map(str::to_owned).collect()
 }
 
 /// Low and high end in brackets.
@@ -47,4 +65,9 @@ fn raw(value: f64) -> String {
 
 fn raw_or_empty(value: Option<f64>) -> String {
     value.map_or_else(String::new, raw)
+}
+
+/// As in the files of a run: empty for none.
+fn text_of(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }

@@ -2,7 +2,7 @@
 
 const explore = {
   layer: null,
-  /** The patch asked about: side and index; null for none, undefined before anybody could ask. */
+  /** The patch asked about: side and index; null for none, undefined at the start. */
   asked: undefined,
   /** Where the keyboard is on each side. */
   cursor: { generated: 0, reference: 0 },
@@ -28,7 +28,7 @@ const explore = {
     explore.layer = maps.layer;
     if (explore.asked === undefined) explore.asked = { side: "generated", index: explore.middle(maps.generated) };
     $("specific-layer").replaceChildren(...item.specific.map((other) =>
-      element("option", { value: other.layer, selected: other.layer === maps.layer }, shortLayer(other.layer))));
+      element("option", { value: other.layer, selected: other.layer === maps.layer }, other.short)));
     for (const side of ["generated", "reference"]) {
       const [rows, columns] = maps[side];
       explore.cursor[side] = Math.min(explore.cursor[side], rows * columns - 1);
@@ -39,7 +39,7 @@ const explore = {
     explore.draw();
   },
 
-  /** The patch in the middle of the hole, or of the picture. */
+  /** The patch in the middle of the masked region, or of the picture. */
   middle([rows, columns]) {
     const sample = page.samples[current().sample];
     const mask = masks(sample).r2g ?? [];
@@ -90,7 +90,7 @@ const explore = {
     explore.tell(maps, values);
   },
 
-  /** Darkens what matters little and leaves what matters as it is, tinted by the colours of the maps. */
+  /** Darkens what matters little and leaves what matters as it is, tinted by the colors of the maps. */
   drawHeat(context, values, columns, patch) {
     const table = COLORS.get($("colors").value);
     const top = values.reduce((a, b) => Math.max(a, b), 0) || 1;
@@ -154,8 +154,8 @@ const explore = {
       all += value;
       if (mask[y * sample.width + x] > 0) inside += value;
     });
-    const what = side === "reference" ? "the object of the reference" : "the hole";
-    return all > 0 ? `; ${number((100 * inside) / all, 0)} % lies on ${what}` : "";
+    const what = side === "reference" ? "on the object of the reference" : "in the masked region";
+    return all > 0 ? `; ${number((100 * inside) / all, 0)} % lies ${what}` : "";
   },
 
   ask(side, index) {

@@ -58,18 +58,20 @@ function mapOf(modelIndex, item, direction, part) {
   if (!raw) return { reason: "this part of the model has no map in this direction" };
   const mask = masks(sample)[direction];
   const map = attribution(raw, model.rules, direction, sample.height, sample.width, masks(sample).g2r);
-  const computed = mask && imacs(map, mask, model.rules.penalty);
+  const computed = mask && scoreOf(map, mask, model.rules.penalty);
   const selected = [part.layer !== null && `layer:${part.layer}`, part.head !== null && `head:${part.head}`,
     part.time !== null && `time:${part.time}`].filter(Boolean);
   const recorded = selected.length < 2 ? item.scores[direction]?.[selected[0] ?? "unified"] : undefined;
   const oneToken = part.layer === null ? maps.one_token : false;
-  return { map, mask, oneToken, computed, recorded };
+  return { map, mask, oneToken, computed, recorded, name: titleOf(model, direction) };
 }
 
+/** What the score of a map is called. */
+const titleOf = (model, direction) => model.rules.titles[direction] ?? "score";
+
 /** A sign before scores that were worked out here. */
-function scoreText(direction, { reason, computed, recorded, oneToken }) {
+function scoreText({ reason, computed, recorded, oneToken, name }) {
   if (reason) return `no map: ${reason}`;
-  const name = direction === "r2g" ? "IMACS_g" : "IMACS_r";
   const mark = oneToken ? "*" : "";
   if (recorded !== undefined) return `${name} ${number(recorded, 3)}${mark}`;
   if (typeof computed === "number") return `${name} ≈ ${number(computed, 3)}${mark}`;
@@ -79,14 +81,14 @@ function scoreText(direction, { reason, computed, recorded, oneToken }) {
 /** Canvas pixels for one of a picture: enough that lines are thin on any screen. */
 const zoomOf = (sample) => Math.max(1, Math.ceil(480 / sample.height));
 
-/** A score's name with its index set lower. */
-function withIndex(text) {
-  const [name, rest] = [text.slice(0, 7), text.slice(7)];
-  if (!/^IMACS_[gr]$/.test(name)) return [text];
-  return ["IMACS", element("sub", {}, name.slice(6)), rest];
+/** A text whose first word, the name of a score, has its index set lower. */
+function withIndex(text, name) {
+  const [base, index] = name?.split("_") ?? [];
+  if (index?.length !== 1 || !text.startsWith(name)) return [text];
+  return [base, element("sub", {}, index), text.slice(name.length)];
 }
 
-/** Draws a picture with a map over it: colours cover it the more the higher the attribution. */
+/** Draws a picture with a map over it: colors cover it the more the higher the attribution. */
 async function paint(canvas, sample, url, map, mask) {
   const ticket = (canvas.ticket = (canvas.ticket ?? 0) + 1);
   const image = url ? await picture(url) : null;
@@ -102,7 +104,7 @@ async function paint(canvas, sample, url, map, mask) {
   if (mask && $("outline").checked) drawOutline(context, mask, height, width, zoom);
 }
 
-/** The colours of a map, transparent where it is 0. */
+/** The colors of a map, transparent where it is 0. */
 function layerOf(map, height, width) {
   const table = COLORS.get($("colors").value);
   const strength = Number($("strength").value) / 100;
@@ -166,8 +168,8 @@ function drawMaps() {
     figure(`view-${direction}`, sample, found.map ? base : null, found.map, found.mask);
     $(`view-${direction}`).parentElement.hidden = false;
     $(`view-${direction}`).hidden = !found.map;
-    const text = scoreText(direction, found);
-    $(`score-${direction}`).replaceChildren(...withIndex(text));
+    const text = scoreText(found);
+    $(`score-${direction}`).replaceChildren(...withIndex(text, found.name));
     $(`view-${direction}`).setAttribute("aria-label", `${direction} map, ${text}`);
     said.push(text);
   }
@@ -194,7 +196,7 @@ function drawCompare() {
     paint(canvases[0], sample, item.image);
     paint(canvases[1], sample, item.image, found.map, found.mask);
     button.append(element("span", { className: "pair" }, ...canvases));
-    button.append(element("span", { className: "value" }, ...withIndex(scoreText("r2g", found))));
+    button.append(element("span", { className: "value" }, ...withIndex(scoreText(found), found.name)));
     button.addEventListener("click", () => select(index, state.sample));
     return button;
   }));
@@ -231,7 +233,7 @@ function fillPickers() {
   let heads = 0;
   for (const direction of DIRECTIONS)
     for (const layer of item.maps[direction]?.layers ?? []) {
-      layers.set(layer.name, shortLayer(layer.name));
+      layers.set(layer.name, layer.short);
       heads = Math.max(heads, layer.heads);
     }
   if (!layers.has(state.layer)) state.layer = null;
@@ -251,18 +253,13 @@ function fillPickers() {
   $("time").setAttribute("aria-valuetext", $("time-text").textContent);
 }
 
-function shortLayer(name) {
-  return name.replace(/\.attn2$/, "").replace(".transformer_blocks.0", "").replace("_blocks.", ".").replace("_block.", ".")
-    .replace(".attentions.", ".").replace("warp_flow_blks.", "warp.");
-}
-
 /** The parts of the model that look outside the mask most. */
 function drawFaults() {
   const { faults } = page.models[state.model];
   $("faults").replaceChildren();
   if (!faults.length) return;
   const worst = faults[0];
-  const head = ["direction", "layer", "head", "time", "IMACS", "outside", ""];
+  const head = ["direction", "layer", "head", "time", "score", "outside", ""];
   const rows = faults.map((fault) => {
     const show = element("button", { type: "button" }, "show");
     show.addEventListener("click", () => {
@@ -271,13 +268,13 @@ function drawFaults() {
       $("viewer").scrollIntoView({ block: "start" });
     });
     const share = fault.outside === null ? "" : `${number(100 * fault.outside, 0)} %`;
-    const cells = [fault.direction, fault.short, fault.head, fault.time + 1, number(fault.imacs, 2), share];
+    const cells = [fault.direction, fault.short, fault.head, fault.time + 1, number(fault.score, 2), share];
     return element("tr", {}, ...cells.map((cell) => element("td", {}, String(cell))), element("td", {}, show));
   });
   $("faults").append(
     element("h3", {}, "Looks outside the mask most"),
     element("p", { className: "muted", id: "worst" },
-      `Lowest mean IMACS: layer ${worst.short}, head ${worst.head}, time group ${worst.time + 1} (${worst.direction}, ${number(worst.imacs, 2)}).`),
+      `Lowest mean ${titleOf(page.models[state.model], worst.direction)}: layer ${worst.short}, head ${worst.head}, time group ${worst.time + 1} (${worst.direction}, ${number(worst.score, 2)}).`),
     element("details", {}, element("summary", {}, `${faults.length} parts`),
       element("table", {}, element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
         element("tbody", {}, ...rows))));

@@ -140,8 +140,8 @@ function attribution(map, rules, direction, height, width, referenceMask) {
   return large;
 }
 
-/** IMACS of an attribution against a mask; null for an empty mask. */
-function imacs(map, mask, penalty) {
+/** The mean inside the mask less `penalty` times the mean outside; null for an empty mask. */
+function scoreOf(map, mask, penalty) {
   let inside = 0, outside = 0, count = 0;
   for (let i = 0; i < mask.length; i++) {
     if (mask[i] > 0) {

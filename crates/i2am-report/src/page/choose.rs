@@ -8,8 +8,8 @@ use crate::run::Run;
 /// models, so that good and bad ones are both seen. Without scores the first ones by name.
 pub(super) fn samples(run: &Run, count: usize) -> (Vec<String>, &'static str) {
     let mut scores: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for ((_, quantity), samples) in &run.values {
-        if quantity.metric.starts_with("imacs_") {
+    for ((_, series), samples) in &run.values {
+        if series.is_score() {
             for (id, value) in samples {
                 scores.entry(id).or_default().push(*value);
             }
@@ -29,7 +29,7 @@ pub(super) fn samples(run: &Run, count: usize) -> (Vec<String>, &'static str) {
         .map(|index| ranked[index].1.to_owned());
     (
         chosen.collect(),
-        "evenly from the lowest to the highest mean IMACS",
+        "evenly from the lowest to the highest mean score",
     )
 }
 

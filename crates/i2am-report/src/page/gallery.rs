@@ -7,6 +7,7 @@ use i2am_attribution::{
     Polarity, ReferenceMask,
 };
 use i2am_imaging::{ColorMap, read_rgb};
+use i2am_quantity::Level;
 use i2am_results::DebugRow;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -14,18 +15,18 @@ use serde::Serialize;
 use super::maps::{self, DirectionMaps};
 use super::pictures::{self, Bits, PictureSource};
 use super::specific::{self, SpecificMaps};
-use super::{PageConfig, base64, choose};
+use super::{PageConfig, choose, encode};
 use crate::ReportError;
-use crate::names::Quantity;
-use crate::plots::short_layer;
+use crate::level::short_layer;
 use crate::run::{LevelScore, Run};
+use crate::series::Series;
 
 /// Parts of a record that look outside the mask most, as many as the page names.
 const MOST_FAULTS: usize = 8;
 
-const NO_PICTURES: &str = "the data set was not at hand";
-const ONE_TOKEN_NOTHING: &str = "This model sees its reference as one pooled token. Every patch of the picture takes all of it with \
-weight 1, so no region of the reference can be told from another: there is nothing to explore.";
+const NO_PICTURES: &str = "the data set was not found";
+const ONE_TOKEN_NOTHING: &str = "This model sees its reference as one pooled token. Every patch of the image takes all of it with \
+weight 1, so attention does not distinguish regions of the reference: there is nothing to explore.";
 const NOT_KEPT: &str = "This model sees its reference patch by patch, but the run did not keep which patch took from which. Name layers \
 in attribution.capture.specific and generate again.";
 
@@ -34,7 +35,7 @@ in attribution.capture.specific and generate again.";
 pub(super) struct Gallery {
     models: Vec<Model>,
     samples: Vec<Sample>,
-    /// 256 colours, three bytes each, by name; the first is the default.
+    /// 256 colors, three bytes each, by name; the first is the default.
     colors: Vec<(String, String)>,
     #[serde(skip)]
     pub(super) left_out: Vec<String>,
@@ -60,6 +61,8 @@ struct Rules {
     bicubic: bool,
     clamp: bool,
     reference_mask: bool,
+    /// What the score of a map of each direction is called.
+    titles: BTreeMap<String, &'static str>,
     floor: Option<f64>,
     epsilon: f64,
     penalty: f64,
@@ -106,7 +109,7 @@ struct Worst {
     short: String,
     head: usize,
     time: usize,
-    imacs: Option<f64>,
+    score: Option<f64>,
     outside: Option<f64>,
 }
 
@@ -265,11 +268,10 @@ impl Plan<'_> {
             .values
             .iter()
             .filter(|((owner, _), _)| owner == model);
-        let shown = |((_, quantity), samples): (&(String, Quantity), &BTreeMap<String, f64>)| {
-            let is_score = quantity.metric.starts_with("imacs_");
-            let value = samples.get(id).filter(|_| !is_score)?;
-            let title = format!("{}{}", quantity.full_title(), quantity.scale());
-            Some([title, quantity.format(*value)])
+        let shown = |((_, series), samples): (&(String, Series), &BTreeMap<String, f64>)| {
+            let value = samples.get(id).filter(|_| !series.is_score())?;
+            let title = format!("{}{}", series.full_title(), series.scale());
+            Some([title, series.format(*value)])
         };
         own.filter_map(shown).collect()
     }
@@ -279,12 +281,12 @@ impl Plan<'_> {
         for row in rows.into_iter().flatten() {
             match row.value {
                 Some(value) => {
-                    let levels = item.scores.entry(row.direction.clone()).or_default();
-                    levels.insert(row.level.clone(), value);
+                    let levels = item.scores.entry(row.direction.to_string()).or_default();
+                    levels.insert(row.level.to_string(), value);
                 }
-                None if row.level == crate::run::UNIFIED => {
+                None if row.level == Level::Unified => {
                     item.no_map
-                        .insert(row.direction.clone(), row.reason.clone());
+                        .insert(row.direction.to_string(), row.reason.clone());
                 }
                 None => {}
             }
@@ -384,6 +386,9 @@ impl Rules {
             let polarity = convention.direction(direction).polarity;
             (direction.to_string(), polarity == Polarity::Inverted)
         };
+        let titles = i2am_quantity::Direction::ALL.into_iter();
+        let titles = titles
+            .filter_map(|direction| Some((direction.to_string(), run.score(direction)?.title)));
         let penalty = run.manifest.config["attribution"]["imacs"]["penalty"].as_f64();
         Self {
             inverted: Direction::ALL.map(inverted).into(),
@@ -391,6 +396,7 @@ impl Rules {
             bicubic: convention.resize == MapResize::TorchBicubic,
             clamp: convention.clamp == Clamp::Zero,
             reference_mask: convention.reference_mask == ReferenceMask::BeforeMinMax,
+            titles: titles.collect(),
             floor: convention.floor,
             epsilon: convention.epsilon,
             // As published, where an old manifest does not say.
@@ -399,10 +405,10 @@ impl Rules {
     }
 }
 
-/// Those with the lowest IMACS in each direction, lowest first.
+/// Those with the lowest score in each direction, lowest first.
 fn worst(faults: &[DebugRow]) -> Vec<Worst> {
     let mut found = Vec::new();
-    for direction in Direction::ALL.map(|direction| direction.to_string()) {
+    for direction in i2am_quantity::Direction::ALL {
         let mut own: Vec<(f64, &DebugRow)> = faults
             .iter()
             .filter(|fault| fault.direction == direction)
@@ -410,19 +416,19 @@ fn worst(faults: &[DebugRow]) -> Vec<Worst> {
             .collect();
         own.sort_by(|a, b| a.0.total_cmp(&b.0));
         found.extend(own.into_iter().take(MOST_FAULTS).map(|(_, fault)| Worst {
-            direction: fault.direction.clone(),
+            direction: fault.direction.to_string(),
             layer: fault.layer.clone(),
             short: short_layer(&fault.layer),
             head: fault.head,
             time: fault.time_group,
-            imacs: fault.imacs,
+            score: fault.imacs,
             outside: fault.attention_outside,
         }));
     }
     found
 }
 
-/// Every colour map, `first` first.
+/// Every color map, `first` first.
 fn colors(first: ColorMap) -> Vec<(String, String)> {
     let others = ColorMap::ALL.into_iter().filter(|map| *map != first);
     let table = |map: ColorMap| {
@@ -431,7 +437,7 @@ fn colors(first: ColorMap) -> Vec<(String, String)> {
             .flat_map(|index| color(index as f32 / 256.0))
             .collect();
         let name = format!("{map:?}").to_lowercase();
-        (name, base64::encode(&bytes))
+        (name, encode(&bytes))
     };
     [first].into_iter().chain(others).map(table).collect()
 }

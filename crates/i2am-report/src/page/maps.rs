@@ -10,7 +10,8 @@ use i2am_attribution::{
 use i2am_imaging::Plane;
 use serde::Serialize;
 
-use super::base64;
+use super::{encode, encode_f32};
+use crate::level::short_layer;
 
 /// Levels of a byte.
 const LEVELS: f32 = 255.0;
@@ -32,6 +33,7 @@ pub(super) struct DirectionMaps {
 #[derive(Debug, Serialize)]
 pub(super) struct LayerMaps {
     pub(super) name: String,
+    pub(super) short: String,
     pub(super) heads: usize,
     pub(super) height: usize,
     pub(super) width: usize,
@@ -109,11 +111,12 @@ fn layer_maps(
     }
     Some(LayerMaps {
         name: layer.name.clone(),
+        short: short_layer(&layer.name),
         heads: layer.heads,
         height: size[0],
         width: size[1],
-        scale: base64::encode_f32(&scale),
-        data: base64::encode(&data),
+        scale: encode_f32(&scale),
+        data: encode(&data),
     })
 }
 

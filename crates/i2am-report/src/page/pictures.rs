@@ -3,7 +3,7 @@
 use i2am_imaging::{GrayImage, RgbImage, encode_jpeg_rgb, pillow_bicubic_gray, pillow_bicubic_rgb};
 use serde::Serialize;
 
-use super::base64;
+use super::encode;
 use crate::ReportError;
 
 /// What a model was given, as stored: sizes may differ.
@@ -54,7 +54,7 @@ pub(super) fn url(picture: &RgbImage, [height, width]: [usize; 2]) -> Result<Str
     } else {
         encode_jpeg_rgb(&pillow_bicubic_rgb(picture, height, width), QUALITY)?
     };
-    Ok(format!("data:image/jpeg;base64,{}", base64::encode(&bytes)))
+    Ok(format!("data:image/jpeg;base64,{}", encode(&bytes)))
 }
 
 /// A mask at the size `[height, width]`, as the models see it: resized like Pillow, cut at the middle.
@@ -72,7 +72,7 @@ pub(super) fn bits(mask: &GrayImage, [height, width]: [usize; 2]) -> Bits {
             bytes[index / 8] |= 0x80 >> (index % 8);
         }
     }
-    Bits(base64::encode(&bytes))
+    Bits(encode(&bytes))
 }
 
 #[cfg(test)]
@@ -85,10 +85,7 @@ mod tests {
     fn masks_are_bits_row_by_row() {
         let mask = GrayImage::from_vec(3, 3, vec![255, 0, 0, 0, 128, 0, 0, 127, 255]).unwrap();
         // 1000 1000 1
-        assert_eq!(
-            bits(&mask, [3, 3]).0,
-            base64::encode(&[0b1000_1000, 0b1000_0000])
-        );
+        assert_eq!(bits(&mask, [3, 3]).0, encode(&[0b1000_1000, 0b1000_0000]));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use i2am_attribution::{AttentionRecord, Grid, LayerRecord};
 use serde::Serialize;
 
-use super::base64;
 use super::maps::level;
+use super::{encode, encode_f32};
+use crate::level::short_layer;
 
 /// The attention of one layer: for each generated patch, row-major, what it takes from each reference patch.
 #[derive(Debug, Serialize)]
 pub(super) struct SpecificMaps {
     pub(super) layer: String,
+    pub(super) short: String,
     /// Patches of the generated picture, rows and columns.
     pub(super) generated: [usize; 2],
     /// Patches of the reference.
@@ -71,11 +73,12 @@ fn quantised(
     }
     SpecificMaps {
         layer: name.to_owned(),
+        short: short_layer(name),
         generated: to_generated,
         reference: to_reference,
         pooled: factor,
-        scale: base64::encode_f32(&scale),
-        data: base64::encode(&data),
+        scale: encode_f32(&scale),
+        data: encode(&data),
     }
 }
 
@@ -99,7 +102,7 @@ mod tests {
             ([2, 1], [2, 2], 1)
         );
         let expected: Vec<u8> = vec![64, 128, 191, 255, 255, 51, 153, 51];
-        assert_eq!(maps.data, base64::encode(&expected));
-        assert_eq!(maps.scale, base64::encode_f32(&[0.4 / 255.0, 0.5 / 255.0]));
+        assert_eq!(maps.data, encode(&expected));
+        assert_eq!(maps.scale, encode_f32(&[0.4 / 255.0, 0.5 / 255.0]));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::footnote::{Footnote, marked};
 use super::{Plot, PlotGroup, model_label};
-use crate::ReportError;
-use crate::names::Quantity;
-use crate::plot::{ACCENT, Anchor, Axis, Canvas, INK, MUTED, RULE, text_width};
 use crate::run::Run;
+use crate::series::Series;
+use i2am_plot::{ACCENT, Anchor, Axis, Canvas, INK, MUTED, RULE, text_width};
 
 /// Points drawn for a model; quartiles are of all.
 const MOST_POINTS: usize = 400;
@@ -16,19 +16,21 @@ const TOP: i32 = 58;
 const WIDTH: i32 = 460;
 const SIZE: f64 = 12.0;
 
-pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
-    let quantities: BTreeSet<&Quantity> = runs
+pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
+    let quantities: BTreeSet<&Series> = runs
         .iter()
         .flat_map(|run| run.values.keys())
         .map(|(_, quantity)| quantity)
         .collect();
     let mut plots = Vec::new();
     for quantity in quantities {
-        let mut strips = Vec::new();
+        let (mut strips, mut any) = (Vec::new(), false);
         for run in runs {
             for model in run.models() {
                 if let Some(values) = run.values.get(&(model.clone(), quantity.clone())) {
-                    let label = model_label(runs, run, &model);
+                    let one_token = run.is_one_token(&model, quantity);
+                    let label = marked(model_label(runs, run, &model), one_token);
+                    any |= one_token;
                     strips.push((label, values.values().copied().collect::<Vec<f64>>()));
                 }
             }
@@ -38,14 +40,14 @@ pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
         plots.push(Plot {
             description: format!("{title}: every sample, quartiles and median"),
             group: PlotGroup::Distributions,
-            svg: draw(&title, &strips).svg(&name)?,
+            svg: draw(&title, &strips, any).svg(),
             name,
         });
     }
-    Ok(plots)
+    plots
 }
 
-fn draw(title: &str, strips: &[(String, Vec<f64>)]) -> Canvas {
+fn draw(title: &str, strips: &[(String, Vec<f64>)], one_token: bool) -> Canvas {
     let left = 24
         + strips
             .iter()
@@ -53,7 +55,10 @@ fn draw(title: &str, strips: &[(String, Vec<f64>)]) -> Canvas {
             .max()
             .unwrap_or(0);
     let bottom = TOP + strips.len() as i32 * STRIP;
-    let mut canvas = Canvas::new(left + WIDTH + 70, bottom + 34);
+    let width = left + WIDTH + 70;
+    let footnote = Footnote::new(one_token, width);
+    let mut canvas = Canvas::new(width, bottom + 34 + footnote.height());
+    footnote.draw(&mut canvas, bottom + 36);
     canvas.heading(
         title,
         "Each point a sample; box from first to third quartile, line at the median",

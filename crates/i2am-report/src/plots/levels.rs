@@ -1,81 +1,72 @@
-//! IMACS by layer, head and time: means over the samples for every model, and head by head where a run looked for faults.
+//! Scores of maps by layer, head and time: means over the samples for every model, and head by head where a run looked for faults.
 
 use std::collections::BTreeMap;
 
+use i2am_quantity::{Direction, Level, Place, Quantity};
 use i2am_results::{AggregateRow, DebugRow};
 
+use super::footnote::marked;
 use super::matrix::{Group, Matrix};
 use super::{Plot, PlotGroup, model_label};
-use crate::ReportError;
-use crate::names::slug;
-use crate::run::{Run, UNIFIED};
+use crate::level::{GROUPS, group, label, short_layer};
+use crate::run::Run;
+use crate::series::slug;
 
-/// Both directions, with what a map of each lies over.
-const DIRECTIONS: [(&str, &str); 2] = [
-    ("r2g", "reference to generated"),
-    ("g2r", "generated to reference"),
-];
+/// The mean of a map's score, and whether the map is one of one pooled token.
+type Value = (f64, bool);
 
-pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
+pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
     let mut plots = Vec::new();
-    for (direction, words) in DIRECTIONS {
-        if let Some(matrix) = of_models(runs, direction, words) {
-            plots.push(plot(format!("imacs_levels_{direction}"), &matrix)?);
+    let known = runs.iter().take(1).flat_map(|run| run.quantities().iter());
+    for score in known.filter(|quantity| quantity.place == Place::Headline) {
+        for direction in Direction::ALL {
+            if let Some(matrix) = of_models(runs, score, direction) {
+                let name = format!("levels_{}_{direction}", slug(score.name));
+                plots.push(plot(name, &matrix));
+            }
         }
     }
     for run in runs {
         for (model, faults) in &run.faults {
-            for (direction, words) in DIRECTIONS {
+            for direction in Direction::ALL {
                 let label = model_label(runs, run, model);
-                if let Some(matrix) = of_cells(&label, faults, direction, words) {
-                    plots.push(plot(
-                        format!("imacs_cells_{}_{direction}", slug(&label)),
-                        &matrix,
-                    )?);
+                let score = run.score(direction).map_or("Score", |score| score.title);
+                if let Some(matrix) = of_cells(&label, faults, score, direction) {
+                    let name = format!("cells_{}_{direction}", slug(&label));
+                    plots.push(plot(name, &matrix));
                 }
             }
         }
     }
-    Ok(plots)
+    plots
 }
 
-fn plot(name: String, matrix: &Matrix) -> Result<Plot, ReportError> {
-    Ok(Plot {
+fn plot(name: String, matrix: &Matrix) -> Plot {
+    Plot {
         description: format!("{}. {}", matrix.title, matrix.remark),
         group: PlotGroup::Levels,
-        svg: matrix.draw().svg(&name)?,
+        svg: matrix.draw().svg(),
         name,
-    })
+    }
 }
 
-/// The kinds of levels, in order: prefix of the level, heading of the group.
-const KINDS: [(&str, &str); 4] = [
-    ("time:", "time, noisiest first"),
-    ("head:", "head"),
-    ("resolution:", "resolution"),
-    ("layer:", "layer"),
-];
-
-fn of_models(runs: &[Run], direction: &str, words: &str) -> Option<Matrix> {
-    let wanted = |row: &&AggregateRow| {
-        row.direction == direction && row.metric.starts_with("imacs_") && row.mean.is_some()
-    };
+fn of_models(runs: &[Run], score: &Quantity, direction: Direction) -> Option<Matrix> {
     let mut rows: Vec<String> = Vec::new();
     // What each model has, level by level; levels in the order of the ledger's summary.
-    let mut values: Vec<BTreeMap<&str, f64>> = Vec::new();
-    let mut levels: Vec<&str> = Vec::new();
+    let mut values: Vec<BTreeMap<&Level, Value>> = Vec::new();
+    let mut levels: Vec<&Level> = Vec::new();
     for run in runs {
         for model in run.models() {
-            let own = run
-                .aggregate
-                .iter()
-                .filter(wanted)
-                .filter(|row| row.model == model);
+            let wanted = |row: &&AggregateRow| {
+                row.model == model && row.direction == Some(direction) && row.metric == score.name
+            };
             let mut of_model = BTreeMap::new();
-            for row in own {
-                of_model.extend(row.mean.map(|mean| (row.level.as_str(), mean)));
-                if !levels.contains(&row.level.as_str()) {
-                    levels.push(&row.level);
+            for row in run.aggregate.iter().filter(wanted) {
+                if let (Some(mean), Some(level)) = (row.mean, &row.level) {
+                    of_model.insert(level, (mean, row.note.is_one_token()));
+                    if !levels.contains(&level) {
+                        levels.push(level);
+                    }
                 }
             }
             if !of_model.is_empty() {
@@ -87,53 +78,57 @@ fn of_models(runs: &[Run], direction: &str, words: &str) -> Option<Matrix> {
     if rows.is_empty() {
         return None;
     }
-    let mut groups = Vec::new();
-    let mut order: Vec<&str> = Vec::new();
-    if levels.contains(&UNIFIED) {
-        order.push(UNIFIED);
-        groups.push(Group {
-            title: String::new(),
-            columns: vec!["unified".to_owned()],
-        });
+    let mut order: Vec<(usize, &Level)> = levels
+        .into_iter()
+        .filter_map(|level| Some((group(level)?, level)))
+        .collect();
+    order.sort_by_key(|(group, _)| *group);
+    // A row whose maps are all of one token has the mark; a column where such a map is in another row.
+    let whole = |of_model: &BTreeMap<&Level, Value>| of_model.values().all(|value| value.1);
+    let in_part = |level: &Level| {
+        let mut parts = values.iter().filter(|of_model| !whole(of_model));
+        parts.any(|of_model| of_model.get(level).is_some_and(|value| value.1))
+    };
+    let one_token = values
+        .iter()
+        .flat_map(BTreeMap::values)
+        .any(|value| value.1);
+    for (row, of_model) in rows.iter_mut().zip(&values) {
+        *row = marked(std::mem::take(row), whole(of_model));
     }
-    for (prefix, title) in KINDS {
-        let of_kind: Vec<&str> = levels
-            .iter()
-            .filter(|level| level.starts_with(prefix))
-            .copied()
-            .collect();
-        if !of_kind.is_empty() {
-            let columns = of_kind
-                .iter()
-                .map(|level| short_layer(&level[prefix.len()..]));
-            groups.push(Group {
-                title: title.to_owned(),
-                columns: columns.collect(),
-            });
-            order.extend(of_kind);
+    let groups = GROUPS.iter().enumerate().map(|(index, title)| {
+        let own = order.iter().filter(|(group, _)| *group == index);
+        Group {
+            title: (*title).to_owned(),
+            columns: own
+                .map(|(_, level)| marked(label(level), in_part(level)))
+                .collect(),
         }
-    }
+    });
     let cells: Vec<Vec<Option<f64>>> = values
         .iter()
         .map(|of_model| {
-            order
-                .iter()
-                .map(|level| of_model.get(level).copied())
-                .collect()
+            let value = |(_, level): &(usize, &Level)| Some(of_model.get(level)?.0);
+            order.iter().map(value).collect()
         })
         .collect();
     Some(Matrix {
-        title: format!("IMACS by time, head and layer, {words}"),
+        title: format!(
+            "{} by time, head and layer, {}",
+            score.title,
+            direction.words()
+        ),
         remark: "Mean over samples; blue: attention inside the mask, red: outside".to_owned(),
         rows,
-        groups,
+        groups: groups.filter(|group| !group.columns.is_empty()).collect(),
+        one_token,
         full: full(&cells),
         cells,
     })
 }
 
 /// One row for each layer; columns are time groups within heads.
-fn of_cells(label: &str, faults: &[DebugRow], direction: &str, words: &str) -> Option<Matrix> {
+fn of_cells(label: &str, faults: &[DebugRow], score: &str, direction: Direction) -> Option<Matrix> {
     let own: Vec<&DebugRow> = faults
         .iter()
         .filter(|fault| fault.direction == direction)
@@ -153,14 +148,25 @@ fn of_cells(label: &str, faults: &[DebugRow], direction: &str, words: &str) -> O
         let layer = layers.iter().position(|layer| *layer == fault.layer);
         cells[layer?][fault.head * times + fault.time_group] = fault.imacs;
     }
+    let is_one_token = |layer: &str| {
+        let mut notes = own.iter().filter(|fault| fault.layer == layer);
+        notes.any(|fault| fault.note.is_one_token())
+    };
     let group = |head: usize| Group {
         title: format!("head {head}"),
         columns: (0..times).map(|time| time.to_string()).collect(),
     };
     Some(Matrix {
-        title: format!("{label}: IMACS by layer, head and time, {words}"),
+        title: format!(
+            "{label}: {score} by layer, head and time, {}",
+            direction.words()
+        ),
         remark: "Mean over samples; columns of a head are time groups, noisiest first".to_owned(),
-        rows: layers.iter().map(|layer| short_layer(layer)).collect(),
+        rows: layers
+            .iter()
+            .map(|layer| marked(short_layer(layer), is_one_token(layer)))
+            .collect(),
+        one_token: own.iter().any(|fault| fault.note.is_one_token()),
         groups: (0..heads).map(group).collect(),
         full: full(&cells),
         cells,
@@ -173,34 +179,4 @@ fn full(cells: &[Vec<Option<f64>>]) -> f64 {
     values
         .fold(0.0, |most: f64, value| most.max(value.abs()))
         .max(0.1)
-}
-
-/// A layer's name without the parts that all have: `up.1.0`, `mid.0`, `warp.4`.
-pub(crate) fn short_layer(name: &str) -> String {
-    let name = name.strip_suffix(".attn2").unwrap_or(name);
-    let name = name.replace(".transformer_blocks.0", "");
-    name.replace("_blocks.", ".")
-        .replace("_block.", ".")
-        .replace(".attentions.", ".")
-        .replace("warp_flow_blks.", "warp.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short_layer;
-
-    #[test]
-    fn layer_names_lose_what_all_have() {
-        for (name, short) in [
-            (
-                "down_blocks.0.attentions.1.transformer_blocks.0.attn2",
-                "down.0.1",
-            ),
-            ("mid_block.attentions.0.transformer_blocks.0.attn2", "mid.0"),
-            ("warp_flow_blks.4.transformer_blocks.0.attn2", "warp.4"),
-            ("16x12", "16x12"),
-        ] {
-            assert_eq!(short_layer(name), short);
-        }
-    }
 }

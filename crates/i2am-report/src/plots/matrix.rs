@@ -1,12 +1,14 @@
-//! Numbers in a grid of colours.
+//! Numbers in a grid of colors.
 
+use i2am_quantity::number;
 use i2am_results::{CorrelationRow, Unit};
 
+use super::footnote::{Footnote, marked};
 use super::{Plot, PlotGroup};
-use crate::ReportError;
-use crate::names::{naming_of, number, slug};
-use crate::plot::{Anchor, Canvas, INK, MUTED, PAPER, diverging, text_width, title_width};
-use crate::run::{Run, UNIFIED};
+use crate::level::is_whole;
+use crate::run::Run;
+use crate::series::slug;
+use i2am_plot::{Anchor, Canvas, INK, MUTED, PAPER, diverging, text_width, title_width};
 
 /// Columns under one heading.
 pub(super) struct Group {
@@ -22,7 +24,9 @@ pub(super) struct Matrix {
     pub(super) groups: Vec<Group>,
     /// By row, then over the columns of all groups.
     pub(super) cells: Vec<Vec<Option<f64>>>,
-    /// The value that has the full colour.
+    /// Whether a row or a column has the mark of one-token maps.
+    pub(super) one_token: bool,
+    /// The value that has the full color.
     pub(super) full: f64,
 }
 
@@ -68,7 +72,10 @@ impl Matrix {
         let grid = columns as i32 * cell + gaps;
         let bottom = top + self.rows.len() as i32 * ROW;
         let head = 28 + text_width(&self.remark, SIZE).max(title_width(&self.title));
-        let mut canvas = Canvas::new((left + grid + 20).max(head), bottom + 44);
+        let width = (left + grid + 20).max(head);
+        let footnote = Footnote::new(self.one_token, width);
+        let mut canvas = Canvas::new(width, bottom + 44 + footnote.height());
+        footnote.draw(&mut canvas, bottom + 48);
         canvas.heading(&self.title, &self.remark);
 
         let mut x = left;
@@ -116,7 +123,7 @@ impl Matrix {
         let (color, light) = diverging(value / self.full);
         canvas.rectangle([x + 1, y + 1], [x + cell - 1, y + ROW - 1], color);
         if cell >= WITH_NUMBER {
-            // Not the colour of ink, which a dark page exchanges while the cell stays light.
+            // Not the color of ink, which a dark page exchanges while the cell stays light.
             let ink = if light {
                 [0xFD, 0xFD, 0xFD]
             } else {
@@ -151,8 +158,8 @@ impl Matrix {
     }
 }
 
-/// How scores go with metrics, one matrix for each unit: over models, and pooled over samples.
-pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
+/// How scores correlate with metrics, one matrix for each unit: over models, and pooled over samples.
+pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
     let mut plots = Vec::new();
     for run in runs {
         for unit in [Unit::Model, Unit::Pooled] {
@@ -164,13 +171,13 @@ pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
                 plots.push(Plot {
                     description: format!("{}. {}", matrix.title, matrix.remark),
                     group: PlotGroup::Agreement,
-                    svg: matrix.draw().svg(&name)?,
+                    svg: matrix.draw().svg(),
                     name,
                 });
             }
         }
     }
-    Ok(plots)
+    plots
 }
 
 fn of_unit(run: &Run, unit: Unit) -> Option<Matrix> {
@@ -178,7 +185,7 @@ fn of_unit(run: &Run, unit: Unit) -> Option<Matrix> {
         row.unit == unit
             && row.rival.is_empty()
             && row.oriented.is_some()
-            && (row.level == UNIFIED || row.level.is_empty())
+            && is_whole(row.level.as_ref())
     };
     let rows: Vec<&CorrelationRow> = run.correlations.iter().filter(wanted).collect();
     // Ranks hold for any scale; what else there is serves as well.
@@ -190,16 +197,8 @@ fn of_unit(run: &Run, unit: Unit) -> Option<Matrix> {
         .into_iter()
         .filter(|row| row.method == method)
         .collect();
-    let title = |metric: &str, variant: &str| {
-        let name = naming_of(metric).map_or(metric, |naming| naming.title);
-        if variant.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{name} ({variant})")
-        }
-    };
     let given = |row: &CorrelationRow| {
-        let score = title(&row.score, "");
+        let score = marked(run.title(&row.score, ""), row.note.is_one_token());
         if row.covariate.is_empty() {
             score
         } else {
@@ -211,7 +210,7 @@ fn of_unit(run: &Run, unit: Unit) -> Option<Matrix> {
     };
     let (mut scores, mut metrics) = (Vec::new(), Vec::new());
     for row in &rows {
-        let (score, metric) = (given(row), title(&row.metric, &row.variant));
+        let (score, metric) = (given(row), run.title(&row.metric, &row.variant));
         if !scores.contains(&score) {
             scores.push(score);
         }
@@ -222,7 +221,7 @@ fn of_unit(run: &Run, unit: Unit) -> Option<Matrix> {
     let mut cells = vec![vec![None; metrics.len()]; scores.len()];
     for row in &rows {
         let score = scores.iter().position(|score| *score == given(row));
-        let metric = title(&row.metric, &row.variant);
+        let metric = run.title(&row.metric, &row.variant);
         let metric = metrics.iter().position(|known| *known == metric);
         if let (Some(score), Some(metric)) = (score, metric) {
             cells[score][metric] = row.oriented;
@@ -237,12 +236,13 @@ fn of_unit(run: &Run, unit: Unit) -> Option<Matrix> {
     name[..1].make_ascii_uppercase();
     Some(Matrix {
         title: format!("{name} correlation over {over}"),
-        remark: "Positive: a higher score goes with a better metric".to_owned(),
+        remark: "Positive: the metric is better where the score is higher".to_owned(),
         rows: scores,
         groups: vec![Group {
             title: String::new(),
             columns: metrics,
         }],
+        one_token: rows.iter().any(|row| row.note.is_one_token()),
         cells,
         full: 1.0,
     })

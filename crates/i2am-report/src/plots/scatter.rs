@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::footnote::{Footnote, marked};
 use super::{Plot, PlotGroup, model_label};
-use crate::ReportError;
 use crate::fit::Line;
-use crate::names::Quantity;
-use crate::plot::{ACCENT, Anchor, Axis, Canvas, INK, MUTED, RULE, text_width};
 use crate::run::Run;
+use crate::series::Series;
+use i2am_plot::{ACCENT, Anchor, Axis, Canvas, INK, MUTED, RULE, text_width};
 
 /// Models from which on a plot over models says anything.
 const FEWEST_MODELS: usize = 3;
@@ -22,13 +22,10 @@ const TOP: i32 = 58;
 const BOTTOM: i32 = 52;
 
 /// Each score against each metric: over models, and over samples within models.
-pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
-    let quantities: BTreeSet<Quantity> = runs
-        .iter()
-        .flat_map(Run::headline)
-        .map(Quantity::of)
-        .collect();
-    let is_score = |quantity: &&Quantity| quantity.metric.starts_with("imacs_");
+pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
+    let of_run = |run| Run::headline(run).map(move |row| run.series(row));
+    let quantities: BTreeSet<Series> = runs.iter().flat_map(of_run).collect();
+    let is_score = |quantity: &&Series| quantity.is_score();
     let mut plots = Vec::new();
     for score in quantities.iter().filter(is_score) {
         for metric in quantities.iter().filter(|quantity| !is_score(quantity)) {
@@ -37,11 +34,11 @@ pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
                 over_samples(runs, score, metric),
             ];
             for scatter in both.into_iter().flatten() {
-                plots.push(scatter.plot()?);
+                plots.push(scatter.plot());
             }
         }
     }
-    Ok(plots)
+    plots
 }
 
 struct Scatter {
@@ -52,28 +49,32 @@ struct Scatter {
     points: Vec<[f64; 2]>,
     /// Means that were taken from the points, at least one.
     groups: usize,
+    /// Whether a point is about maps of one pooled token.
+    one_token: bool,
     /// Names of the points; none where there are too many to name.
     names: Vec<String>,
 }
 
-fn axis_label(quantity: &Quantity) -> String {
-    let arrow = quantity.better().map_or("", |better| better.arrow());
+fn axis_label(quantity: &Series) -> String {
+    let arrow = quantity.better().arrow();
     format!("{} {arrow}", quantity.full_title())
         .trim_end()
         .to_owned()
 }
 
-fn over_models(runs: &[Run], score: &Quantity, metric: &Quantity) -> Option<Scatter> {
-    let (mut points, mut names) = (Vec::new(), Vec::new());
+fn over_models(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter> {
+    let (mut points, mut names, mut any) = (Vec::new(), Vec::new(), false);
     for run in runs {
         for model in run.models() {
-            let mean = |quantity: &Quantity| {
+            let mean = |quantity: &Series| {
                 let mut own = run.headline().filter(|row| row.model == model);
-                own.find(|row| Quantity::of(row) == *quantity)?.mean
+                own.find(|row| run.series(row) == *quantity)?.mean
             };
             if let (Some(x), Some(y)) = (mean(score), mean(metric)) {
                 points.push([x, y]);
-                names.push(model_label(runs, run, &model));
+                let one_token = run.is_one_token(&model, score);
+                names.push(marked(model_label(runs, run, &model), one_token));
+                any |= one_token;
             }
         }
     }
@@ -87,17 +88,18 @@ fn over_models(runs: &[Run], score: &Quantity, metric: &Quantity) -> Option<Scat
         labels: [score, metric].map(axis_label),
         points,
         groups: 1,
+        one_token: any,
         names,
     })
 }
 
 /// Deviations from the model's mean, so that differences between models cannot pass for a relation within them.
-fn over_samples(runs: &[Run], score: &Quantity, metric: &Quantity) -> Option<Scatter> {
+fn over_samples(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter> {
     let mut points: Vec<[f64; 2]> = Vec::new();
-    let mut models = 0;
+    let (mut models, mut any) = (0, false);
     for run in runs {
         for model in run.models() {
-            let of = |quantity: &Quantity| run.values.get(&(model.clone(), quantity.clone()));
+            let of = |quantity: &Series| run.values.get(&(model.clone(), quantity.clone()));
             let (Some(scores), Some(metrics)) = (of(score), of(metric)) else {
                 continue;
             };
@@ -109,6 +111,7 @@ fn over_samples(runs: &[Run], score: &Quantity, metric: &Quantity) -> Option<Sca
                 continue;
             }
             models += 1;
+            any |= run.is_one_token(&model, score);
             let n = own.len() as f64;
             let means = [0, 1].map(|axis| own.iter().map(|point| point[axis]).sum::<f64>() / n);
             for point in &mut own {
@@ -137,26 +140,31 @@ fn over_samples(runs: &[Run], score: &Quantity, metric: &Quantity) -> Option<Sca
             metric.full_title()
         ),
         remark,
-        labels: [score, metric]
-            .map(|quantity| format!("{}, less the model's mean", axis_label(quantity))),
+        labels: [(score, any), (metric, false)].map(|(quantity, one_token)| {
+            let label = marked(axis_label(quantity), one_token);
+            format!("{label}, minus the model's mean")
+        }),
         points,
         groups: models,
+        one_token: any,
         names: Vec::new(),
     })
 }
 
 impl Scatter {
-    fn plot(self) -> Result<Plot, ReportError> {
-        Ok(Plot {
+    fn plot(self) -> Plot {
+        Plot {
             description: format!("{}. {}", self.title, self.remark),
             group: PlotGroup::Agreement,
-            svg: self.draw().svg(&self.name)?,
+            svg: self.draw().svg(),
             name: self.name,
-        })
+        }
     }
 
     fn draw(&self) -> Canvas {
-        let mut canvas = Canvas::new(WIDTH, HEIGHT);
+        let footnote = Footnote::new(self.one_token, WIDTH);
+        let mut canvas = Canvas::new(WIDTH, HEIGHT + footnote.height());
+        footnote.draw(&mut canvas, HEIGHT + 4);
         canvas.heading(&self.title, &self.remark);
         let of = |axis: usize| self.points.iter().map(move |point| point[axis]);
         let x = Axis::over(of(0), LEFT, WIDTH - RIGHT);
@@ -226,8 +234,8 @@ impl Scatter {
             let height = line.at(at) + side * line.half_width(at);
             [x.pixel(at), y.pixel(height)]
         };
-        canvas.area(band.map(pixel).collect(), ACCENT, 0.12);
-        canvas.path(vec![pixel((low, 0.0)), pixel((high, 0.0))], ACCENT, 2);
+        canvas.area(band.map(pixel), ACCENT, 0.12);
+        canvas.path([(low, 0.0), (high, 0.0)].map(pixel), ACCENT, 2);
     }
 
     /// Names go to the right of their point, or to the left where the plot ends; one that would cover another is moved down.

@@ -1,8 +1,10 @@
 //! Tables as LaTeX, for papers.
 
-use super::{Cell, Column, ONE_TOKEN, Rank, Table};
+use i2am_quantity::Note;
 
-/// Longest detail, in characters, that stands beside its number.
+use super::{Cell, Column, Rank, Table, index_of};
+
+/// Longest detail, in characters, that stands in the line of its number.
 const MOST_BESIDE: usize = 7;
 
 pub(super) fn render(table: &Table) -> String {
@@ -26,7 +28,9 @@ pub(super) fn render(table: &Table) -> String {
     lines.extend(table.rows.iter().map(|row| line(row.iter().map(cell))));
     lines.push("    \\bottomrule".to_owned());
     lines.push("  \\end{tabular}".to_owned());
-    let one_token = table.has_one_token().then(|| format!("$^*$ {ONE_TOKEN}"));
+    let one_token = table
+        .has_one_token()
+        .then(|| format!("$^*$ {}", Note::ONE_TOKEN_MEANS));
     let notes: Vec<String> = one_token
         .into_iter()
         .chain(table.notes.iter().map(|note| escaped(note)))
@@ -38,7 +42,14 @@ pub(super) fn render(table: &Table) -> String {
         lines.push("  \\end{minipage}".to_owned());
     }
     lines.push("\\end{table}".to_owned());
-    lines.join("\n") + "\n"
+    let mut text = lines.join("\n") + "\n";
+    for title in &table.indexed {
+        if let Some((name, index)) = index_of(title) {
+            let lowered = format!("{}$_{index}$", escaped(name));
+            text = text.replace(&escaped(title), &lowered);
+        }
+    }
+    text
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {
@@ -90,23 +101,11 @@ fn bold_minus(text: &str) -> String {
 /// `text` with everything escaped that LaTeX would take for a command, and symbols in the spelling of plain LaTeX.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        // The only subscripts there are.
-        if let Some(index) = ["IMACS_g", "IMACS_r"]
-            .iter()
-            .find(|name| rest.starts_with(**name))
-        {
-            let letter = &index[index.len() - 1..];
-            escaped.extend(["IMACS$_", letter, "$"]);
-            rest = &rest[index.len()..];
-            continue;
-        }
+    for c in text.chars() {
         match symbol(c) {
             Some(spelled) => escaped.push_str(spelled),
             None => escaped.push(c),
         }
-        rest = &rest[c.len_utf8()..];
     }
     escaped
 }

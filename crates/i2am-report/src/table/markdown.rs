@@ -1,6 +1,8 @@
 //! Tables as Markdown.
 
-use super::{Cell, ONE_TOKEN, Rank, Table};
+use i2am_quantity::Note;
+
+use super::{Cell, Rank, Table};
 
 pub(super) fn render(table: &Table) -> String {
     let mut lines = vec![format!("{}\n", escaped(&table.caption))];
@@ -19,7 +21,7 @@ pub(super) fn render(table: &Table) -> String {
     lines.push(line(rule));
     lines.extend(table.rows.iter().map(|row| line(row.iter().map(cell))));
     if table.has_one_token() {
-        lines.push(format!("\n\\* {ONE_TOKEN}"));
+        lines.push(format!("\n\\* {}", Note::ONE_TOKEN_MEANS));
     }
     lines.extend(
         table

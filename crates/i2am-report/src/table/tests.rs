@@ -66,6 +66,7 @@ fn awkward() -> Table {
             vec!["model".to_owned(), "kid".to_owned()],
             vec!["a,b".to_owned(), "0.0977".to_owned()],
         ],
+        indexed: vec!["IMACS_g"],
     }
 }
 

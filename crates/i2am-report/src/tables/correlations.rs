@@ -1,12 +1,13 @@
-//! How scores go with metrics: over models, within models, and which of two scores goes better.
+//! How scores correlate with metrics: over models, within models, and which of two scores does so more.
 
 use std::collections::BTreeSet;
 
-use i2am_results::{CorrelationRow, Unit};
+use i2am_quantity::number;
+use i2am_results::{CORRELATION_COLUMNS, CorrelationRow, Unit};
 
-use super::{bracketed, raw, raw_or_empty};
-use crate::names::{naming_of, number};
-use crate::run::{Run, UNIFIED};
+use super::{bracketed, raw, raw_or_empty, text_of};
+use crate::level::is_whole;
+use crate::run::Run;
 use crate::table::{Cell, Column, Table};
 
 /// Methods in the order of columns, with what their coefficient is called.
@@ -16,10 +17,13 @@ const METHODS: [(&str, &str); 3] = [
     ("kendall", "Kendall τ"),
 ];
 
+/// The one column of a run's file that the table leaves out.
+const STATUS: &str = "status";
+
 /// Digits of coefficients.
 const DECIMALS: usize = 2;
 
-const ORIENTATION: &str = "Signs are turned where lower is better: positive means that a higher score goes with a better metric. \
+const ORIENTATION: &str = "Signs are turned where lower is better: positive means that the metric is better where the score is higher. \
 p is two-sided, with Holm's correction where the run made one.";
 
 type Found<'a> = (&'a Run, &'a CorrelationRow);
@@ -37,13 +41,13 @@ pub(super) fn tables(runs: &[Run]) -> Vec<Table> {
     };
     let across = Shape {
         name: "correlations",
-        caption: "Correlation of IMACS with picture metrics, over models and pooled over the samples within models.",
+        caption: "Correlation of scores of maps with metrics of images, over models and pooled over the samples within models.",
         runs,
         of_models: false,
     };
     let within = Shape {
         name: "correlations_within",
-        caption: "Correlation of IMACS with picture metrics over the samples of each model.",
+        caption: "Correlation of scores of maps with metrics of images over the samples of each model.",
         runs,
         of_models: true,
     };
@@ -68,9 +72,8 @@ struct Line<'a> {
     run: &'a str,
     unit: Unit,
     model: &'a str,
-    score: &'a str,
-    metric: &'a str,
-    variant: &'a str,
+    score: String,
+    metric: String,
     covariate: &'a str,
 }
 
@@ -78,7 +81,7 @@ impl Shape<'_> {
     fn table(&self, found: &[Found<'_>]) -> Option<Table> {
         let shown: Vec<&Found<'_>> = found
             .iter()
-            .filter(|(_, row)| row.level == UNIFIED || row.level.is_empty())
+            .filter(|(_, row)| is_whole(row.level.as_ref()))
             .collect();
         if shown.is_empty() {
             return None;
@@ -134,8 +137,8 @@ impl Shape<'_> {
             } else {
                 over(line.unit)
             }));
-            cells.push(Cell::new(title(line.score, "")));
-            cells.push(Cell::new(title(line.metric, line.variant)));
+            cells.push(Cell::new(&line.score));
+            cells.push(Cell::new(&line.metric));
             if given {
                 cells.push(Cell::new(
                     line.covariate.replace('_', " ").replace('+', ", "),
@@ -157,6 +160,7 @@ impl Shape<'_> {
             rows: lines.iter().map(row).collect(),
             notes: notes(shown.iter().map(|(_, row)| *row)),
             raw: raw_rows(found),
+            indexed: Vec::new(),
         })
     }
 }
@@ -166,9 +170,8 @@ fn line_of<'a>(run: &'a Run, row: &'a CorrelationRow) -> Line<'a> {
         run: &run.label,
         unit: row.unit,
         model: &row.model,
-        score: &row.score,
-        metric: &row.metric,
-        variant: &row.variant,
+        score: run.title(&row.score, ""),
+        metric: run.title(&row.metric, &row.variant),
         covariate: &row.covariate,
     }
 }
@@ -185,7 +188,7 @@ fn coefficient(row: Option<&CorrelationRow>) -> [Cell; 2] {
     let detail = interval.map_or_else(String::new, |[low, high]| bracketed(&low, &high));
     let cell = Cell {
         detail,
-        one_token: row.note.split("; ").any(|note| note == "one-token"),
+        one_token: row.note.is_one_token(),
         ..Cell::new(number(value, DECIMALS))
     };
     [cell, Cell::new(p_text(row.p_holm.or(row.p)))]
@@ -214,15 +217,6 @@ fn over(unit: Unit) -> &'static str {
     }
 }
 
-fn title(metric: &str, variant: &str) -> String {
-    let name = naming_of(metric).map_or(metric, |naming| naming.title);
-    if variant.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{name} ({variant})")
-    }
-}
-
 /// A remark with a capital and a full stop; a symbol at its start, `n`, stays as it is.
 fn sentence(note: &str) -> String {
     let symbol = note.split(' ').next().is_some_and(|word| word.len() == 1);
@@ -247,8 +241,8 @@ const POOLING: &str =
 fn notes<'a>(rows: impl Iterator<Item = &'a CorrelationRow>) -> Vec<String> {
     let mut said = BTreeSet::new();
     for row in rows {
-        let of_row = row.note.split("; ").chain([row.outcome.reason()]);
-        for note in of_row.filter(|note| !note.is_empty() && *note != "one-token") {
+        let of_row = row.note.remarks().chain([row.outcome.reason()]);
+        for note in of_row.filter(|note| !note.is_empty()) {
             // Figures of a single row, a line each: for readers of the CSV.
             let pooled = note.starts_with(POOLED);
             said.insert(if pooled {
@@ -263,7 +257,7 @@ fn notes<'a>(rows: impl Iterator<Item = &'a CorrelationRow>) -> Vec<String> {
         .collect()
 }
 
-/// Which of two scores goes with a metric more.
+/// Which of two scores correlates more with a metric.
 fn comparisons(runs: &[Run], all: &[Found<'_>]) -> Option<Table> {
     let found: Vec<Found<'_>> = all
         .iter()
@@ -292,9 +286,9 @@ fn comparisons(runs: &[Run], all: &[Found<'_>]) -> Option<Table> {
         };
         let texts = [
             over.to_owned(),
-            title(&row.score, ""),
-            title(&row.rival, ""),
-            title(&row.metric, &row.variant),
+            run.title(&row.score, ""),
+            run.title(&row.rival, ""),
+            run.title(&row.metric, &row.variant),
             row.method.replace(':', ", "),
             row.oriented
                 .map_or_else(|| "–".to_owned(), |z| number(z, DECIMALS)),
@@ -305,43 +299,28 @@ fn comparisons(runs: &[Run], all: &[Found<'_>]) -> Option<Table> {
         cells
     });
     let mut notes = notes(found.iter().map(|(_, row)| *row));
-    "Positive z: the score goes with a better metric more than its rival does."
+    "Positive z: the metric gets better with a higher score more than it does with a higher rival."
         .clone_into(&mut notes[0]);
     Some(Table {
         name: "correlations_compared".to_owned(),
-        caption: "Which of two scores goes with a metric more: tests for dependent correlations."
-            .to_owned(),
+        caption:
+            "Which of two scores correlates more with a metric: tests for dependent correlations."
+                .to_owned(),
         columns,
         rows: rows.collect(),
         notes,
         raw: raw_rows(&found),
+        indexed: Vec::new(),
     })
 }
 
 fn raw_rows(found: &[Found<'_>]) -> Vec<Vec<String>> {
-    let header = [
-        "run",
-        "unit",
-        "model",
-        "score",
-        "direction",
-        "level",
-        "metric",
-        "variant",
-        "rival",
-        "covariate",
-        "method",
-        "value",
-        "oriented",
-        "low",
-        "high",
-        "p",
-        "p_by",
-        "p_holm",
-        "n",
-        "reason",
-        "note",
-    ];
+    // As in the file of the run, without the status, which value and reason show.
+    let columns = CORRELATION_COLUMNS
+        .iter()
+        .filter(|column| **column != STATUS);
+    let header = std::iter::once(&"run").chain(columns);
+    let header: Vec<String> = header.map(|column| (*column).to_owned()).collect();
     let line = |(run, row): &Found<'_>| {
         let [low, high] = row
             .interval
@@ -351,8 +330,8 @@ fn raw_rows(found: &[Found<'_>]) -> Vec<Vec<String>> {
             row.unit.to_string(),
             row.model.clone(),
             row.score.clone(),
-            row.direction.clone(),
-            row.level.clone(),
+            text_of(row.direction),
+            text_of(row.level.as_ref()),
             row.metric.clone(),
             row.variant.clone(),
             row.rival.clone(),
@@ -367,10 +346,9 @@ fn raw_rows(found: &[Found<'_>]) -> Vec<Vec<String>> {
             raw_or_empty(row.p_holm),
             row.n.to_string(),
             row.outcome.reason().to_owned(),
-            row.note.clone(),
+            row.note.to_string(),
         ]
     };
-    let header = header.map(str::to_owned).to_vec();
     std::iter::once(header)
         .chain(found.iter().map(line))
         .collect()

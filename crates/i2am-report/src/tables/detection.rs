@@ -1,24 +1,23 @@
-//! Boxes from maps, and what boxes cost nothing.
+//! Boxes from maps, and boxes that are guessed without a map.
 
-use i2am_results::AggregateRow;
+use i2am_quantity::{Quantity, Role, number};
 
-use super::results::{interval_of, is_one_token};
-use super::{bracketed, raw, raw_or_empty};
-use crate::names::{Quantity, number};
-use crate::run::{BOX_FOUND, Run};
-use crate::table::{Cell, Column, Rank, Table, ranks};
+use super::lines::{Line, column, lines, parts};
+use super::{bracketed, raw, raw_or_empty, text_of};
+use crate::run::Run;
+use crate::series::slug;
+use crate::table::{Cell, Column, Table, ranks};
 
-/// The metric of a box, which this table shows and no other.
-pub(super) const METRIC: &str = "iou";
+const NAME: &str = "detection";
 
 /// Mean overlap by model and procedure; `None` for runs that detect nothing.
 pub(super) fn table(runs: &[Run]) -> Option<Table> {
-    let found = boxes(runs);
-    if found.is_empty() {
-        return None;
-    }
+    let found = lines(runs, NAME);
+    let value = found.first()?.value;
+    let mut parts = parts(runs, NAME);
+    parts.retain(|part| part.role != Role::Value);
     let many = runs.len() > 1;
-    let levels = found.iter().any(|(_, row)| !row.level.is_empty());
+    let levels = found.iter().any(|line| line.row.level.is_some());
     let mut columns = Vec::new();
     if many {
         columns.push(Column::text("Run"));
@@ -27,117 +26,105 @@ pub(super) fn table(runs: &[Run]) -> Option<Table> {
     if levels {
         columns.push(Column::text("Level"));
     }
-    columns.extend(["IoU ↑", "95 % interval", "Box found", "n", "Missing"].map(Column::number));
+    columns.extend([column(value), Column::number("95 % interval")]);
+    columns.extend(parts.iter().map(|part| column(part)));
+    columns.extend(["n", "Missing"].map(Column::number));
 
-    let quantity = Quantity::new(METRIC, 1, "");
     let values: Vec<Option<(f64, String)>> = found
         .iter()
-        .map(|(_, row)| row.mean.map(|mean| (mean, quantity.format(mean))))
+        .map(|line| line.row.mean.map(|mean| (mean, value.format(mean))))
         .collect();
-    let ranks = ranks(&values, |a, b| a > b);
+    let ranks = ranks(&values, |a, b| value.better.prefers(a, b));
     let rows = found
         .iter()
         .zip(&values)
         .zip(ranks)
-        .map(|(((run, row), value), rank)| {
+        .map(|((line, shown), rank)| {
+            let row = line.row;
             let mut cells = Vec::new();
             if many {
-                cells.push(Cell::new(&run.label));
+                cells.push(Cell::new(&line.run.label));
             }
             cells.extend([Cell::new(&row.model), Cell::new(&row.convention)]);
             if levels {
-                cells.push(Cell::new(&row.level));
+                cells.push(Cell::new(text_of(row.level.as_ref())));
             }
-            cells.push(mean_cell(row, value.as_ref(), rank));
-            let interval = interval_of(row).map_or_else(String::new, |[low, high]| {
-                bracketed(&quantity.format(low), &quantity.format(high))
+            cells.push(Cell {
+                text: shown
+                    .as_ref()
+                    .map_or_else(|| "–".to_owned(), |(_, text)| text.clone()),
+                rank,
+                detail: String::new(),
+                one_token: row.note.is_one_token(),
             });
-            cells.push(Cell::new(interval));
-            let share = share_found(run, row).map_or_else(String::new, |share| {
-                format!("{} %", number(100.0 * share, 0))
-            });
-            cells.push(Cell::new(share));
-            cells.push(Cell::new(row.n.to_string()));
-            cells.push(Cell::new(row.missing.to_string()));
+            let interval = line.run.interval(row);
+            cells.push(Cell::new(
+                interval.map_or_else(String::new, |[low, high]| {
+                    bracketed(&value.format(low), &value.format(high))
+                }),
+            ));
+            cells.extend(parts.iter().map(|part| Cell::new(part_text(line, part))));
+            cells.extend([row.n, row.missing].map(|count| Cell::new(count.to_string())));
             cells
         });
     Some(Table {
-        name: "detection".to_owned(),
+        name: NAME.to_owned(),
         caption: "Detection: intersection over union of predicted and true boxes, mean over samples. Best in bold, second best \
                   underlined."
             .to_owned(),
         columns,
         rows: rows.collect(),
         notes: vec!["Intervals: Student's t over samples.".to_owned()],
-        raw: raw_rows(&found),
+        raw: raw_rows(&found, value, &parts),
+        indexed: Vec::new(),
     })
 }
 
-fn boxes(runs: &[Run]) -> Vec<(&Run, &AggregateRow)> {
-    let mut found = Vec::new();
-    for run in runs {
-        let own = run.aggregate.iter().filter(|row| row.metric == METRIC);
-        found.extend(own.map(|row| (run, row)));
-    }
-    found
+/// Empty where there is none: a guess without a map always has a box.
+fn part_text(line: &Line<'_>, part: &Quantity) -> String {
+    line.mean(part.title).map_or_else(String::new, |mean| {
+        if part.role == Role::Found {
+            format!("{} %", number(100.0 * mean, 0))
+        } else {
+            part.format(mean)
+        }
+    })
 }
 
-/// Of baselines, which always have a box, nobody tells.
-fn share_found(run: &Run, row: &AggregateRow) -> Option<f64> {
-    let same = |other: &&AggregateRow| {
-        other.metric == BOX_FOUND
-            && other.model == row.model
-            && other.level == row.level
-            && other.convention == row.convention
-    };
-    run.aggregate.iter().find(same)?.mean
-}
-
-fn mean_cell(row: &AggregateRow, value: Option<&(f64, String)>, rank: Rank) -> Cell {
-    Cell {
-        text: value.map_or_else(|| "–".to_owned(), |(_, text)| text.clone()),
-        rank,
-        detail: String::new(),
-        one_token: is_one_token(row),
-    }
-}
-
-fn raw_rows(found: &[(&Run, &AggregateRow)]) -> Vec<Vec<String>> {
-    let header = [
-        "run",
-        "model",
-        "procedure",
-        "direction",
-        "level",
-        "iou",
-        "sd",
-        "low",
-        "high",
-        "box_found",
-        "n",
-        "missing",
-        "note",
-    ];
-    let line = |(run, row): &(&Run, &AggregateRow)| {
-        let [low, high] = interval_of(row).map_or_else(Default::default, |ends| ends.map(raw));
-        vec![
-            run.label.clone(),
+fn raw_rows(found: &[Line<'_>], value: &Quantity, parts: &[&Quantity]) -> Vec<Vec<String>> {
+    let mut header = ["run", "model", "procedure", "direction", "level"]
+        .map(str::to_owned)
+        .to_vec();
+    header.push(slug(value.title));
+    header.extend(["sd", "low", "high"].map(str::to_owned));
+    header.extend(parts.iter().map(|part| slug(part.title)));
+    header.extend(["n", "missing", "note"].map(str::to_owned));
+    let of_line = |line: &Line<'_>| {
+        let row = line.row;
+        let [low, high] = line
+            .run
+            .interval(row)
+            .map_or_else(Default::default, |ends| ends.map(raw));
+        let mut cells = vec![
+            line.run.label.clone(),
             row.model.clone(),
             row.convention.clone(),
-            row.direction.clone(),
-            row.level.clone(),
+            text_of(row.direction),
+            text_of(row.level.as_ref()),
             raw_or_empty(row.mean),
             raw_or_empty(row.sd),
             low,
             high,
-            raw_or_empty(share_found(run, row)),
+        ];
+        cells.extend(parts.iter().map(|part| raw_or_empty(line.mean(part.title))));
+        cells.extend([
             row.n.to_string(),
             row.missing.to_string(),
-            row.note.clone(),
-        ]
+            row.note.to_string(),
+        ]);
+        cells
     };
-    let header = header.map(str::to_owned).to_vec();
     std::iter::once(header)
-        .chain(found.iter().map(line))
+        .chain(found.iter().map(of_line))
         .collect()
 }

@@ -2,38 +2,33 @@
 
 use std::collections::BTreeSet;
 
+use i2am_quantity::Better;
 use i2am_results::{AggregateRow, Stage};
 
 use super::{TableConfig, bracketed, raw, raw_or_empty, subjects};
-use crate::interval;
-use crate::names::Quantity;
 use crate::run::{Run, Subject};
+use crate::series::Series;
 use crate::table::{Cell, Column, Rank, Table, ranks};
-
-/// The share of a picture that its mask takes is a covariate of correlations: it belongs to the data and is the same for every model.
-const MASK_AREA: &str = "mask_area";
 
 /// The table; `None` before anything is scored.
 pub(super) fn table(runs: &[Run], config: TableConfig) -> Option<Table> {
     let subjects = subjects(runs);
-    let quantities = quantities(runs);
-    if quantities.is_empty() {
+    let all = columns_of(runs);
+    if all.is_empty() {
         return None;
     }
     let layout = Layout {
         runs,
+        scores: all.iter().filter(|series| series.is_score()).collect(),
         subjects: &subjects,
         config,
         many: runs.len() > 1,
         many_datasets: datasets(runs).len() > 1,
     };
     let mut columns = layout.leading_columns();
-    columns.extend(quantities.iter().map(|quantity| layout.heading(quantity)));
+    columns.extend(all.iter().map(|series| layout.heading(series)));
     columns.push(Column::number("n"));
-    let scored: Vec<Vec<Cell>> = quantities
-        .iter()
-        .map(|quantity| layout.cells(quantity))
-        .collect();
+    let scored: Vec<Vec<Cell>> = all.iter().map(|series| layout.cells(series)).collect();
     let rows = (0..subjects.len()).map(|index| {
         let mut row = layout.leading_cells(&subjects[index]);
         row.extend(scored.iter().map(|cells| cells[index].clone()));
@@ -45,18 +40,22 @@ pub(super) fn table(runs: &[Run], config: TableConfig) -> Option<Table> {
         caption: layout.caption(),
         columns,
         rows: rows.collect(),
-        notes: layout.notes(&quantities),
-        raw: layout.raw(&quantities),
+        notes: layout.notes(&all),
+        raw: layout.raw(&all),
+        indexed: Vec::new(),
     })
 }
 
-/// Every quantity with a value, in the order of columns; overlaps of boxes have a table of their own.
-fn quantities(runs: &[Run]) -> Vec<Quantity> {
-    let rows = runs.iter().flat_map(Run::headline);
-    let found: BTreeSet<Quantity> = rows
-        .filter(|row| ![super::detection::METRIC, MASK_AREA].contains(&row.metric.as_str()))
-        .filter(|row| row.n > 0 || row.missing > 0)
-        .map(Quantity::of)
+/// Every series with samples that is a column of this table, in the order of columns.
+fn columns_of(runs: &[Run]) -> Vec<Series> {
+    let of_run = |run| {
+        let rows = Run::headline(run).filter(|row| row.n > 0 || row.missing > 0);
+        rows.map(move |row| run.series(row))
+    };
+    let found: BTreeSet<Series> = runs
+        .iter()
+        .flat_map(of_run)
+        .filter(Series::is_column)
         .collect();
     found.into_iter().collect()
 }
@@ -79,6 +78,8 @@ fn dataset(run: &Run) -> String {
 
 struct Layout<'a> {
     runs: &'a [Run],
+    /// Columns that are about maps.
+    scores: Vec<&'a Series>,
     subjects: &'a [Subject],
     config: TableConfig,
     many: bool,
@@ -86,10 +87,11 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn row(&self, subject: &Subject, quantity: &Quantity) -> Option<&AggregateRow> {
+    fn row(&self, subject: &Subject, series: &Series) -> Option<&AggregateRow> {
+        let run = &self.runs[subject.run];
         let of_model =
-            |row: &&AggregateRow| row.model == subject.model && Quantity::of(row) == *quantity;
-        self.runs[subject.run].headline().find(of_model)
+            |row: &&AggregateRow| row.model == subject.model && run.series(row) == *series;
+        run.headline().find(of_model)
     }
 
     /// Samples that most of the model's scores rest on.
@@ -124,39 +126,39 @@ impl Layout<'_> {
         cells
     }
 
-    fn heading(&self, quantity: &Quantity) -> Column {
-        let arrow = quantity.better().map_or("", |better| better.arrow());
-        let is_map = quantity.metric.starts_with("imacs_");
-        let shared = is_map && self.conventions().len() == 1;
-        let title = quantity.title();
+    fn heading(&self, series: &Series) -> Column {
+        let arrow = series.better().arrow();
+        let shared = series.is_score() && self.conventions().len() == 1;
+        let title = series.title();
         Column {
             variant: if shared {
                 String::new()
             } else {
-                quantity.convention.clone()
+                series.convention.clone()
             },
-            ..Column::number(format!("{title}{} {arrow}", quantity.scale()).trim_end())
+            ..Column::number(format!("{title}{} {arrow}", series.scale()).trim_end())
         }
     }
 
-    /// The attribution conventions in use.
+    /// The attribution conventions of all scores of maps.
     fn conventions(&self) -> BTreeSet<&str> {
-        let rows = self.runs.iter().flat_map(Run::headline);
-        let scores =
-            rows.filter(|row| row.stage == Stage::Score && row.metric.starts_with("imacs_"));
-        scores.map(|row| row.convention.as_str()).collect()
+        self.scores
+            .iter()
+            .map(|score| score.convention.as_str())
+            .collect()
     }
 
     /// One cell for each subject. Ranks are among models on the same data.
-    fn cells(&self, quantity: &Quantity) -> Vec<Cell> {
+    fn cells(&self, series: &Series) -> Vec<Cell> {
         let mut cells: Vec<Cell> = self
             .subjects
             .iter()
-            .map(|subject| self.cell(subject, quantity))
+            .map(|subject| self.cell(subject, series))
             .collect();
-        let Some(better) = quantity.better() else {
+        let better = series.better();
+        if better == Better::Neither {
             return cells;
-        };
+        }
         for data in datasets(self.runs) {
             let on_data = |subject: &Subject| dataset(&self.runs[subject.run]) == data;
             let values: Vec<Option<(f64, String)>> = self
@@ -164,10 +166,10 @@ impl Layout<'_> {
                 .iter()
                 .map(|subject| {
                     let mean = self
-                        .row(subject, quantity)
+                        .row(subject, series)
                         .filter(|_| on_data(subject))?
                         .mean?;
-                    Some((mean, quantity.format(mean)))
+                    Some((mean, series.format(mean)))
                 })
                 .collect();
             for (cell, rank) in cells
@@ -182,8 +184,8 @@ impl Layout<'_> {
         cells
     }
 
-    fn cell(&self, subject: &Subject, quantity: &Quantity) -> Cell {
-        let Some(row) = self.row(subject, quantity) else {
+    fn cell(&self, subject: &Subject, series: &Series) -> Cell {
+        let Some(row) = self.row(subject, series) else {
             return Cell::default();
         };
         let Some(mean) = row.mean else {
@@ -191,18 +193,18 @@ impl Layout<'_> {
         };
         let mut details = Vec::new();
         if self.config.intervals
-            && let Some([low, high]) = interval_of(row)
+            && let Some([low, high]) = self.runs[subject.run].interval(row)
         {
-            details.push(bracketed(&quantity.format(low), &quantity.format(high)));
+            details.push(bracketed(&series.format(low), &series.format(high)));
         }
         if row.n != self.n(subject) {
             details.push(format!("(n {})", row.n));
         }
         Cell {
-            text: quantity.format(mean),
+            text: series.format(mean),
             rank: Rank::Plain,
             detail: details.join(" "),
-            one_token: is_one_token(row),
+            one_token: row.note.is_one_token(),
         }
     }
 
@@ -215,49 +217,45 @@ impl Layout<'_> {
         format!("Results on {data}. Best in bold, second best underlined.")
     }
 
-    fn notes(&self, quantities: &[Quantity]) -> Vec<String> {
+    fn notes(&self, all: &[Series]) -> Vec<String> {
         let mut notes = Vec::new();
-        let conventions: Vec<&str> = self.conventions().into_iter().collect();
-        if let [convention] = conventions[..] {
-            notes.push(
-                format!("IMACS of unified maps under the convention `{convention}`.")
-                    .replace('`', ""),
-            );
+        if let (Some(first), 1) = (self.scores.first(), self.conventions().len()) {
+            let titles: BTreeSet<&str> = self.scores.iter().map(|score| score.title()).collect();
+            let titles = titles.into_iter().collect::<Vec<_>>().join(" and ");
+            notes.push(format!(
+                "{titles} of unified maps under the convention {}.",
+                first.convention
+            ));
         }
         if self.config.intervals {
             notes.push(
                 "In brackets: 95 % interval of the mean over samples (Student's t).".to_owned(),
             );
         }
-        if quantities
-            .iter()
-            .any(|quantity| quantity.metric == "baseline")
-        {
-            notes
-                .push("Baseline is LPIPS's formula without learned weights, not LPIPS.".to_owned());
-        }
-        // What a score says about itself: how few pictures it rests on, what was resized.
-        let rows = self.runs.iter().flat_map(Run::headline);
-        let noted = rows.filter(|row| row.stage == Stage::Measure && !row.note.is_empty());
-        let said: BTreeSet<String> = noted
-            .map(|row| format!("{}: {}.", Quantity::of(row).title(), row.note))
-            .collect();
+        notes.extend(super::footnotes(all.iter()));
+        // What a metric says about itself: how few images it rests on, what was resized.
+        let of_run = |run| {
+            let rows = Run::headline(run);
+            let noted = rows.filter(|row| row.stage == Stage::Measure && !row.note.is_empty());
+            noted.map(move |row| format!("{}: {}.", run.series(row).title(), row.note))
+        };
+        let said: BTreeSet<String> = self.runs.iter().flat_map(of_run).collect();
         notes.extend(said);
         notes
     }
 
-    fn raw(&self, quantities: &[Quantity]) -> Vec<Vec<String>> {
+    fn raw(&self, all: &[Series]) -> Vec<Vec<String>> {
         let mut header: Vec<String> = ["run", "dataset", "model"].map(str::to_owned).to_vec();
-        for quantity in quantities {
-            let slug = quantity.slug();
+        for series in all {
+            let slug = series.slug();
             let parts = ["", "_sd", "_low", "_high", "_n", "_note"];
             header.extend(parts.map(|part| format!("{slug}{part}")));
         }
         let line = |subject: &Subject| {
             let run = &self.runs[subject.run];
             let mut line = vec![run.label.clone(), dataset(run), subject.model.clone()];
-            for quantity in quantities {
-                line.extend(raw_cells(self.row(subject, quantity)));
+            for series in all {
+                line.extend(raw_cells(run, self.row(subject, series)));
             }
             line
         };
@@ -266,11 +264,13 @@ impl Layout<'_> {
     }
 }
 
-fn raw_cells(row: Option<&AggregateRow>) -> [String; 6] {
+fn raw_cells(run: &Run, row: Option<&AggregateRow>) -> [String; 6] {
     let Some(row) = row else {
         return Default::default();
     };
-    let interval = interval_of(row).map_or_else(Default::default, |ends| ends.map(raw));
+    let interval = run
+        .interval(row)
+        .map_or_else(Default::default, |ends| ends.map(raw));
     let [low, high] = interval;
     [
         raw_or_empty(row.mean),
@@ -278,18 +278,6 @@ fn raw_cells(row: Option<&AggregateRow>) -> [String; 6] {
         low,
         high,
         row.n.to_string(),
-        row.note.clone(),
+        row.note.to_string(),
     ]
-}
-
-/// Only a mean over samples has one: the deviation of KID is over subsets of the same pictures.
-pub(super) fn interval_of(row: &AggregateRow) -> Option<[f64; 2]> {
-    let over_samples = !["fid", "kid"].contains(&row.metric.as_str());
-    over_samples
-        .then(|| interval::of_mean(row.mean?, row.sd, row.n))
-        .flatten()
-}
-
-pub(super) fn is_one_token(row: &AggregateRow) -> bool {
-    row.note.split("; ").any(|note| note == "one-token")
 }

@@ -2,6 +2,7 @@
 
 use i2am_report::{ReportConfig, RunInput, Table, TableConfig, write};
 
+use crate::quantities::QUANTITIES;
 use crate::support::{MODELS, make_detection_run, make_locality_run, make_run};
 
 fn tables_of(names: &[&str], intervals: bool) -> Vec<Table> {
@@ -21,7 +22,7 @@ fn tables_of(names: &[&str], intervals: bool) -> Vec<Table> {
         tables: TableConfig { intervals },
         ..ReportConfig::default()
     };
-    write(&runs, &parent.path().join("out"), &config)
+    write(&runs, &parent.path().join("out"), &config, QUANTITIES)
         .unwrap()
         .tables
 }
@@ -63,7 +64,9 @@ fn locality_beside_its_controls_and_level_by_level() {
         dir: &dir,
         pictures: None,
     }];
-    let tables = write(&runs, &dir, &ReportConfig::default()).unwrap().tables;
+    let tables = write(&runs, &dir, &ReportConfig::default(), QUANTITIES)
+        .unwrap()
+        .tables;
     for name in ["locality", "locality_levels"] {
         insta::assert_snapshot!(name, named(&tables, name).markdown());
     }
@@ -88,7 +91,9 @@ fn detections_by_procedure_with_baselines() {
         dir: &dir,
         pictures: None,
     }];
-    let tables = write(&runs, &dir, &ReportConfig::default()).unwrap().tables;
+    let tables = write(&runs, &dir, &ReportConfig::default(), QUANTITIES)
+        .unwrap()
+        .tables;
     insta::assert_snapshot!("detection", named(&tables, "detection").markdown());
     // Boxes have a table of their own.
     let results = named(&tables, "results").markdown();
@@ -106,7 +111,7 @@ fn files_hold_raw_values() {
         dir: &dir,
         pictures: None,
     }];
-    write(&runs, &dir, &ReportConfig::default()).unwrap();
+    write(&runs, &dir, &ReportConfig::default(), QUANTITIES).unwrap();
     let text = std::fs::read_to_string(dir.join("tables/results.csv")).unwrap();
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().unwrap().clone();
@@ -134,4 +139,31 @@ fn files_hold_raw_values() {
             );
         }
     }
+}
+
+/// A map that cannot influence the image is marked in plots as in tables.
+#[test]
+fn plots_mark_one_token_maps_with_a_footnote() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = make_run(parent.path(), "demo");
+    let runs = [RunInput {
+        dir: &dir,
+        pictures: None,
+    }];
+    write(&runs, &dir, &ReportConfig::default(), QUANTITIES).unwrap();
+    let plot = |name: &str| std::fs::read_to_string(dir.join(format!("plots/{name}.svg"))).unwrap();
+    for name in [
+        "levels_imacs_g_r2g",
+        "distribution_imacs_g_spatial",
+        "scatter_models_imacs_g_spatial_fid_clean",
+    ] {
+        let svg = plot(name);
+        assert!(svg.contains("one-token*"), "{name}");
+        assert!(
+            svg.contains("* The reference is one pooled token"),
+            "{name}"
+        );
+    }
+    let unmarked = plot("distribution_psnr_rgb");
+    assert!(!unmarked.contains("one-token*") && !unmarked.contains("pooled token"));
 }

@@ -141,7 +141,7 @@ impl Browser {
         self.command("POST", "/actions", &actions);
     }
 
-    /// Shows the page as to somebody who prefers `light` or `dark`.
+    /// Shows the page as to a reader who prefers `light` or `dark`.
     pub(crate) fn prefer(&self, scheme: &str) {
         let body = json!({"cmd": "Emulation.setEmulatedMedia", "params": {
             "features": [{"name": "prefers-color-scheme", "value": scheme}],

@@ -9,10 +9,11 @@ use i2am_attribution::{
     attribution_map, levels, normalise,
 };
 use i2am_imaging::{GrayImage, Plane, RgbImage, write_png_rgb};
+use i2am_quantity::{Measurement, Notes, Outcome};
 use i2am_report::{PictureSource, Pictures};
 use i2am_results::{
-    ConfigHash, ConfigHashes, CorrelationRow, DatasetName, DebugRow, ManifestStart, Measurement,
-    Outcome, RunFolder, RunPaths, SampleResult, SetScore, Stage, Unit, write_debug,
+    ConfigHash, ConfigHashes, CorrelationRow, DatasetName, DebugRow, ManifestStart, RunFolder,
+    RunPaths, SampleResult, SetScore, Stage, Unit, write_debug,
 };
 use serde_json::json;
 
@@ -218,15 +219,20 @@ pub(crate) fn score(
     Ok(mean(true) - PENALTY * mean(false))
 }
 
+/// A direction or level of a map, whichever crate it is of.
+fn typed<T: std::str::FromStr<Err: std::fmt::Debug>>(value: &(impl ToString + ?Sized)) -> T {
+    value.to_string().parse().unwrap()
+}
+
 fn measurement(metric: &str, variant: &str, outcome: Outcome) -> Measurement {
     Measurement {
-        direction: String::new(),
-        level: String::new(),
+        direction: None,
+        level: None,
         metric: metric.to_owned(),
         version: 1,
         outcome,
         convention: variant.to_owned(),
-        note: String::new(),
+        note: Notes::NONE,
     }
 }
 
@@ -248,13 +254,9 @@ fn scores(record: &AttentionRecord) -> Vec<Measurement> {
             let one_token = attribution_map(record, &convention(), direction, &level)
                 .is_ok_and(|map| map.one_token);
             rows.push(Measurement {
-                direction: direction.to_string(),
-                level: level.to_string(),
-                note: if one_token {
-                    "one-token".to_owned()
-                } else {
-                    String::new()
-                },
+                direction: Some(typed(&direction)),
+                level: Some(typed(&level)),
+                note: Notes::one_token(one_token),
                 ..measurement(
                     metric,
                     "spatial",
@@ -287,6 +289,7 @@ fn start(name: &str) -> ManifestStart {
         },
         config,
         inputs: BTreeMap::new(),
+        samples: None,
         versions: BTreeMap::new(),
         device: "cpu".to_owned(),
         threads: 1,
@@ -302,8 +305,8 @@ fn boxes(model: usize, sample: usize) -> Vec<Measurement> {
     for procedure in ["threshold", "otsu"] {
         let found = !(procedure == "otsu" && sample == 2);
         let row = |metric: &str, value: f64| Measurement {
-            direction: "r2g".to_owned(),
-            level: "unified".to_owned(),
+            direction: Some(typed("r2g")),
+            level: Some(typed("unified")),
             ..measurement(metric, procedure, ok(value))
         };
         rows.push(row("iou", if found { overlap(procedure) } else { 0.0 }));
@@ -336,8 +339,8 @@ fn near(model: usize, sample: usize) -> Vec<Measurement> {
                     ("_uniform", uniform),
                 ] {
                     rows.push(Measurement {
-                        direction: direction.to_owned(),
-                        level: level.to_owned(),
+                        direction: Some(typed(direction)),
+                        level: Some(typed(level)),
                         ..measurement(
                             &format!("locality{part}_{direction}"),
                             &format!("r={radius}"),
@@ -413,7 +416,7 @@ fn make(parent: &Path, name: &str, more: fn(usize, usize) -> Vec<Measurement>) -
             metric: metric.to_owned(),
             version: 1,
             convention: "clean".to_owned(),
-            note: "4 pictures against 4".to_owned(),
+            note: Notes::from("4 pictures against 4"),
             n: SAMPLES.len(),
             outcome: ok(value),
             sd,
@@ -440,8 +443,8 @@ fn correlations() -> Vec<CorrelationRow> {
             unit,
             model: String::new(),
             score: score.to_owned(),
-            direction: if score == "imacs_g" { "r2g" } else { "g2r" }.to_owned(),
-            level: "unified".to_owned(),
+            direction: Some(typed(if score == "imacs_g" { "r2g" } else { "g2r" })),
+            level: Some(typed("unified")),
             metric: metric.to_owned(),
             variant: if metric == "fid" { "clean" } else { "alex" }.to_owned(),
             rival: String::new(),
@@ -454,7 +457,7 @@ fn correlations() -> Vec<CorrelationRow> {
             p_by: "exact".to_owned(),
             p_holm: None,
             n: 3,
-            note: "n below 5: no claim is possible".to_owned(),
+            note: Notes::from("n below 5: no claim is possible"),
         }
     };
     let mut rows = vec![
@@ -468,7 +471,7 @@ fn correlations() -> Vec<CorrelationRow> {
         model: MODELS[1].to_owned(),
         p: Some(0.2),
         p_holm: Some(0.4),
-        note: String::new(),
+        note: Notes::NONE,
         covariate: "mask_area".to_owned(),
         n: 4,
         ..rows[2].clone()
@@ -493,14 +496,14 @@ fn correlations() -> Vec<CorrelationRow> {
     rows
 }
 
-/// What a run that looked for faults tells of a model.
+/// What a run that looked for faults reports of a model.
 fn write_faults(dir: &Path) {
     let mut rows = Vec::new();
     for head in 0..HEADS {
         for time_group in 0..GROUPS {
             rows.push(DebugRow {
                 model: MODELS[1].to_owned(),
-                direction: "r2g".to_owned(),
+                direction: i2am_quantity::Direction::ReferenceToGenerated,
                 rank: None,
                 layer: SPATIAL_LAYER.to_owned(),
                 grid: "8x6".to_owned(),
@@ -513,7 +516,7 @@ fn write_faults(dir: &Path) {
                 attention_outside: Some(0.2 + 0.1 * time_group as f64),
                 area_outside: Some(0.5),
                 convention: "spatial".to_owned(),
-                note: String::new(),
+                note: Notes::NONE,
                 config_hash: String::new(),
             });
         }

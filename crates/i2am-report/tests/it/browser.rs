@@ -1,8 +1,10 @@
-//! The page in a real browser: what somebody sees who clicks, types and chooses.
+//! The page in a real browser: what a reader sees who clicks, types and chooses.
 
 use i2am_attribution::{Direction, Level};
 use i2am_report::{ReportConfig, RunInput, write};
+use i2am_testkit::skipped;
 
+use crate::quantities::QUANTITIES;
 use crate::support::{
     Dataset, GROUPS, HEADS, MODELS, PATCHES, SAMPLES, SPATIAL_LAYER, make_detection_run, record,
     score, taken_from,
@@ -17,9 +19,9 @@ fn open() -> Option<(Browser, tempfile::TempDir)> {
         dir: &dir,
         pictures: Some(&Dataset),
     }];
-    let report = write(&runs, &dir, &ReportConfig::default()).unwrap();
+    let report = write(&runs, &dir, &ReportConfig::default(), QUANTITIES).unwrap();
     let Some(browser) = Browser::start() else {
-        println!("SKIPPED: no chromium with chromedriver is installed (scripts/setup --browser)");
+        skipped("no Chromium with chromedriver: scripts/setup --browser installs them");
         return None;
     };
     browser.open(&report.page);
@@ -61,7 +63,7 @@ fn a_click_shows_where_a_patch_came_from_and_where_it_went() {
     };
     // It starts at a model that can be explored.
     assert_eq!(browser.text("#explore-model option:checked"), MODELS[1]);
-    // And with an answer: for the patch in the middle of the hole, which is rows 3 to 6 of 8, columns 2 to 5 of 6.
+    // And with an answer: for the patch in the middle of the masked region, which is rows 3 to 6 of 8, columns 2 to 5 of 6.
     assert!(
         browser
             .text("#answer")
@@ -110,7 +112,7 @@ fn a_click_shows_where_a_patch_came_from_and_where_it_went() {
         answer.contains("goes most to the generated picture at row 4, column 2"),
         "{answer}"
     );
-    assert!(answer.contains("lies on the hole"), "{answer}");
+    assert!(answer.contains("lies in the masked region"), "{answer}");
 
     // What is bright on the other side is that patch: the heat there differs from its neighbours'.
     let brighter = browser.run(&format!(
@@ -284,7 +286,7 @@ fn the_part_that_looks_outside_most_is_named_and_shown() {
     assert_eq!(browser.text("#head option:checked"), "1");
 }
 
-/// Relative luminance of a colour like `rgb(27, 31, 36)`.
+/// Relative luminance of a color like `rgb(27, 31, 36)`.
 fn luminance(color: &str) -> f64 {
     let digits = |c: char| !c.is_ascii_digit();
     let channels: Vec<f64> = color

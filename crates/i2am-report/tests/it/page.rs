@@ -2,6 +2,7 @@
 
 use i2am_report::{PageConfig, Report, ReportConfig, RunInput, write};
 
+use crate::quantities::QUANTITIES;
 use crate::support::{Dataset, SAMPLES, make_run};
 
 fn page(config: PageConfig, pictures: bool) -> (Report, String) {
@@ -15,7 +16,7 @@ fn page(config: PageConfig, pictures: bool) -> (Report, String) {
         page: config,
         ..ReportConfig::default()
     };
-    let report = write(&runs, &dir, &config).unwrap();
+    let report = write(&runs, &dir, &config, QUANTITIES).unwrap();
     let html = std::fs::read_to_string(&report.page).unwrap();
     assert_eq!(html.len(), report.page_bytes);
     (report, html)
@@ -74,7 +75,7 @@ fn few_samples_are_the_worst_and_the_best() {
     assert_eq!(
         report.left_out,
         [
-            "demo: maps of 2 of 4 samples are here, evenly from the lowest to the highest mean IMACS."
+            "demo: maps of 2 of 4 samples are here, evenly from the lowest to the highest mean score."
         ]
     );
 }
@@ -82,7 +83,7 @@ fn few_samples_are_the_worst_and_the_best() {
 #[test]
 fn without_the_data_set_generated_pictures_are_shown() {
     let (_, html) = page(PageConfig::default(), false);
-    assert!(html.contains("the data set was not at hand"));
+    assert!(html.contains("the data set was not found"));
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn files_that_no_report_wrote_are_left_alone() {
         dir: &dir,
         pictures: None,
     }];
-    let message = write(&runs, &out, &ReportConfig::default())
+    let message = write(&runs, &out, &ReportConfig::default(), QUANTITIES)
         .unwrap_err()
         .to_string();
     assert!(
@@ -107,10 +108,10 @@ fn files_that_no_report_wrote_are_left_alone() {
     assert_eq!(std::fs::read_to_string(&page).unwrap(), "mine");
 
     std::fs::remove_file(&page).unwrap();
-    write(&runs, &out, &ReportConfig::default()).unwrap();
+    write(&runs, &out, &ReportConfig::default(), QUANTITIES).unwrap();
     assert!(table.is_file());
     // Only now the folder is that of a report.
-    write(&runs, &out, &ReportConfig::default()).unwrap();
+    write(&runs, &out, &ReportConfig::default(), QUANTITIES).unwrap();
     assert!(!table.exists());
 }
 
