@@ -1,10 +1,13 @@
-//! Configurations: what every training has, and which family's it is.
+//! Configurations: which training a file asks for.
+
+pub(crate) mod shared;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use self::shared::{Config, Family, cannot_parse};
 use crate::paint_by_example::{PaintByExampleZoo, UNetZoo};
 use crate::pasd::PasdZoo;
 use crate::stable_viton::StableVitonZoo;
@@ -18,15 +21,6 @@ pub(crate) enum ZooConfig {
     StableViton(Box<StableVitonZoo>),
 }
 
-/// What can be trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Family {
-    PaintByExample,
-    Pasd,
-    StableViton,
-}
-
 /// The keys that say how to read the others.
 #[derive(Debug, Deserialize)]
 struct Header {
@@ -34,67 +28,6 @@ struct Header {
     family: Family,
     /// A Paint-by-Example that has it trains its UNet alone.
     frozen: Option<PathBuf>,
-}
-
-/// The synthetic pictures to train on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DataConfig {
-    /// Seed of the pictures. The demonstration draws its own from another seed.
-    pub(crate) seed: u64,
-    /// Number of pictures.
-    pub(crate) count: usize,
-    /// Height in pixels.
-    pub(crate) height: usize,
-    /// Width in pixels.
-    pub(crate) width: usize,
-}
-
-impl DataConfig {
-    /// # Errors
-    /// Sides that are no multiples of `factor`.
-    pub(crate) fn check(&self, factor: i64, path: &Path) -> Result<()> {
-        let Self { height, width, .. } = self;
-        let factor = factor as usize;
-        ensure!(
-            height.is_multiple_of(factor) && width.is_multiple_of(factor),
-            "{}: data: expected multiples of {factor} for height and width, found {height} and {width}",
-            path.display()
-        );
-        Ok(())
-    }
-}
-
-/// Length and step size of one stage.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Schedule {
-    /// Optimiser steps.
-    pub(crate) steps: u64,
-    /// Pictures per step.
-    pub(crate) batch: usize,
-    /// Highest learning rate; reached after `warm_up` steps, then down to zero on a cosine.
-    pub(crate) learning_rate: f64,
-    /// Steps of linear warm-up.
-    pub(crate) warm_up: u64,
-    /// Steps between evaluation pictures.
-    #[serde(default = "usual_evaluations")]
-    pub(crate) evaluate_every: u64,
-}
-
-fn usual_evaluations() -> u64 {
-    500
-}
-
-impl Schedule {
-    /// The learning rate of `step`.
-    pub(crate) fn rate(&self, step: u64) -> f64 {
-        let up = (step + 1) as f64 / self.warm_up.max(1) as f64;
-        let along = step.saturating_sub(self.warm_up) as f64
-            / self.steps.saturating_sub(self.warm_up).max(1) as f64;
-        let down = 0.5 * (1.0 + (along.min(1.0) * std::f64::consts::PI).cos());
-        self.learning_rate * up.min(1.0) * down
-    }
 }
 
 impl ZooConfig {
@@ -105,8 +38,7 @@ impl ZooConfig {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        let broken = || format!("cannot parse {}", path.display());
-        let header: Header = toml::from_str(&text).with_context(broken)?;
+        let header: Header = toml::from_str(&text).with_context(|| cannot_parse(path))?;
         ensure!(
             header.schema_version == 1,
             "{}: schema_version: expected 1, found {}",
@@ -115,25 +47,13 @@ impl ZooConfig {
         );
         Ok(match header.family {
             Family::PaintByExample if header.frozen.is_some() => {
-                let mut config: UNetZoo = toml::from_str(&text).with_context(broken)?;
-                config.prepare(path)?;
-                Self::PaintByExampleUNet(Box::new(config))
+                Self::PaintByExampleUNet(Config::parse(&text, path)?.into())
             }
             Family::PaintByExample => {
-                let mut config: PaintByExampleZoo = toml::from_str(&text).with_context(broken)?;
-                config.prepare(path)?;
-                Self::PaintByExample(Box::new(config))
+                Self::PaintByExample(PaintByExampleZoo::parse(&text, path)?.into())
             }
-            Family::Pasd => {
-                let mut config: PasdZoo = toml::from_str(&text).with_context(broken)?;
-                config.prepare(path)?;
-                Self::Pasd(Box::new(config))
-            }
-            Family::StableViton => {
-                let mut config: StableVitonZoo = toml::from_str(&text).with_context(broken)?;
-                config.prepare(path)?;
-                Self::StableViton(Box::new(config))
-            }
+            Family::Pasd => Self::Pasd(Config::parse(&text, path)?.into()),
+            Family::StableViton => Self::StableViton(Config::parse(&text, path)?.into()),
         })
     }
 
@@ -151,34 +71,12 @@ impl ZooConfig {
     }
 }
 
-/// Whether all `snapshots` are steps of a training of `last` steps.
-///
-/// # Errors
-/// A snapshot before the first or after the last step.
-pub(crate) fn check_snapshots(snapshots: &[u64], last: u64, file: &Path) -> Result<()> {
-    let beyond = snapshots.iter().find(|step| !(1..=last).contains(step));
-    ensure!(
-        beyond.is_none(),
-        "{}: snapshots: expected steps from 1 to {last}, found {}",
-        file.display(),
-        beyond.copied().unwrap_or_default()
-    );
-    Ok(())
-}
-
-/// Makes `paths` relative to the folder of the configuration `file`.
-pub(crate) fn resolve<'a>(file: &Path, paths: impl IntoIterator<Item = &'a mut PathBuf>) {
-    let base = file.parent().unwrap_or(Path::new("."));
-    for path in paths {
-        *path = base.join(&*path);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{Schedule, ZooConfig};
+    use super::ZooConfig;
+    use super::shared::Schedule;
 
     /// The committed configurations, each found by its own name.
     #[test]
@@ -198,6 +96,56 @@ mod tests {
         for family in ["paint-by-example", "pasd", "stable-viton"] {
             assert!(names.iter().any(|name| name == family), "no {family}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/zoo");
+        let text = std::fs::read_to_string(root.join("pasd.toml"))?;
+        let path = folder.path().join("pasd.toml");
+        for (from, to) in [
+            ("upscale = 4", "upscole = 4"),
+            ("count = 1500", "cuont = 1500"),
+        ] {
+            i2am_files::write_atomic(&path, text.replace(from, to).as_bytes())?;
+            let error = ZooConfig::read(&path)
+                .err()
+                .map(|error| format!("{error:#}"));
+            let line = 1 + text.lines().take_while(|line| *line != from).count();
+            let error = error.unwrap_or_default();
+            assert!(
+                error.contains(&format!("line {line}")) && error.contains(to),
+                "{error}"
+            );
+        }
+        Ok(())
+    }
+
+    /// `NAME.safetensors`, `NAME-STEP.safetensors` and the folder `NAME` are described by `NAME.md` or `NAME/README.md`.
+    #[test]
+    fn every_checkpoint_has_a_card() -> anyhow::Result<()> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/zoo");
+        let mut checkpoints = 0;
+        for path in i2am_files::sorted_entries(&folder)? {
+            let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
+                panic!("{}: no name", path.display())
+            };
+            if !path.is_dir() && path.extension().is_none_or(|end| end != "safetensors") {
+                continue;
+            }
+            let is_step = |end: &str| end.bytes().all(|byte| byte.is_ascii_digit());
+            let name = match stem.rsplit_once('-') {
+                Some((name, step)) if is_step(step) => name,
+                _ => stem,
+            };
+            let cards = [format!("{name}.md"), format!("{name}/README.md")];
+            let has_card = cards.iter().any(|card| folder.join(card).is_file());
+            assert!(has_card, "{}: none of {cards:?}", path.display());
+            checkpoints += 1;
+        }
+        assert!(checkpoints > 0, "{}: no checkpoints", folder.display());
         Ok(())
     }
 

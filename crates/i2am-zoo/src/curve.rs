@@ -1,86 +1,39 @@
-//! A loss curve as SVG: a few lines of text need no drawing library.
+//! The loss curve of a stage.
 
-use std::fmt::Write as _;
+use i2am_plot::{ACCENT, Axis, Canvas};
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 360.0;
-/// Left, right, top, bottom.
-const MARGINS: [f64; 4] = [64.0, 16.0, 36.0, 40.0];
+const WIDTH: i32 = 640;
+const HEIGHT: i32 = 360;
+const LEFT: i32 = 64;
+const RIGHT: i32 = 16;
+const TOP: i32 = 36;
+const BOTTOM: i32 = 40;
 
 /// `points` as a line over steps, losses on a logarithmic axis. Points with a loss that is not positive are left out.
 pub(crate) fn svg(title: &str, points: &[(f64, f64)]) -> String {
     let points: Vec<(f64, f64)> = points
         .iter()
-        .copied()
-        .filter(|&(_, y)| y > 0.0 && y.is_finite())
+        .filter(|(_, loss)| *loss > 0.0 && loss.is_finite())
+        .map(|&(step, loss)| (step, loss.log10()))
         .collect();
-    let [left, right, top, bottom] = MARGINS;
-    let last = points.last().map_or(1.0, |p| p.0).max(1.0);
-    let logs = points.iter().map(|p| p.1.log10());
-    let (low, high) = logs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| {
-        (low.min(y), high.max(y))
-    });
-    let (low, high) = if low.is_finite() {
-        (low - 0.05, high + 0.05)
-    } else {
-        (-1.0, 0.0)
-    };
-    let place = |(step, loss): (f64, f64)| {
-        let x = left + step / last * (WIDTH - left - right);
-        let y = top + (high - loss.log10()) / (high - low) * (HEIGHT - top - bottom);
-        (x, y)
-    };
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n\
-         <text x=\"{left}\" y=\"22\" font-size=\"14\">{title}</text>\n"
+    let last = points.last().map_or(1.0, |&(step, _)| step).max(1.0);
+    let x = Axis::between(0.0, last, LEFT, WIDTH - RIGHT);
+    let y = Axis::over(points.iter().map(|&(_, log)| log), HEIGHT - BOTTOM, TOP);
+    let mut canvas = Canvas::new(WIDTH, HEIGHT);
+    canvas.heading(title, "");
+    canvas.columns(x, x.ticks(), [TOP, HEIGHT - BOTTOM]);
+    let [low, high] = y.ends();
+    let losses = loss_ticks(low, high).into_iter();
+    canvas.rows(
+        y,
+        losses.map(|loss| (loss.log10(), loss.to_string())),
+        [LEFT, WIDTH - RIGHT],
     );
-    let mut line = |[x1, y1, x2, y2]: [f64; 4]| {
-        let _ = writeln!(
-            out,
-            "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"#ccc\"/>"
-        );
-    };
-    let (losses, steps) = (loss_ticks(low, high), step_ticks(last));
-    for &loss in &losses {
-        let (_, y) = place((0.0, loss));
-        line([left, y, WIDTH - right, y]);
-    }
-    for &step in &steps {
-        let (x, _) = place((step, 1.0));
-        line([x, top, x, HEIGHT - bottom]);
-    }
-    for loss in losses {
-        let (_, y) = place((0.0, loss));
-        let _ = writeln!(
-            out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{loss}</text>",
-            left - 6.0,
-            y + 4.0
-        );
-    }
-    for step in steps {
-        let (x, _) = place((step, 1.0));
-        let y = HEIGHT - bottom + 18.0;
-        let _ = writeln!(
-            out,
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{step}</text>"
-        );
-    }
-    let path: Vec<String> = points
+    let line = points
         .iter()
-        .map(|&point| {
-            let (x, y) = place(point);
-            format!("{x:.1},{y:.1}")
-        })
-        .collect();
-    let _ = writeln!(
-        out,
-        "<polyline points=\"{}\" fill=\"none\" stroke=\"#1f5fa8\" stroke-width=\"1.5\"/>",
-        path.join(" ")
-    );
-    out.push_str("</svg>\n");
-    out
+        .map(|&(step, log)| [x.place(step), y.place(log)]);
+    canvas.path(line, ACCENT, 2);
+    canvas.svg()
 }
 
 /// 1, 2 and 5 times the powers of ten between two logarithms.
@@ -100,30 +53,13 @@ fn loss_ticks(low: f64, high: f64) -> Vec<f64> {
         .collect()
 }
 
-/// About five round numbers from 0 to `last`.
-fn step_ticks(last: f64) -> Vec<f64> {
-    let rough = last / 5.0;
-    let power = 10_f64.powf(rough.log10().floor());
-    let digit = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .find(|digit| digit * power >= rough)
-        .unwrap_or(10.0);
-    let every = (digit * power).max(1.0);
-    (0..=10)
-        .map(|i| f64::from(i) * every)
-        .filter(|step| *step <= last)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{loss_ticks, step_ticks, svg};
+    use super::{loss_ticks, svg};
 
     #[test]
     fn ticks_are_round_and_within() {
         assert_eq!(loss_ticks(-1.4, -0.2), [0.05, 0.1, 0.2, 0.5]);
-        assert_eq!(step_ticks(6000.0), [0.0, 2000.0, 4000.0, 6000.0]);
-        assert_eq!(step_ticks(3.0), [0.0, 1.0, 2.0, 3.0]);
     }
 
     /// The line falls where the loss does; without points there is a frame and nothing in it.
@@ -131,12 +67,12 @@ mod tests {
     fn the_curve_runs_from_left_to_right_and_down() {
         let picture = svg("stage", &[(50.0, 0.5), (100.0, 0.05)]);
         assert!(
-            picture.contains("points=\"344.0,"),
+            picture.contains("points=\"344,"),
             "half of the way is not in the middle: {picture}"
         );
         let ys: Vec<f64> = picture
-            .split("points=\"")
-            .nth(1)
+            .rsplit("points=\"")
+            .next()
             .and_then(|rest| rest.split('"').next())
             .map(|points| {
                 points

@@ -1,10 +1,16 @@
-//! Configuration files of diffusers folders.
+//! Files of checkpoints, in half precision: diffusers folders, and snapshots under LDM names.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use i2am_nets::layout::{BASE_KEY, config_key, to_ldm};
 use i2am_nets::unet::UNetConfig;
 use serde_json::{Value, json};
+use tch::{Kind, Tensor};
+
+use crate::state;
 
 /// Version of the diffusers library whose files these are made like.
 pub(crate) const LIBRARY: &str = "0.35.1";
@@ -50,4 +56,47 @@ pub(crate) fn unet_config(unet: &UNetConfig, height: i64) -> Result<Value> {
         "mid_block_scale_factor": 1,
     });
     Ok(with(serde_json::to_value(unet)?, extra))
+}
+
+/// Writes what `tensors` has of `network` into the file `path` of its folder.
+pub(crate) fn write_weights(
+    path: &Path,
+    network: &str,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<()> {
+    let prefix = format!("{network}.");
+    let below = |(name, tensor): (&String, &Tensor)| {
+        let name = name.strip_prefix(&prefix)?.to_owned();
+        Some((name, tensor.shallow_clone()))
+    };
+    let own: BTreeMap<String, Tensor> = tensors.iter().filter_map(below).collect();
+    let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+    state::write(path, &own, Kind::Half, &metadata)
+}
+
+/// Writes the bytes of `files` of one folder into another.
+pub(crate) fn copy(from: &Path, to: &Path, files: &[&str]) -> Result<()> {
+    for name in files {
+        let bytes = i2am_files::read(from.join(name))?;
+        i2am_files::write_atomic(to.join(name), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Writes `tensors` under LDM names. The snapshot names the folder `base` next to it for what it lacks, and carries the sizes of its
+/// `unet`.
+pub(crate) fn write_snapshot(
+    path: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+    base: &Path,
+    unet: &UNetConfig,
+) -> Result<()> {
+    let name = base.file_name().and_then(OsStr::to_str);
+    let name = name.with_context(|| format!("no folder name: {}", base.display()))?;
+    let metadata = BTreeMap::from([
+        ("format".to_owned(), "pt".to_owned()),
+        (BASE_KEY.to_owned(), name.to_owned()),
+        (config_key("unet"), serde_json::to_string(unet)?),
+    ]);
+    state::write(path, &to_ldm(tensors)?, Kind::Half, &metadata)
 }

@@ -7,11 +7,6 @@ use i2am_nets::layout::{Checkpoint, Layout};
 use i2am_nets::{Init, TensorSource};
 use tch::Tensor;
 
-/// Whether the tensor belongs to a network that is taken over: autoencoder or reference encoder.
-pub(crate) fn is_frozen(name: &str) -> bool {
-    name.starts_with("vae.") || name.starts_with("image_encoder.")
-}
-
 /// Autoencoder and reference encoder from a checkpoint, the rest trainable.
 pub(crate) struct Mixed<'a> {
     pub(crate) kept: &'a dyn TensorSource,
@@ -20,11 +15,8 @@ pub(crate) struct Mixed<'a> {
 
 impl TensorSource for Mixed<'_> {
     fn tensor(&self, name: &str, shape: &[i64], init: Init) -> Tensor {
-        let source = if is_frozen(name) {
-            self.kept
-        } else {
-            self.fresh
-        };
+        let is_frozen = name.starts_with("vae.") || name.starts_with("image_encoder.");
+        let source = if is_frozen { self.kept } else { self.fresh };
         source.tensor(name, shape, init)
     }
 }
@@ -44,11 +36,12 @@ pub(crate) fn open_folder(path: &Path) -> Result<Checkpoint> {
     Ok(checkpoint)
 }
 
-/// What the frozen networks are, by the content of their files.
-pub(crate) fn identity(frozen: &Checkpoint) -> Result<String> {
+/// What the networks in the folder `frozen` are, by the content of their files.
+pub(crate) fn identity(frozen: &Path) -> Result<String> {
     let hash = |path: &Path| {
         i2am_files::sha256_file(path).with_context(|| format!("cannot hash {}", path.display()))
     };
+    let frozen = open_folder(frozen)?;
     let hashes: Vec<String> = frozen.files().map(hash).collect::<Result<_>>()?;
     Ok(hashes.join(" "))
 }

@@ -1,4 +1,4 @@
-//! Where the weights of a training start, beside what [`i2am_nets::FreshSource`] draws.
+//! Where the weights of a training start, in addition to what [`i2am_nets::FreshSource`] draws.
 
 use std::collections::BTreeMap;
 

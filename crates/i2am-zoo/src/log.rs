@@ -80,7 +80,7 @@ impl Log {
         Ok(())
     }
 
-    /// Draws the curve beside the log.
+    /// Draws the curve next to the log.
     pub(crate) fn draw(&self) -> Result<()> {
         let points: Vec<(f64, f64)> = self
             .lines

@@ -3,6 +3,8 @@
 mod config;
 mod curve;
 mod diffusers;
+mod encoded;
+mod evaluation;
 mod frozen;
 #[cfg(test)]
 mod generator;
@@ -17,7 +19,6 @@ mod posteriors;
 mod progress;
 mod stable_viton;
 mod state;
-mod table;
 mod tensors;
 mod train;
 mod trainer;
@@ -28,6 +29,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use tch::Device;
+
+use config::ZooConfig;
+use train::Limits;
 
 /// Trains a small checkpoint on the synthetic try-on set and saves it in the published layout.
 ///
@@ -71,15 +75,27 @@ fn parse_device(text: &str) -> Result<Device, String> {
     }
 }
 
+/// Trains what is not trained yet and saves the checkpoints.
+fn train(config: &ZooConfig, device: Device, limits: Limits) -> Result<()> {
+    match config {
+        ZooConfig::PaintByExample(config) => paint_by_example::train(config, device, limits),
+        ZooConfig::PaintByExampleUNet(config) => {
+            paint_by_example::train_unet(config, device, limits)
+        }
+        ZooConfig::Pasd(config) => pasd::train(config, device, limits),
+        ZooConfig::StableViton(config) => stable_viton::train(config, device, limits),
+    }
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
-    let limits = train::Limits {
+    let limits = Limits {
         minutes: args.minutes,
         export_only: args.export_only,
     };
-    match config::ZooConfig::read(&args.config)
+    match ZooConfig::read(&args.config)
         .map(|config| config.working_in(args.work))
-        .and_then(|config| train::run(&config, args.device, limits))
+        .and_then(|config| train(&config, args.device, limits))
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

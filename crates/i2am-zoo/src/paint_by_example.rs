@@ -1,7 +1,6 @@
 //! Trains a small Paint-by-Example: from nothing, in three stages (autoencoder, reference encoder, UNet), or the UNet alone around
 //! networks of an earlier training.
 
-mod card;
 mod config;
 mod data;
 mod diffusion;
@@ -14,12 +13,11 @@ use anyhow::Result;
 use i2am_nets::{FreshSource, Scope};
 use tch::Device;
 
-pub(crate) use config::PaintByExampleZoo;
+pub(crate) use config::{PaintByExampleZoo, UNetZoo};
 use data::TrainingSet;
-pub(crate) use unet_only::UNetZoo;
 
 use crate::init::start_as_identity;
-use crate::train::Limits;
+use crate::train::{Limits, say_saved};
 use crate::trainer::{Place, Trainer};
 
 /// Decay of the averages in the first two stages.
@@ -27,7 +25,7 @@ const FIRST_DECAY: f64 = 0.995;
 
 /// Trains the UNet alone; see [`UNetZoo`].
 pub(crate) fn train_unet(config: &UNetZoo, device: Device, limits: Limits) -> Result<()> {
-    unet_only::train(config, device, limits)
+    crate::train::train::<unet_only::UNetOnly>(config, device, limits)
 }
 
 /// Trains what is not trained yet and saves the checkpoint.
@@ -53,19 +51,15 @@ pub(crate) fn train(config: &PaintByExampleZoo, device: Device, limits: Limits) 
     vae::start_certain(&source.variables());
     let schedule = &config.vae.schedule;
     let mut trainer = Trainer::open(place, "vae", source.variables(), schedule, FIRST_DECAY)?;
-    if !limits.export_only {
-        let stage = vae::Stage {
-            vae: &autoencoder,
-            set: &set,
-            config: &config.vae,
-            device,
-        };
-        if !trainer.run(deadline, &stage)? {
-            trainer.say_stopped();
-            return Ok(());
-        }
+    let stage = vae::Stage {
+        vae: &autoencoder,
+        set: &set,
+        config: &config.vae,
+        device,
+    };
+    if !trainer.complete(deadline, limits.wanted(&stage))? {
+        return Ok(());
     }
-    trainer.adopt_averages();
     let vae_variables = source.variables();
 
     let networks = diffusion::Networks::new(&source, &config.diffusion.unet, &config.reference.net);
@@ -82,40 +76,33 @@ pub(crate) fn train(config: &PaintByExampleZoo, device: Device, limits: Limits) 
     });
     let schedule = &config.reference.schedule;
     let mut trainer = Trainer::open(place, "reference", describing, schedule, FIRST_DECAY)?;
-    if !limits.export_only {
-        let stage = reference::Stage {
-            encoder: &networks.image_encoder,
-            head: &head,
-            set: &set,
-            config: &config.reference,
-            device,
-        };
-        if !trainer.run(deadline, &stage)? {
-            trainer.say_stopped();
-            return Ok(());
-        }
+    let stage = reference::Stage {
+        encoder: &networks.image_encoder,
+        head: &head,
+        set: &set,
+        config: &config.reference,
+        device,
+    };
+    if !trainer.complete(deadline, limits.wanted(&stage))? {
+        return Ok(());
     }
-    trainer.adopt_averages();
 
     let (decay, schedule) = (config.diffusion.average_decay, &config.diffusion.schedule);
     let mut trainer = Trainer::open(place, "diffusion", variables, schedule, decay)?;
     let latents = diffusion::Latents::encode(&autoencoder, None, &set, device);
     let scaling_factor = latents.unit_scale();
-    if !limits.export_only {
-        let stage = diffusion::Stage {
-            networks: &networks,
-            autoencoder: &autoencoder,
-            latents: &latents,
-            scaling_factor,
-            set: &set,
-            config: &config.diffusion,
-            exporter: None,
-            device,
-        };
-        if !trainer.run(deadline, &stage)? {
-            trainer.say_stopped();
-        }
-    }
-    trainer.adopt_averages();
-    export::save(config, &source.variables(), scaling_factor, trainer.step())
+    let stage = diffusion::Stage {
+        networks: &networks,
+        autoencoder: &autoencoder,
+        latents: &latents,
+        scaling_factor,
+        set: &set,
+        config: &config.diffusion,
+        device,
+    };
+    trainer.complete(deadline, limits.wanted(&stage))?;
+    let variables = source.variables();
+    export::save(config, &variables, scaling_factor)?;
+    say_saved(&config.name, &config.output, &variables, trainer.step());
+    Ok(())
 }

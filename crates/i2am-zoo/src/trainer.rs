@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tch::{Kind, Tensor};
 
-use crate::config::Schedule;
+use crate::config::shared::Schedule;
 use crate::log::{Line, Log};
 use crate::optimizer::AdamW;
 use crate::{progress, state};
@@ -17,7 +17,7 @@ const LOG_EVERY: u64 = 50;
 /// Time between saved states; a killed run loses no more.
 const SAVE_EVERY: Duration = Duration::from_mins(2);
 
-/// What a stage does beside stepping.
+/// What a stage does in addition to steps.
 pub(crate) trait Task {
     /// The loss of a fresh batch. libtorch's generator is seeded for the step already.
     fn loss(&self) -> Tensor;
@@ -43,7 +43,7 @@ pub(crate) struct Place<'a> {
     pub(crate) seed: u64,
 }
 
-/// One stage's variables, optimiser and progress.
+/// One stage's variables, optimizer and progress.
 pub(crate) struct Trainer {
     stage: &'static str,
     folder: PathBuf,
@@ -92,13 +92,6 @@ impl Trainer {
         Ok(trainer)
     }
 
-    pub(crate) fn say_stopped(&self) {
-        progress::say(&format!(
-            "stopped at {} step {}; start again to go on",
-            self.stage, self.step
-        ));
-    }
-
     /// Steps made so far.
     pub(crate) fn step(&self) -> u64 {
         self.step
@@ -131,6 +124,24 @@ impl Trainer {
             Kind::Float,
             &metadata,
         )
+    }
+
+    /// Runs `task`, unless what there is shall be saved without training on, and makes the averaged weights the weights. Returns
+    /// whether nothing is left to train.
+    pub(crate) fn complete(
+        &mut self,
+        deadline: Option<Instant>,
+        task: Option<&dyn Task>,
+    ) -> Result<bool> {
+        let is_done = task.map_or(Ok(true), |task| self.run(deadline, task))?;
+        if !is_done {
+            progress::say(&format!(
+                "stopped at {} step {}; start again to go on",
+                self.stage, self.step
+            ));
+        }
+        self.adopt_averages();
+        Ok(is_done)
     }
 
     /// Runs to the end of the schedule or to the deadline. Returns whether the end was reached.
@@ -222,7 +233,7 @@ impl Trainer {
     }
 
     /// Makes the averaged weights the weights. Training does not go on after that.
-    pub(crate) fn adopt_averages(&self) {
+    fn adopt_averages(&self) {
         let _guard = tch::no_grad_guard();
         for (name, average) in &self.averages {
             self.optimizer.variables()[name].detach().copy_(average);

@@ -1,22 +1,22 @@
 //! The training set: synthetic pictures, drawn once, held as bytes.
 
-use i2am_datasets::synth;
 use i2am_imaging::pillow_bicubic_rgb;
 use i2am_runner::pictures;
+use i2am_synth as synth;
 use rayon::prelude::*;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
-use crate::config::DataConfig;
-use crate::{progress, tensors};
+use crate::config::shared::DataConfig;
+use crate::{encoded, progress, tensors};
 
-/// Pictures, holes and references, `count` of each, as bytes.
+/// Pictures, masks and references, `count` of each.
 pub(super) struct TrainingSet {
-    /// `[count, 3, H, W]`.
-    pub(super) persons: Tensor,
-    /// `[count, 1, H, W]`, 255 where the picture is to be repainted.
-    pub(super) holes: Tensor,
-    /// `[count, 3, S, S]`, stretched to the encoder's input.
-    pub(super) references: Tensor,
+    /// `[count, 3, H, W]` bytes.
+    persons: Tensor,
+    /// `[count, 1, H, W]`, true where the picture stays as it is.
+    keeps: Tensor,
+    /// `[count, 3, S, S]` bytes, stretched to the encoder's input.
+    references: Tensor,
 }
 
 impl TrainingSet {
@@ -28,8 +28,8 @@ impl TrainingSet {
             bar.inc(1);
             let reference = pillow_bicubic_rgb(&sample.garment, reference_size, reference_size);
             let person = tensors::from_rgb(&sample.person);
-            let hole = tensors::from_gray(&sample.agnostic_mask);
-            (person, hole, tensors::from_rgb(&reference))
+            let keep = pictures::unit(&sample.agnostic_mask).lt(0.5).squeeze_dim(0);
+            (person, keep, tensors::from_rgb(&reference))
         };
         let drawn: Vec<_> = (0..config.count).into_par_iter().map(one).collect();
         let stack = |part: fn(&(Tensor, Tensor, Tensor)) -> &Tensor| {
@@ -37,7 +37,7 @@ impl TrainingSet {
         };
         Self {
             persons: stack(|d| &d.0),
-            holes: stack(|d| &d.1),
+            keeps: stack(|d| &d.1),
             references: stack(|d| &d.2),
         }
     }
@@ -54,17 +54,12 @@ impl TrainingSet {
 
     /// 1 to keep, 0 to repaint: `[batch, 1, H, W]`.
     pub(super) fn keep(&self, indices: &Tensor, device: Device) -> Tensor {
-        self.holes
-            .index_select(0, indices)
-            .to_device(device)
-            .lt(128)
-            .to_kind(Kind::Float)
+        encoded::pick(&self.keeps, indices, device)
     }
 
-    /// References `[batch, 3, S, S]` normalised as CLIP's.
+    /// References `[batch, 3, S, S]` normalized as CLIP's.
     pub(super) fn reference(&self, indices: &Tensor, device: Device) -> Tensor {
-        let references = self.references.index_select(0, indices);
-        pictures::clip_normalise(&references.to_device(device).to_kind(Kind::Float))
+        pictures::clip_normalise(&encoded::pick(&self.references, indices, device))
     }
 
     /// References `[batch, 3, S, S]` in `[-1, 1]`.

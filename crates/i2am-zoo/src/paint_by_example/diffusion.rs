@@ -14,11 +14,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::DiffusionStage;
 use super::data::TrainingSet;
-use super::unet_only::Exporter;
 use crate::noising::Noised;
 use crate::posteriors::Posteriors;
 use crate::trainer::Task;
-use crate::{pictures, progress};
+use crate::{encoded, pictures, progress};
 
 /// Pictures encoded at a time.
 const ENCODE_BATCH: i64 = 32;
@@ -47,7 +46,7 @@ impl Networks {
     }
 }
 
-/// Posteriors of every training picture, whole and with its hole in grey; and the references' tokens if their encoder is frozen.
+/// Posteriors of every training picture, whole and with its masked region in gray; and the references' tokens if their encoder is frozen.
 pub(super) struct Latents {
     person: Posteriors,
     masked: Posteriors,
@@ -105,8 +104,6 @@ pub(super) struct Stage<'a> {
     pub(super) scaling_factor: f64,
     pub(super) set: &'a TrainingSet,
     pub(super) config: &'a DiffusionStage,
-    /// Saves the snapshots, if there are to be any.
-    pub(super) exporter: Option<&'a Exporter<'a>>,
     pub(super) device: Device,
 }
 
@@ -137,18 +134,9 @@ impl Task for Stage<'_> {
         ((eps - &noised.noise).square() * weight).mean(Kind::Float)
     }
 
-    /// Rows: picture with hole, reference, generated, truth.
+    /// Rows: masked picture, reference, generated, truth.
     fn evaluate(&self, _step: u64, stem: &Path) -> Result<()> {
         self.pictures(&stem.with_extension("png"))
-    }
-
-    fn snapshots(&self) -> &[u64] {
-        self.exporter.map_or(&[], Exporter::steps)
-    }
-
-    fn snapshot(&self, step: u64) -> Result<()> {
-        self.exporter
-            .map_or(Ok(()), |exporter| exporter.save_snapshot(step))
     }
 }
 
@@ -157,10 +145,7 @@ impl Stage<'_> {
     fn tokens(&self, indices: &Tensor) -> Tensor {
         let device = self.device;
         match &self.latents.tokens {
-            Some(tokens) => tokens
-                .index_select(0, indices)
-                .to_device(device)
-                .to_kind(Kind::Float),
+            Some(tokens) => encoded::pick(tokens, indices, device),
             None => self
                 .networks
                 .image_encoder
@@ -168,7 +153,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Encoded masked picture and mask: the five channels beside the noisy latent.
+    /// Encoded masked picture and mask: the five channels after the noisy latent.
     fn fixed_channels(&self, indices: &Tensor, latent: &Tensor) -> Tensor {
         let device = self.device;
         let masked = self

@@ -1,22 +1,20 @@
-//! Saves a trained checkpoint as a diffusers folder in half precision.
+//! Saves a checkpoint trained from nothing as a diffusers folder.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use i2am_nets::vae::VaeConfig;
 use serde_json::{Value, json};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::{PaintByExampleZoo, card};
-use crate::diffusers::{LIBRARY, unet_config, with, write};
-use crate::{progress, state};
+use super::PaintByExampleZoo;
+use crate::diffusers::{LIBRARY, unet_config, with, write, write_weights};
 
-/// Writes weights, configurations and card.
+/// Writes weights and configurations.
 pub(super) fn save(
     config: &PaintByExampleZoo,
     variables: &BTreeMap<String, Tensor>,
     scaling_factor: f64,
-    steps: u64,
 ) -> Result<()> {
     let root = &config.output;
     let weights = [
@@ -25,18 +23,7 @@ pub(super) fn save(
         ("image_encoder", "model.safetensors"),
     ];
     for (network, file) in weights {
-        let prefix = format!("{network}.");
-        let own: BTreeMap<String, Tensor> = variables
-            .iter()
-            .filter_map(|(name, tensor)| {
-                Some((
-                    name.strip_prefix(&prefix)?.to_owned(),
-                    tensor.shallow_clone(),
-                ))
-            })
-            .collect();
-        let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-        state::write(&root.join(network).join(file), &own, Kind::Half, &metadata)?;
+        write_weights(&root.join(network).join(file), network, variables)?;
     }
     let vae = VaeConfig {
         scaling_factor,
@@ -59,13 +46,7 @@ pub(super) fn save(
         &root.join("feature_extractor/preprocessor_config.json"),
         &preprocessor,
     )?;
-    write(&root.join("model_index.json"), &model_index())?;
-    i2am_files::write_atomic(
-        root.join("README.md"),
-        card::text(config, variables, steps).as_bytes(),
-    )?;
-    progress::say(&format!("saved {}", root.display()));
-    Ok(())
+    write(&root.join("model_index.json"), &model_index())
 }
 
 fn vae_config(vae: &VaeConfig) -> Result<Value> {

@@ -1,6 +1,6 @@
 //! Second stage: the reference encoder learns to tell what it sees, as the published one's tower comes pretrained.
 //!
-//! Through the UNet alone, a token learns its first colours only after thousands of steps.
+//! Through the UNet alone, a token learns its first colors only after thousands of steps.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ impl Head {
     }
 }
 
-/// Mean colours over cells, in `[-1, 1]`: `[batch, 3, CELLS, CELLS]`.
+/// Mean colors over cells, in `[-1, 1]`: `[batch, 3, CELLS, CELLS]`.
 fn coarse(set: &TrainingSet, indices: &Tensor, device: Device) -> Tensor {
     set.signed_reference(indices, device)
         .adaptive_avg_pool2d([CELLS, CELLS])

@@ -1,140 +1,117 @@
 //! Trains the UNet of a Paint-by-Example around a frozen autoencoder and reference encoder.
 
-mod card;
-mod export;
-
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
+use i2am_nets::Scope;
 use i2am_nets::image_encoder::ImageEncoderConfig;
 use i2am_nets::vae::{Vae, VaeConfig};
-use i2am_nets::{CheckpointSource, FreshSource, Precision, Scope};
-use serde::{Deserialize, Serialize};
-use tch::Device;
+use tch::{Device, Tensor};
 
-use super::config::DiffusionStage;
+use super::config::{UNetKeys, UNetZoo};
 use super::data::TrainingSet;
-use super::diffusion;
-use crate::config::{DataConfig, Family, Schedule, check_snapshots, resolve};
-use crate::frozen::{Mixed, open_folder};
+use super::diffusion::{Latents, Networks, Stage};
+use crate::diffusers::{copy, unet_config, write, write_snapshot, write_weights};
+use crate::frozen::Mixed;
 use crate::init::start_as_identity;
-use crate::train::Limits;
-use crate::trainer::{Place, Trainer};
+use crate::train::{Ground, Zoo};
+use crate::trainer::Task as _;
 
-pub(super) use export::Exporter;
+/// What a diffusers folder has in addition to the UNet.
+const UNCHANGED: [&str; 7] = [
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+    "image_encoder/config.json",
+    "image_encoder/model.safetensors",
+    "scheduler/scheduler_config.json",
+    "feature_extractor/preprocessor_config.json",
+    "model_index.json",
+];
 
-/// A training of the UNet alone. Its last step becomes a diffusers folder, the steps before LDM files beside that folder.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct UNetZoo {
-    /// Version of this file's keys.
-    pub(crate) schema_version: u32,
-    /// `paint-by-example`.
-    pub(crate) family: Family,
-    /// Name of the checkpoints.
-    pub(crate) name: String,
-    /// Folder of the training state, log and pictures; relative to this file.
-    pub(crate) work: PathBuf,
-    /// Folder of the finished checkpoint; relative to this file.
-    pub(crate) output: PathBuf,
-    /// Seed of weights, batches and noise.
-    pub(crate) seed: u64,
-    /// The diffusers folder whose other networks are taken over and stay as they are; relative to this file. May be `output`.
-    pub(crate) frozen: PathBuf,
-    /// Steps after which a checkpoint is saved beside the last step's.
-    pub(crate) snapshots: Vec<u64>,
-    pub(crate) data: DataConfig,
-    pub(crate) diffusion: DiffusionStage,
+/// The networks in training.
+pub(super) struct UNetOnly {
+    config: UNetZoo,
+    networks: Networks,
+    autoencoder: Vae,
+    device: Device,
 }
 
-impl UNetZoo {
-    /// Resolves the paths of the configuration `file` and checks what can be checked without the frozen networks.
-    pub(crate) fn prepare(&mut self, file: &Path) -> Result<()> {
-        resolve(file, [&mut self.work, &mut self.output, &mut self.frozen]);
-        check_snapshots(&self.snapshots, self.schedule().steps, file)
-    }
-
-    fn schedule(&self) -> &Schedule {
-        &self.diffusion.schedule
-    }
-
-    /// Whether the UNet fits to the frozen networks and the pictures.
-    fn check(&self, vae: &VaeConfig, image_encoder: &ImageEncoderConfig) -> Result<()> {
-        let unet = &self.diffusion.unet;
-        let inputs = 2 * vae.latent_channels + 1;
-        ensure!(
-            unet.in_channels == inputs && unet.out_channels == vae.latent_channels,
-            "diffusion.unet: expected {inputs} input and {} output channels, found {} and {}",
-            vae.latent_channels,
-            unet.in_channels,
-            unet.out_channels
-        );
-        ensure!(
-            unet.cross_attention_dim == image_encoder.projection_dim,
-            "diffusion.unet.cross_attention_dim: expected {}, the width of the frozen encoder's token, found {}",
-            image_encoder.projection_dim,
-            unet.cross_attention_dim
-        );
-        let factor = vae.factor() * unet.size_multiple();
-        self.data.check(factor, Path::new("configuration"))
-    }
-}
-
-/// Trains what is not trained yet and saves the checkpoints.
-pub(super) fn train(config: &UNetZoo, device: Device, limits: Limits) -> Result<()> {
-    i2am_files::create_dir(&config.work)?;
-    let deadline = limits.deadline();
-    // Its files are copied at the end; that must not be found out then.
-    let frozen = open_folder(&config.frozen)?;
-    let vae = VaeConfig::of(&frozen)?;
-    let image_encoder = ImageEncoderConfig::of(&frozen)?;
-    config.check(&vae, &image_encoder)?;
-
-    tch::manual_seed(config.seed as i64);
-    let kept = CheckpointSource::new(&frozen, Precision::F32, device);
-    let fresh = FreshSource::new(device);
-    let source = Mixed {
-        kept: &kept,
-        fresh: &fresh,
-    };
-    let autoencoder = Vae::new(&Scope::root(&source, "vae"), vae.clone());
-    let networks = diffusion::Networks::new(&source, &config.diffusion.unet, &image_encoder);
-    kept.finish()?;
-    let variables = fresh.variables();
-    start_as_identity(&variables, "unet", &["conv2.weight", "proj_out.weight"]);
-
-    let exporter = Exporter {
-        config,
-        frozen: &frozen,
-        variables: &variables,
-        latent_height: config.data.height as i64 / vae.factor(),
-    };
-    let place = Place {
-        work: &config.work,
-        seed: config.seed,
-    };
-    let decay = config.diffusion.average_decay;
-    let schedule = config.schedule();
-    let mut trainer = Trainer::open(place, "diffusion", fresh.variables(), schedule, decay)?;
-    if !limits.export_only {
-        let set = TrainingSet::draw(&config.data, image_encoder.image_size as usize);
-        let encoder = Some(&networks.image_encoder);
-        let stage = diffusion::Stage {
-            networks: &networks,
-            autoencoder: &autoencoder,
-            latents: &diffusion::Latents::encode(&autoencoder, encoder, &set, device),
-            scaling_factor: vae.scaling_factor,
-            set: &set,
-            config: &config.diffusion,
-            exporter: Some(&exporter),
-            device,
-        };
-        if !trainer.run(deadline, &stage)? {
-            trainer.say_stopped();
+impl UNetOnly {
+    fn stage<'a>(&'a self, (set, latents): &'a (TrainingSet, Latents)) -> Stage<'a> {
+        Stage {
+            networks: &self.networks,
+            autoencoder: &self.autoencoder,
+            latents,
+            scaling_factor: self.autoencoder.config().scaling_factor,
+            set,
+            config: &self.config.keys.diffusion,
+            device: self.device,
         }
     }
-    trainer.adopt_averages();
-    exporter.save_folder(trainer.step())
+}
+
+impl Zoo for UNetOnly {
+    type Keys = UNetKeys;
+    type Data = (TrainingSet, Latents);
+    const STAGE: &'static str = "diffusion";
+
+    fn build(ground: &Ground<'_, UNetKeys>) -> Result<Self> {
+        let vae = VaeConfig::of(ground.frozen)?;
+        let image_encoder = ImageEncoderConfig::of(ground.frozen)?;
+        let config = ground.config.clone();
+        config.check(&vae, &image_encoder)?;
+        let source = Mixed {
+            kept: ground.kept,
+            fresh: ground.fresh,
+        };
+        let autoencoder = Vae::new(&Scope::root(&source, "vae"), vae);
+        let networks = Networks::new(&source, &config.keys.diffusion.unet, &image_encoder);
+        let variables = ground.fresh.variables();
+        start_as_identity(&variables, "unet", &["conv2.weight", "proj_out.weight"]);
+        Ok(Self {
+            config,
+            networks,
+            autoencoder,
+            device: ground.device,
+        })
+    }
+
+    fn data(&self) -> Result<Self::Data> {
+        let encoder = &self.networks.image_encoder;
+        let set = TrainingSet::draw(&self.config.data, encoder.config().image_size as usize);
+        let latents = Latents::encode(&self.autoencoder, Some(encoder), &set, self.device);
+        Ok((set, latents))
+    }
+
+    fn loss(&self, data: &Self::Data) -> Tensor {
+        self.stage(data).loss()
+    }
+
+    fn evaluate(&self, data: &Self::Data, step: u64, stem: &Path) -> Result<()> {
+        self.stage(data).evaluate(step, stem)
+    }
+
+    /// The UNet alone, next to the folder of the last step, which is its base.
+    fn save_snapshot(&self, variables: &BTreeMap<String, Tensor>, step: u64) -> Result<PathBuf> {
+        let output = &self.config.output;
+        let name = format!("{}-{step:06}.safetensors", self.config.name);
+        let path = output.with_file_name(name);
+        write_snapshot(&path, variables, output, &self.config.keys.diffusion.unet)?;
+        Ok(path)
+    }
+
+    /// The folder: the UNet, and the frozen networks' own bytes.
+    fn save_last(&self, variables: &BTreeMap<String, Tensor>, _step: u64) -> Result<PathBuf> {
+        let root = &self.config.output;
+        copy(&self.config.frozen, root, &UNCHANGED)?;
+        let weights = root.join("unet/diffusion_pytorch_model.safetensors");
+        write_weights(&weights, "unet", variables)?;
+        let height = self.config.data.height as i64 / self.autoencoder.config().factor();
+        let sizes = unet_config(&self.config.keys.diffusion.unet, height)?;
+        write(&root.join("unet/config.json"), &sizes)?;
+        Ok(root.clone())
+    }
 }
 
 #[cfg(test)]

@@ -24,19 +24,19 @@ pub(super) fn start_certain(variables: &BTreeMap<String, Tensor>) {
     let _ = bias.narrow(0, half, half).fill_(FIRST_LOG_VARIANCE);
 }
 
-/// Weight of the squared error of colour, that is of what is left when a pixel's mean over its channels is taken away.
-/// Brightness is learnt first and would be all that is learnt for thousands of steps.
-const COLOUR_WEIGHT: f64 = 3.0;
+/// Weight of the squared error of color, that is of what is left when a pixel's mean over its channels is taken away.
+/// Brightness is learned first and would be all that is learned for thousands of steps.
+const COLOR_WEIGHT: f64 = 3.0;
 /// Weight of the differences between neighbours.
 const EDGE_WEIGHT: f64 = 0.1;
 
-/// Absolute error, squared error of colour, absolute error of the differences between neighbours, and the divergence of the
+/// Absolute error, squared error of color, absolute error of the differences between neighbours, and the divergence of the
 /// latent.
 fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Device) -> Tensor {
     let batch = config.schedule.batch as i64;
     let indices = Tensor::randint(set.len() as i64, [batch], (Kind::Int64, Device::Cpu));
     let person = set.person(&indices, device);
-    // Half of the pictures with their hole in grey, as the inpainting input has it.
+    // Half of the pictures with their masked region in gray, as the inpainting input has it.
     let half = batch / 2;
     let keep = set.keep(&indices, device);
     let keep = Tensor::cat(
@@ -58,9 +58,9 @@ fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Device) -> Tens
             .diff(1, 2, None::<&Tensor>, None::<&Tensor>)
             .abs()
             .mean(Kind::Float);
-    let colour = &error - error.mean_dim([1].as_slice(), true, Kind::Float);
-    let colour = colour.square().mean(Kind::Float) * COLOUR_WEIGHT;
-    error.abs().mean(Kind::Float) + colour + edges * EDGE_WEIGHT + posterior.kl() * config.kl_weight
+    let color = &error - error.mean_dim([1].as_slice(), true, Kind::Float);
+    let color = color.square().mean(Kind::Float) * COLOR_WEIGHT;
+    error.abs().mean(Kind::Float) + color + edges * EDGE_WEIGHT + posterior.kl() * config.kl_weight
 }
 
 /// The same random window of every picture.

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use i2am_nets::text_encoder::TextEncoderConfig;
@@ -6,35 +6,22 @@ use i2am_nets::unet::UNetConfig;
 use i2am_nets::vae::VaeConfig;
 use i2am_runner::families::PasdConfig;
 use i2am_runner::samplers::SamplerConfig;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::config::{DataConfig, Family, Schedule, check_snapshots, resolve};
+use crate::config::shared::{Config, DataConfig, Keys, Schedule};
 
 /// A training of UNet, pixel attentions and `ControlNet` around a frozen autoencoder and a text encoder that stays as it is drawn.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Snapshots are folders next to the finished checkpoint.
+pub(crate) type PasdZoo = Config<PasdKeys>;
+
+/// The keys of [`PasdZoo`].
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PasdZoo {
-    /// Version of this file's keys.
-    pub(crate) schema_version: u32,
-    /// `pasd`.
-    pub(crate) family: Family,
-    /// Name of the checkpoints.
-    pub(crate) name: String,
-    /// Folder of the training state, log and pictures; relative to this file.
-    pub(crate) work: PathBuf,
-    /// Folder of the finished checkpoint; relative to this file. Snapshots are folders beside it.
-    pub(crate) output: PathBuf,
-    /// Seed of weights, batches and noise.
-    pub(crate) seed: u64,
-    /// The diffusers folder whose autoencoder is taken over and stays as it is; relative to this file.
-    pub(crate) frozen: PathBuf,
-    /// Steps after which UNet and `ControlNet` are saved beside the last step's.
-    pub(crate) snapshots: Vec<u64>,
+pub(crate) struct PasdKeys {
     /// Text of all samples that see one.
     pub(crate) prompt: String,
     /// How many times as high and wide the pictures are as those the networks are shown.
     pub(crate) upscale: usize,
-    pub(crate) data: DataConfig,
     pub(crate) evaluation: EvaluationConfig,
     pub(crate) text_encoder: TextEncoderConfig,
     /// Channels of the conditioning embedding at each of the autoencoder's resolutions.
@@ -49,7 +36,7 @@ pub(crate) struct PasdZoo {
 ///
 /// Attention that is to find one place starts by weighing all alike, and what it learns from one pair of places is in proportion to one
 /// over their number. Among few places it finds the right one sooner, and then knows it among many.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CropConfig {
     /// Share of batches.
@@ -61,7 +48,7 @@ pub(crate) struct CropConfig {
 }
 
 /// The samples that are generated on the way.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EvaluationConfig {
     /// Seed of the pictures; another one than that of the training set.
@@ -76,14 +63,14 @@ pub(crate) struct EvaluationConfig {
     pub(crate) timesteps: Vec<i64>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LossConfig {
     /// Share of samples that see no text.
     pub(crate) drop_text: f64,
     /// Share of samples whose UNet gets nothing added by the `ControlNet`, so that the picture comes through pixel attentions alone.
     pub(crate) drop_additions: f64,
-    /// Weight of the small pictures' absolute error beside the error of the noise.
+    /// Weight of the small pictures' absolute error, added to the error of the noise.
     pub(crate) small_pictures: f64,
     /// Decay per step of the averaged weights that are saved.
     pub(crate) average_decay: f64,
@@ -91,23 +78,26 @@ pub(crate) struct LossConfig {
     pub(crate) high_noise_weight: f64,
 }
 
-impl PasdZoo {
-    /// Resolves the paths of the configuration `file` and checks what can be checked without the frozen autoencoder.
-    pub(crate) fn prepare(&mut self, file: &Path) -> Result<()> {
-        resolve(file, [&mut self.work, &mut self.output, &mut self.frozen]);
-        ensure!(
-            self.evaluation.seed != self.data.seed,
-            "{}: evaluation.seed: expected another one than data.seed, found {} for both",
-            file.display(),
-            self.data.seed
-        );
-        self.data.check(self.upscale.max(1) as i64, file)?;
-        check_snapshots(&self.snapshots, self.schedule.steps, file)
+impl Keys for PasdKeys {
+    fn schedule(&self) -> &Schedule {
+        &self.schedule
     }
 
+    fn average_decay(&self) -> f64 {
+        self.loss.average_decay
+    }
+
+    fn prepare(&mut self, data: &DataConfig, file: &Path) -> Result<()> {
+        data.check_evaluation(self.evaluation.seed, file)?;
+        data.check(self.upscale.max(1) as i64, file)
+    }
+}
+
+impl PasdZoo {
     /// Whether the networks fit to the autoencoder, the tokenizer's `vocabulary` and the pictures.
     pub(super) fn check(&self, vae: &VaeConfig, vocabulary: usize) -> Result<()> {
-        let (unet, text) = (&self.unet, &self.text_encoder);
+        let keys = &self.keys;
+        let (unet, text) = (&keys.unet, &keys.text_encoder);
         ensure!(
             unet.in_channels == vae.latent_channels && unet.out_channels == vae.latent_channels,
             "unet: expected {} input and output channels, found {} and {}",
@@ -128,9 +118,9 @@ impl PasdZoo {
         );
         let resolutions = vae.block_out_channels.len();
         ensure!(
-            self.conditioning.len() == resolutions,
+            keys.conditioning.len() == resolutions,
             "conditioning: expected channels for the autoencoder's {resolutions} resolutions, found {}",
-            self.conditioning.len()
+            keys.conditioning.len()
         );
         // Both published networks take for granted that the two lowest levels are equally wide.
         let lowest = unet.block_out_channels.last_chunk::<2>();
@@ -141,7 +131,7 @@ impl PasdZoo {
         );
         let factor = vae.factor() * unet.size_multiple();
         self.data.check(factor, Path::new("configuration"))?;
-        if let Some(CropConfig { height, width, .. }) = self.crops {
+        if let Some(CropConfig { height, width, .. }) = keys.crops {
             let DataConfig {
                 height: most_rows,
                 width: most_columns,
@@ -163,12 +153,12 @@ impl PasdZoo {
         let published = PasdConfig::new(&self.name, family, self.output.clone());
         PasdConfig {
             sampler: SamplerConfig {
-                steps: self.evaluation.steps,
+                steps: self.keys.evaluation.steps,
                 ..published.sampler
             },
             guidance: 1.0,
-            added_prompt: self.prompt.clone(),
-            upscale: self.upscale as f64,
+            added_prompt: self.keys.prompt.clone(),
+            upscale: self.keys.upscale as f64,
             least_side: 1,
             ..published
         }

@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
-use i2am_datasets::{Sample, synth};
+use anyhow::{Result, ensure};
+use i2am_datasets::Sample;
 use i2am_imaging::{RgbImage, pillow_bicubic_rgb};
 use i2am_nets::vae::Vae;
 use i2am_runner::families::{Family as _, LowResolution, PASD};
+use i2am_runner::pictures::{Quantise, unit_to_rgb};
+use i2am_synth as synth;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::PasdZoo;
+use crate::encoded::{Encoded, halves, in_batches, pick};
+use crate::frozen::identity;
 use crate::posteriors::Posteriors;
-use crate::{progress, state, tensors};
+use crate::tensors;
 
 /// Pictures encoded at a time.
 const ENCODE_BATCH: usize = 16;
-/// Pictures between lines where there is no bar.
-const SAY_EVERY: usize = 800;
 
 /// A drawn person, and the sample that asks for it.
 pub(super) struct Drawn {
@@ -29,8 +31,9 @@ pub(super) struct Drawn {
 impl Drawn {
     pub(super) fn of(seed: u64, index: usize, config: &PasdZoo) -> Self {
         let (height, width) = (config.data.height, config.data.width);
+        let upscale = config.keys.upscale;
         let high = synth::render(seed, index as u64, height, width).person;
-        let low = pillow_bicubic_rgb(&high, height / config.upscale, width / config.upscale);
+        let low = pillow_bicubic_rgb(&high, height / upscale, width / upscale);
         let sample = Sample {
             id: format!("{index:05}"),
             reference: low,
@@ -50,35 +53,36 @@ pub(super) struct PictureSet {
 }
 
 impl PictureSet {
-    /// The set of `config`, from the folder of the training if it was made there by the same autoencoder, `identity`.
-    pub(super) fn open(
-        config: &PasdZoo,
-        vae: &Vae,
-        identity: &str,
-        device: Device,
-    ) -> Result<Self> {
-        let cache = config.work.join("encoded.safetensors");
-        let key = serde_json::to_string(&(&config.data, config.upscale, synth::VERSION, identity))?;
-        if cache.is_file() {
-            let (tensors, metadata) = state::read(&cache)?;
-            if metadata.get("key") == Some(&key) {
-                let made = Self::of_tensors(tensors, config, vae);
-                return made.with_context(|| cache.display().to_string());
-            }
-        }
-        let tensors = Self::encode(config, vae, device);
-        let metadata = BTreeMap::from([("key".to_owned(), key)]);
-        state::write(&cache, &tensors, Kind::Half, &metadata)?;
-        Self::of_tensors(tensors, config, vae)
+    /// The set of `config`, kept in the folder of the training for the same data and the same frozen autoencoder.
+    pub(super) fn open(config: &PasdZoo, vae: &Vae, device: Device) -> Result<Self> {
+        let (data, upscale) = (&config.data, config.keys.upscale);
+        let frozen = identity(&config.frozen)?;
+        let key = serde_json::to_string(&(data, upscale, synth::VERSION, frozen))?;
+        let mut encoded = Encoded::open(&config.work, key, || Self::encode(config, vae, device))?;
+        let settings = config.settings(PASD.info().name);
+        let factor = vae.config().factor();
+        let lows = encoded.take("low")?.to_kind(Kind::Float) / 255.0;
+        ensure!(lows.size()[0] > 0, "no pictures");
+        let enlarged = |index: i64| {
+            let sample = Sample {
+                id: format!("{index:05}"),
+                reference: unit_to_rgb(&lows.narrow(0, index, 1), Quantise::Round),
+                ..Sample::default()
+            };
+            let low = LowResolution::of(&sample, &settings, factor)?.unit;
+            Ok((low * 255.0).round().to_kind(Kind::Uint8))
+        };
+        let low: Vec<Tensor> = (0..lows.size()[0]).map(enlarged).collect::<Result<_>>()?;
+        Ok(Self {
+            latents: encoded.take_posteriors("")?,
+            half: encoded.take("half")?,
+            low: Tensor::cat(&low, 0),
+        })
     }
 
-    fn encode(config: &PasdZoo, vae: &Vae, device: Device) -> BTreeMap<String, Tensor> {
-        let _guard = tch::no_grad_guard();
-        let count = config.data.count;
-        let bar = progress::bar("encoding", count as u64);
-        let (mut halves, mut lows, mut latents) = (Vec::new(), Vec::new(), Vec::new());
-        for start in (0..count).step_by(ENCODE_BATCH) {
-            let indices = start..(start + ENCODE_BATCH).min(count);
+    fn encode(config: &PasdZoo, vae: &Vae, device: Device) -> Result<BTreeMap<String, Tensor>> {
+        let (mut smaller, mut lows, mut latents) = (Vec::new(), Vec::new(), Vec::new());
+        in_batches(config.data.count, ENCODE_BATCH, |indices| {
             let one = |index: usize| {
                 let drawn = Drawn::of(config.data.seed, index, config);
                 [&drawn.high, &drawn.sample.reference].map(tensors::from_rgb)
@@ -90,57 +94,19 @@ impl PictureSet {
             };
             let high = stack(0).to_kind(Kind::Float);
             latents.push(vae.encode(&tensors::signed(&high.to_device(device))));
-            halves.push(high.avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None) / 255.0);
+            smaller.push(high.avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None) / 255.0);
             lows.push(stack(1));
-            bar.inc(drawn.len() as u64);
-            if bar.is_hidden() && start.is_multiple_of(SAY_EVERY) {
-                progress::say(&format!("encoding: {start} of {count}"));
-            }
-        }
-        let half = |parts: &[Tensor]| Tensor::cat(parts, 0).to_kind(Kind::Half);
+            Ok(())
+        })?;
         let Posteriors { mean, deviation } = Posteriors::gather(&latents);
         let named = [
             ("mean", mean),
             ("deviation", deviation),
-            ("half", half(&halves)),
+            ("half", halves(&smaller)),
             // Levels up to 255 are exact in half precision.
-            ("low", half(&lows)),
+            ("low", halves(&lows)),
         ];
-        named.map(|(name, x)| (name.to_owned(), x)).into()
-    }
-
-    fn of_tensors(
-        mut tensors: BTreeMap<String, Tensor>,
-        config: &PasdZoo,
-        vae: &Vae,
-    ) -> Result<Self> {
-        let mut take = |name: &str| {
-            tensors
-                .remove(name)
-                .with_context(|| format!("no tensor `{name}`"))
-        };
-        let settings = config.settings(PASD.info().name);
-        let factor = vae.config().factor();
-        let lows = take("low")?;
-        ensure!(lows.size()[0] > 0, "no pictures");
-        let enlarged = |index: i64| {
-            let sample = Sample {
-                id: format!("{index:05}"),
-                reference: tensors::to_rgb(&tensors::signed(&lows.get(index))),
-                ..Sample::default()
-            };
-            let low = LowResolution::of(&sample, &settings, factor)?.unit;
-            Ok((low * 255.0).round().to_kind(Kind::Uint8))
-        };
-        let low: Vec<Tensor> = (0..lows.size()[0]).map(enlarged).collect::<Result<_>>()?;
-        Ok(Self {
-            latents: Posteriors {
-                mean: take("mean")?,
-                deviation: take("deviation")?,
-            },
-            half: take("half")?,
-            low: Tensor::cat(&low, 0),
-        })
+        Ok(named.map(|(name, x)| (name.to_owned(), x)).into())
     }
 
     /// Number of pictures.
@@ -155,13 +121,11 @@ impl PictureSet {
 
     /// High-resolution pictures at half their size, `[batch, 3, H/2, W/2]` in 0 to 1.
     pub(super) fn half(&self, indices: &Tensor, device: Device) -> Tensor {
-        let picked = self.half.index_select(0, indices).to_device(device);
-        picked.to_kind(Kind::Float)
+        pick(&self.half, indices, device)
     }
 
     /// What the networks see of them, `[batch, 3, H, W]` in 0 to 1.
     pub(super) fn low(&self, indices: &Tensor, device: Device) -> Tensor {
-        let picked = self.low.index_select(0, indices).to_device(device);
-        picked.to_kind(Kind::Float) / 255.0
+        pick(&self.low, indices, device) / 255.0
     }
 }

@@ -1,34 +1,20 @@
-//! The training stage: loss and evaluation.
+//! Loss and evaluation.
 
 use std::path::Path;
 
 use anyhow::Result;
-use i2am_imaging::{RgbImage, pillow_bicubic_rgb};
+use i2am_imaging::pillow_bicubic_rgb;
 use i2am_nets::unet::Residuals;
 use i2am_nets::{AttentionProbe, Context, NoProbe};
-use i2am_runner::families::{LowResolution, PasdPipeline, Pipeline as _, Request};
-use i2am_runner::noise::NoiseSource;
+use i2am_runner::families::{LowResolution, Pipeline as _, Request};
+use i2am_runner::pictures::{Quantise, centered, to_rgb};
 use tch::{Device, Kind, Tensor};
 
-use super::config::PasdZoo;
-use super::export::Exporter;
+use super::Pasd;
 use super::locality::Nearness;
 use super::set::{Drawn, PictureSet};
+use crate::evaluation::{noise, record, write_columns};
 use crate::noising::Noised;
-use crate::trainer::Task;
-use crate::{pictures, table, tensors};
-
-/// Everything the stage needs.
-pub(super) struct Stage<'a> {
-    pub(super) pipeline: &'a PasdPipeline,
-    /// States of no text, `[1, tokens, width]`; those of the prompt are the pipeline's.
-    pub(super) nothing: &'a Tensor,
-    pub(super) set: &'a PictureSet,
-    pub(super) evaluation: &'a [Drawn],
-    pub(super) config: &'a PasdZoo,
-    pub(super) exporter: &'a Exporter<'a>,
-    pub(super) device: Device,
-}
 
 /// A batch as the denoiser takes it.
 struct Batch {
@@ -66,7 +52,7 @@ impl Window {
     }
 }
 
-impl Stage<'_> {
+impl Pasd {
     /// The next batch's: whole pictures, or as many times more crops as those are smaller, at one place for all.
     fn window(&self) -> Window {
         let (data, factor) = (
@@ -75,7 +61,7 @@ impl Stage<'_> {
         );
         let cells = |height: usize, width: usize| [height, width].map(|side| side as i64 / factor);
         let whole = cells(data.height, data.width);
-        let pictures = self.config.schedule.batch as i64;
+        let pictures = self.config.keys.schedule.batch as i64;
         let below =
             |bound: i64| Tensor::randint(bound, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
         let all = Window {
@@ -84,7 +70,7 @@ impl Stage<'_> {
             start: [0, 0],
             size: whole,
         };
-        let Some(crops) = &self.config.crops else {
+        let Some(crops) = &self.config.keys.crops else {
             return all;
         };
         let drawn = Tensor::rand([1], (Kind::Float, Device::Cpu)).double_value(&[0]);
@@ -127,11 +113,7 @@ impl Stage<'_> {
 
     /// The high-resolution picture, and how good its neighbours on the evaluation picture are.
     fn evaluate_one(&self, drawn: &Drawn) -> Result<(Vec<Tensor>, [f64; 3])> {
-        let noise = NoiseSource::Seeded {
-            seed: self.config.evaluation.seed,
-            dataset: "evaluation".to_owned(),
-            sample: drawn.sample.id.clone(),
-        };
+        let noise = noise(self.config.keys.evaluation.seed, &drawn.sample.id);
         let request = Request {
             noise: &noise,
             capture: None,
@@ -142,26 +124,27 @@ impl Stage<'_> {
         let (width, height) = (width as usize, height as usize);
         let bicubic = pillow_bicubic_rgb(&drawn.sample.reference, height, width);
         let vae = &self.pipeline.networks().vae;
-        let signed = |image: &RgbImage| tensors::signed(&tensors::from_rgb(image)).unsqueeze(0);
-        let latent = vae.encode(&signed(&drawn.high).to_device(self.device)).mean;
-        let coded = tensors::to_rgb(&vae.decode(&latent).squeeze_dim(0));
+        let latent = vae
+            .encode(&centered(&drawn.high).to_device(self.device))
+            .mean;
+        let coded = to_rgb(&vae.decode(&latent), Quantise::Round);
         let shown = [&bicubic, &generated, &coded];
-        let quality = shown.map(|image| psnr(&signed(image), &signed(&drawn.high)));
+        let quality = shown.map(|image| psnr(&centered(image), &centered(&drawn.high)));
         let all = shown.into_iter().chain([&drawn.high]);
-        Ok((all.map(signed).collect(), quality))
+        Ok((all.map(centered).collect(), quality))
     }
 
     /// Where pixel attentions look while noise is predicted in the evaluation pictures.
-    fn nearness(&self) -> Result<Nearness> {
-        let config = &self.config.evaluation;
+    fn nearness(&self, samples: &[Drawn]) -> Result<Nearness> {
+        let config = &self.config.keys.evaluation;
         let mut nearness = Nearness::within(config.radius);
         let networks = self.pipeline.networks();
         let settings = self.config.settings("pasd");
         let factor = networks.vae.config().factor();
-        for drawn in self.evaluation {
+        for drawn in samples {
             let low = LowResolution::of(&drawn.sample, &settings, factor)?.unit;
-            let high = tensors::signed(&tensors::from_rgb(&drawn.high)).unsqueeze(0);
-            let clean = networks.vae.encode(&high.to_device(self.device)).mean * self.scale();
+            let high = centered(&drawn.high).to_device(self.device);
+            let clean = networks.vae.encode(&high).mean * self.scale();
             for &timestep in &config.timesteps {
                 let batch = Batch {
                     noised: Noised::at(&clean, &[timestep], self.device),
@@ -174,11 +157,10 @@ impl Stage<'_> {
         }
         Ok(nearness)
     }
-}
 
-impl Task for Stage<'_> {
-    fn loss(&self) -> Tensor {
-        let (set, device, config) = (self.set, self.device, &self.config.loss);
+    /// The loss of a fresh batch of `set`.
+    pub(super) fn batch_loss(&self, set: &PictureSet) -> Tensor {
+        let (device, config) = (self.device, &self.config.keys.loss);
         let window = self.window();
         let batch = window.pictures;
         let indices = Tensor::randint(set.len(), [batch], (Kind::Int64, Device::Cpu));
@@ -207,42 +189,23 @@ impl Task for Stage<'_> {
     }
 
     /// Rows: enlarged by the bicubic filter, generated, what the autoencoder makes of the truth, truth. Their figures, and those of the
-    /// attention, go into a table beside.
-    fn evaluate(&self, step: u64, stem: &Path) -> Result<()> {
-        let done: Vec<(Vec<Tensor>, [f64; 3])> = self
-            .evaluation
+    /// attention, go into a table.
+    pub(super) fn evaluate_all(&self, samples: &[Drawn], step: u64, stem: &Path) -> Result<()> {
+        let done: Vec<_> = samples
             .iter()
             .map(|drawn| self.evaluate_one(drawn))
             .collect::<Result<_>>()?;
-        let row = |index: usize| {
-            let cells: Vec<&Tensor> = done.iter().map(|(column, _)| &column[index]).collect();
-            Tensor::cat(&cells, 0)
-        };
-        let rows: Vec<Tensor> = (0..done[0].0.len()).map(row).collect();
-        pictures::write_rows(&stem.with_extension("png"), &rows)?;
-        let mean =
-            |index: usize| done.iter().map(|(_, q)| q[index]).sum::<f64>() / done.len() as f64;
-        let mut columns = vec!["psnr_bicubic".to_owned(), "psnr".to_owned()];
-        columns.push("psnr_autoencoder".to_owned());
-        let mut cells: Vec<f64> = (0..columns.len()).map(mean).collect();
-        for (rows, shares) in self.nearness()?.shares() {
-            columns.extend([format!("near_{rows}"), format!("shuffled_{rows}")]);
+        let mut columns = vec!["psnr_bicubic,psnr,psnr_autoencoder".to_owned()];
+        let mut cells = write_columns(stem, &done)?.to_vec();
+        for (rows, shares) in self.nearness(samples)?.shares() {
+            columns.push(format!("near_{rows},shuffled_{rows}"));
             cells.extend([shares.near, shares.shuffled]);
         }
-        let path = stem.with_file_name("evaluation.csv");
-        table::record(&path, &columns.join(","), step, &cells)
-    }
-
-    fn snapshots(&self) -> &[u64] {
-        &self.config.snapshots
-    }
-
-    fn snapshot(&self, step: u64) -> Result<()> {
-        self.exporter.save_snapshot(step)
+        record(stem, &columns.join(","), step, &cells)
     }
 }
 
-/// Mean absolute error of a small picture against the mean colours of a larger one, both in 0 to 1.
+/// Mean absolute error of a small picture against the mean colors of a larger one, both in 0 to 1.
 fn small_error(small: &Tensor, larger: &Tensor) -> Tensor {
     let size = small.size();
     (small - larger.adaptive_avg_pool2d([size[2], size[3]]))

@@ -1,7 +1,7 @@
 //! The loss on attention of refined checkpoints: `StableVITON`'s attention total variation (Kim et al. 2024, section 3.3).
 //!
-//! The centre of a position's attention is the mean place in the reference that it attends to. Where a garment is worn, neighbours
-//! should attend to neighbouring places; the loss is the mean absolute step of the centre from one position to the next.
+//! The center of a position's attention is the mean place in the reference that it attends to. Where a garment is worn, neighbours
+//! should attend to neighbouring places; the loss is the mean absolute step of the center from one position to the next.
 //!
 //! It is chosen over a loss that pulls attention into the garment's mask because that mask is what IMACS scores against: a model
 //! trained towards the score could not tell whether the score follows quality. This one knows no mask of the reference.
@@ -11,14 +11,14 @@ use i2am_nets::{AttentionProbe, Observation};
 use tch::{Kind, Tensor};
 
 /// Collects the loss while a network runs.
-pub(super) struct CentreVariation<'a> {
+pub(super) struct CenterVariation<'a> {
     slots: &'a [usize],
     /// Share of each cell where the garment is worn: `[batch, 1, h, w]`.
     worn: &'a Tensor,
     terms: Vec<Tensor>,
 }
 
-impl<'a> CentreVariation<'a> {
+impl<'a> CenterVariation<'a> {
     /// For the warp blocks `slots`, on the positions of `worn`.
     pub(super) fn new(slots: &'a [usize], worn: &'a Tensor) -> Self {
         Self {
@@ -37,17 +37,17 @@ impl<'a> CentreVariation<'a> {
     }
 }
 
-impl AttentionProbe for CentreVariation<'_> {
+impl AttentionProbe for CenterVariation<'_> {
     fn observe(&mut self, seen: &Observation<'_>) {
         let (Some(slot), Some(grid)) = (slot(seen.layer), seen.key_grid) else {
             return;
         };
         if self.slots.contains(&slot) {
-            let centres = centres(seen, grid);
+            let centers = centers(seen, grid);
             let (height, width) = seen.grid;
             let worn = self.worn.adaptive_avg_pool2d([height, width]).ge(0.5);
             self.terms
-                .push(variation(&centres, &worn.to_kind(Kind::Float)));
+                .push(variation(&centers, &worn.to_kind(Kind::Float)));
         }
     }
 }
@@ -59,7 +59,7 @@ fn slot(layer: &str) -> Option<usize> {
 }
 
 /// Mean place attended to, over heads: `[batch, 2, H, W]`, rows and columns of the reference from -1 to 1.
-fn centres(seen: &Observation<'_>, (rows, columns): (i64, i64)) -> Tensor {
+fn centers(seen: &Observation<'_>, (rows, columns): (i64, i64)) -> Tensor {
     let options = (Kind::Float, seen.query.device());
     let axis = |length: i64| Tensor::linspace(-1.0, 1.0, length, options);
     let places = Tensor::stack(
@@ -79,15 +79,15 @@ fn centres(seen: &Observation<'_>, (rows, columns): (i64, i64)) -> Tensor {
 }
 
 /// Mean absolute difference of neighbours, sideways and downwards, where both are in `mask` `[batch, 1, H, W]`.
-fn variation(centres: &Tensor, mask: &Tensor) -> Tensor {
+fn variation(centers: &Tensor, mask: &Tensor) -> Tensor {
     let along = |axis: i64| {
-        let length = centres.size()[axis as usize];
+        let length = centers.size()[axis as usize];
         let (first, second) = (
             |x: &Tensor| x.narrow(axis, 0, length - 1),
             |x: &Tensor| x.narrow(axis, 1, length - 1),
         );
         let both = first(mask) * second(mask);
-        let steps = (second(centres) - first(centres)).abs() * &both;
+        let steps = (second(centers) - first(centers)).abs() * &both;
         steps.sum(Kind::Float) / both.sum(Kind::Float).clamp_min(1.0)
     };
     along(2) + along(3)
@@ -98,14 +98,14 @@ mod tests {
     use i2am_nets::{AttentionProbe as _, Observation};
     use tch::{Device, Kind, Tensor};
 
-    use super::{CentreVariation, slot};
+    use super::{CenterVariation, slot};
 
     const GRID: (i64, i64) = (3, 4);
 
     /// The loss of queries `[1, 1, 12, d]` that attend sharply to keys `[1, 1, 12, d]`.
     fn loss(query: &Tensor, key: &Tensor, worn: &Tensor) -> f64 {
         let slots = [1];
-        let mut probe = CentreVariation::new(&slots, worn);
+        let mut probe = CenterVariation::new(&slots, worn);
         for layer in [
             "up_blocks.1.attentions.0.transformer_blocks.0.attn2",
             "warp_flow_blks.0.transformer_blocks.0.attn2",

@@ -3,33 +3,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use i2am_nets::unet::UNetConfig;
 use i2am_runner::families::StableVitonSizes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::config::{DataConfig, Family, Schedule, check_snapshots, resolve};
+use crate::config::shared::{Config, DataConfig, Keys, Schedule, resolve};
 
 /// A training of control model, warp blocks and UNet around a frozen autoencoder and a frozen reference encoder.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) type StableVitonZoo = Config<StableVitonKeys>;
+
+/// The keys of [`StableVitonZoo`].
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StableVitonZoo {
-    /// Version of this file's keys.
-    pub(crate) schema_version: u32,
-    /// `stable-viton`.
-    pub(crate) family: Family,
-    /// Name of the checkpoints.
-    pub(crate) name: String,
-    /// Folder of the training state, log and pictures; relative to this file.
-    pub(crate) work: PathBuf,
-    /// Folder of the finished checkpoints; relative to this file.
-    pub(crate) output: PathBuf,
-    /// Seed of weights, batches and noise.
-    pub(crate) seed: u64,
-    /// The checkpoint whose autoencoder and reference encoder are taken over and stay as they are; relative to this file.
-    pub(crate) frozen: PathBuf,
+pub(crate) struct StableVitonKeys {
     /// The checkpoint that the trained networks start from, as far as it has them; relative to this file. From nothing without.
     pub(crate) start: Option<PathBuf>,
-    /// Steps after which a checkpoint is saved; the last step's is saved in any case.
-    pub(crate) snapshots: Vec<u64>,
-    pub(crate) data: DataConfig,
     pub(crate) evaluation: EvaluationConfig,
     pub(crate) unet: UNetConfig,
     pub(crate) schedule: Schedule,
@@ -38,7 +24,7 @@ pub(crate) struct StableVitonZoo {
 }
 
 /// The samples that are generated on the way.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EvaluationConfig {
     /// Seed of the pictures; another one than that of the training set.
@@ -51,7 +37,7 @@ pub(crate) struct EvaluationConfig {
     pub(crate) slot: usize,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LossConfig {
     /// Share of samples that see the unconditional token instead of their reference's. The warp blocks see it all the same.
@@ -60,34 +46,36 @@ pub(crate) struct LossConfig {
     pub(crate) average_decay: f64,
     /// The loss at timestep t is weighted by `1 + min((1 - alpha) / alpha, this)`.
     pub(crate) high_noise_weight: f64,
-    /// Weight of positions outside the hole, where the answer is in the input; inside it is 1.
+    /// Weight of positions outside the masked region, where the answer is in the input; inside it is 1.
     pub(crate) outside_weight: f64,
 }
 
 /// The loss on attention; see [`super::attention`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AttentionConfig {
-    /// Weight beside the diffusion loss.
+    /// Weight; the diffusion loss has 1.
     pub(crate) weight: f64,
     /// The warp blocks it applies to.
     pub(crate) slots: Vec<usize>,
 }
 
-impl StableVitonZoo {
-    /// Resolves the paths of the configuration `file` and checks what can be checked without the frozen networks.
-    pub(crate) fn prepare(&mut self, file: &Path) -> Result<()> {
-        let paths = [&mut self.work, &mut self.output, &mut self.frozen];
-        resolve(file, paths.into_iter().chain(&mut self.start));
-        ensure!(
-            self.evaluation.seed != self.data.seed,
-            "{}: evaluation.seed: expected another one than data.seed, found {} for both",
-            file.display(),
-            self.data.seed
-        );
-        check_snapshots(&self.snapshots, self.schedule.steps, file)
+impl Keys for StableVitonKeys {
+    fn schedule(&self) -> &Schedule {
+        &self.schedule
     }
 
+    fn average_decay(&self) -> f64 {
+        self.loss.average_decay
+    }
+
+    fn prepare(&mut self, data: &DataConfig, file: &Path) -> Result<()> {
+        resolve(file, &mut self.start);
+        data.check_evaluation(self.evaluation.seed, file)
+    }
+}
+
+impl StableVitonZoo {
     /// Whether the UNet fits to the frozen networks, the pictures, and the warp blocks that are named.
     pub(super) fn check(&self, sizes: &StableVitonSizes, warp_blocks: usize) -> Result<()> {
         let StableVitonSizes {
@@ -111,8 +99,9 @@ impl StableVitonZoo {
         );
         let factor = vae.factor() * unet.size_multiple();
         self.data.check(factor, Path::new("configuration"))?;
-        let named = self.attention.iter().flat_map(|attention| &attention.slots);
-        for &slot in named.chain([&self.evaluation.slot]) {
+        let keys = &self.keys;
+        let named = keys.attention.iter().flat_map(|attention| &attention.slots);
+        for &slot in named.chain([&keys.evaluation.slot]) {
             ensure!(
                 slot < warp_blocks,
                 "slot {slot}: the UNet has {warp_blocks} warp blocks"

@@ -1,25 +1,25 @@
 //! The training set: synthetic samples prepared as for inference, and encoded once.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use i2am_datasets::{Sample, synth};
+use anyhow::{Result, ensure};
+use i2am_datasets::Sample;
 use i2am_imaging::GrayImage;
 use i2am_nets::vae::Posterior;
 use i2am_runner::families::{StableVitonInputs, StableVitonNetworks};
 use i2am_runner::pictures;
+use i2am_synth as synth;
 use rayon::prelude::*;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
-use crate::config::DataConfig;
+use super::config::StableVitonZoo;
+use crate::config::shared::DataConfig;
+use crate::encoded::{Encoded, halves, in_batches, pick};
+use crate::frozen::identity;
 use crate::posteriors::Posteriors;
-use crate::{progress, state};
 
 /// Samples encoded at a time; each is four pictures.
 const ENCODE_BATCH: usize = 8;
-/// Samples between lines where there is no bar.
-const SAY_EVERY: usize = 200;
 const PICTURES: [&str; 4] = ["person", "agnostic", "densepose", "cloth"];
 
 /// Everything a training step reads, on the CPU.
@@ -74,25 +74,27 @@ struct Prepared {
 }
 
 impl TryOnSet {
-    /// The set of `data`, from `cache` if it was made by the same frozen networks, `identity`.
+    /// The set of `config`, kept in the folder of the training for the same data and the same frozen networks.
     pub(super) fn open(
-        data: &DataConfig,
+        config: &StableVitonZoo,
         networks: &StableVitonNetworks,
-        identity: &str,
-        cache: &Path,
         device: Device,
     ) -> Result<Self> {
-        let key = serde_json::to_string(&(data, synth::VERSION, identity))?;
-        if cache.is_file() {
-            let (tensors, metadata) = state::read(cache)?;
-            if metadata.get("key") == Some(&key) {
-                return Self::of_tensors(tensors).with_context(|| cache.display().to_string());
-            }
-        }
-        let tensors = Self::encode(data, networks, device)?;
-        let metadata = BTreeMap::from([("key".to_owned(), key)]);
-        state::write(cache, &tensors, Kind::Half, &metadata)?;
-        Self::of_tensors(tensors)
+        let frozen = identity(&config.frozen)?;
+        let key = serde_json::to_string(&(&config.data, synth::VERSION, frozen))?;
+        let encode = || Self::encode(&config.data, networks, device);
+        let mut encoded = Encoded::open(&config.work, key, encode)?;
+        let set = Self {
+            person: encoded.take_posteriors("person.")?,
+            agnostic: encoded.take_posteriors("agnostic.")?,
+            densepose: encoded.take_posteriors("densepose.")?,
+            cloth: encoded.take_posteriors("cloth.")?,
+            keep: encoded.take("keep")?,
+            worn: encoded.take("worn")?,
+            tokens: encoded.take("tokens")?,
+        };
+        ensure!(set.len() > 0, "no samples");
+        Ok(set)
     }
 
     fn encode(
@@ -100,17 +102,14 @@ impl TryOnSet {
         networks: &StableVitonNetworks,
         device: Device,
     ) -> Result<BTreeMap<String, Tensor>> {
-        let _guard = tch::no_grad_guard();
         let StableVitonNetworks {
             vae, image_encoder, ..
         } = networks;
         let (factor, side) = (vae.config().factor(), image_encoder.config().image_size);
-        let bar = progress::bar("encoding", data.count as u64);
         let mut posteriors: [Vec<Posterior>; 4] = Default::default();
         let mut planes: [Vec<Tensor>; 3] = Default::default();
         let size = (data.height as i64, data.width as i64);
-        for start in (0..data.count).step_by(ENCODE_BATCH) {
-            let indices = start..(start + ENCODE_BATCH).min(data.count);
+        in_batches(data.count, ENCODE_BATCH, |indices| {
             let prepare = |index: usize| {
                 let drawn = Drawn::of(data.seed, index, data);
                 let inputs = StableVitonInputs::of(&drawn.sample, size)?;
@@ -144,16 +143,8 @@ impl TryOnSet {
             planes[0].push(stack(&|p| p.inputs.latent_keep(factor)));
             planes[1].push(stack(&|p| p.worn.shallow_clone()));
             planes[2].push(image_encoder.forward(&stack(&|p| p.inputs.clip(side))));
-            bar.inc(batch.len() as u64);
-            if bar.is_hidden() && start.is_multiple_of(SAY_EVERY) {
-                progress::say(&format!("encoding: {start} of {}", data.count));
-            }
-        }
-        let half = |parts: &[Tensor]| {
-            Tensor::cat(parts, 0)
-                .to_device(Device::Cpu)
-                .to_kind(Kind::Half)
-        };
+            Ok(())
+        })?;
         let mut tensors = BTreeMap::new();
         for (name, parts) in PICTURES.into_iter().zip(&posteriors) {
             let Posteriors { mean, deviation } = Posteriors::gather(parts);
@@ -161,34 +152,9 @@ impl TryOnSet {
             tensors.insert(format!("{name}.deviation"), deviation);
         }
         for (name, parts) in ["keep", "worn", "tokens"].into_iter().zip(&planes) {
-            tensors.insert(name.to_owned(), half(parts));
+            tensors.insert(name.to_owned(), halves(parts));
         }
         Ok(tensors)
-    }
-
-    fn of_tensors(mut tensors: BTreeMap<String, Tensor>) -> Result<Self> {
-        let mut take = |name: &str| {
-            tensors
-                .remove(name)
-                .with_context(|| format!("no tensor `{name}`"))
-        };
-        let mut posteriors = |name: &str| {
-            Ok::<_, anyhow::Error>(Posteriors {
-                mean: take(&format!("{name}.mean"))?,
-                deviation: take(&format!("{name}.deviation"))?,
-            })
-        };
-        let set = Self {
-            person: posteriors("person")?,
-            agnostic: posteriors("agnostic")?,
-            densepose: posteriors("densepose")?,
-            cloth: posteriors("cloth")?,
-            keep: take("keep")?,
-            worn: take("worn")?,
-            tokens: take("tokens")?,
-        };
-        ensure!(set.len() > 0, "no samples");
-        Ok(set)
     }
 
     /// Number of samples.
@@ -210,10 +176,4 @@ impl TryOnSet {
     pub(super) fn tokens(&self, indices: &Tensor, device: Device) -> Tensor {
         pick(&self.tokens, indices, device)
     }
-}
-
-fn pick(x: &Tensor, indices: &Tensor, device: Device) -> Tensor {
-    x.index_select(0, indices)
-        .to_device(device)
-        .to_kind(Kind::Float)
 }

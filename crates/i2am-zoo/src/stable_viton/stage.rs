@@ -1,4 +1,4 @@
-//! The training stage: loss and evaluation.
+//! Loss and evaluation.
 
 use std::path::Path;
 
@@ -6,30 +6,15 @@ use anyhow::{Context as _, Result};
 use i2am_imaging::GrayImage;
 use i2am_nets::{AttentionProbe, Context, NoProbe};
 use i2am_runner::capture::CaptureConfig;
-use i2am_runner::families::{
-    Pipeline as _, Request, StableVitonInputs, StableVitonNetworks, StableVitonPipeline,
-};
-use i2am_runner::noise::NoiseSource;
+use i2am_runner::families::{Pipeline as _, Request, StableVitonInputs, StableVitonNetworks};
 use i2am_runner::pictures as convert;
 use tch::{Device, Kind, Tensor};
 
-use super::attention::CentreVariation;
-use super::config::StableVitonZoo;
-use super::export::Exporter;
+use super::StableViton;
+use super::attention::CenterVariation;
 use super::set::{Drawn, TryOnSet};
+use crate::evaluation::{noise, record, write_columns};
 use crate::noising::Noised;
-use crate::trainer::Task;
-use crate::{pictures, table};
-
-/// Everything the stage needs.
-pub(super) struct Stage<'a> {
-    pub(super) pipeline: &'a StableVitonPipeline,
-    pub(super) set: &'a TryOnSet,
-    pub(super) evaluation: &'a [Drawn],
-    pub(super) config: &'a StableVitonZoo,
-    pub(super) exporter: &'a Exporter<'a>,
-    pub(super) device: Device,
-}
 
 /// A training batch as the networks take it.
 struct Batch {
@@ -43,17 +28,18 @@ struct Batch {
     noised: Noised,
 }
 
-impl Stage<'_> {
+impl StableViton {
     fn networks(&self) -> &StableVitonNetworks {
         self.pipeline.networks()
     }
 
-    fn batch(&self) -> Batch {
-        let (set, device) = (self.set, self.device);
+    fn batch(&self, set: &TryOnSet) -> Batch {
+        let device = self.device;
         let StableVitonNetworks {
             vae, image_encoder, ..
         } = self.networks();
-        let batch = self.config.schedule.batch as i64;
+        let keys = &self.config.keys;
+        let batch = keys.schedule.batch as i64;
         let indices = Tensor::randint(set.len(), [batch], (Kind::Int64, Device::Cpu));
         let scale = vae.config().scaling_factor;
         let clean = set.person.sample(&indices, scale, device);
@@ -63,8 +49,7 @@ impl Stage<'_> {
         let keep = set.keep(&indices, device);
         let noised = Noised::draw(&clean, device);
         let tokens = set.tokens(&indices, device);
-        let drop =
-            Tensor::rand([batch, 1, 1], (Kind::Float, device)).lt(self.config.loss.drop_reference);
+        let drop = Tensor::rand([batch, 1, 1], (Kind::Float, device)).lt(keys.loss.drop_reference);
         let nothing = image_encoder.unconditional().expand_as(&tokens);
         Batch {
             input: Tensor::cat(&[&noised.noisy, &agnostic, &keep, &densepose], 1),
@@ -89,28 +74,22 @@ impl Stage<'_> {
     }
 
     fn diffusion_loss(&self, batch: &Batch, eps: &Tensor) -> Tensor {
-        let config = &self.config.loss;
-        let hole = -&batch.keep + 1.0;
-        let place = hole * (1.0 - config.outside_weight) + config.outside_weight;
+        let config = &self.config.keys.loss;
+        let masked = -&batch.keep + 1.0;
+        let place = masked * (1.0 - config.outside_weight) + config.outside_weight;
         let time = batch.noised.high_noise_weight(config.high_noise_weight);
         ((eps - &batch.noised.noise).square() * time * place).mean(Kind::Float)
     }
 
-    /// One column of the evaluation picture, and how good it is.
-    fn evaluate_one(&self, drawn: &Drawn) -> Result<(Vec<Tensor>, Measured)> {
-        let size = (
-            self.config.data.height as i64,
-            self.config.data.width as i64,
-        );
+    /// One column of the evaluation picture; the mean squared error in the masked region, levels from -1 to 1; and the share of attention that lies
+    /// on the garment's pixels, over positions where it is worn.
+    fn evaluate_one(&self, drawn: &Drawn) -> Result<(Vec<Tensor>, [f64; 2])> {
+        let (size, evaluation) = (self.size(), &self.config.keys.evaluation);
         let inputs = StableVitonInputs::of(&drawn.sample, size)?;
-        let noise = NoiseSource::Seeded {
-            seed: self.config.evaluation.seed,
-            dataset: "evaluation".to_owned(),
-            sample: drawn.sample.id.clone(),
-        };
+        let noise = noise(evaluation.seed, &drawn.sample.id);
         let layer = format!(
             "warp_flow_blks.{}.transformer_blocks.0.attn2",
-            self.config.evaluation.slot
+            evaluation.slot
         );
         let capture = CaptureConfig {
             time_groups: 1,
@@ -132,14 +111,11 @@ impl Stage<'_> {
         let weights = Tensor::from_slice(&weights).reshape([rows, -1]);
         let grid = [attention.height as i64, attention.width as i64];
 
-        let painted = convert::centred(&generated.image);
-        let hole = -&inputs.keep + 1.0;
-        let error = ((&painted - &inputs.person).square() * &hole).sum(Kind::Float)
-            / (hole.sum(Kind::Float) * 3.0);
-        let measured = Measured {
-            hole_error: error.double_value(&[]),
-            on_garment: on_garment(&weights, drawn, grid),
-        };
+        let painted = convert::centered(&generated.image);
+        let masked = -&inputs.keep + 1.0;
+        let error = ((&painted - &inputs.person).square() * &masked).sum(Kind::Float)
+            / (masked.sum(Kind::Float) * 3.0);
+        let measured = [error.double_value(&[]), on_garment(&weights, drawn, grid)];
         let fetched =
             fetched(&weights, &inputs.cloth, grid).upsample_nearest2d([size.0, size.1], None, None);
         let column = vec![
@@ -151,70 +127,39 @@ impl Stage<'_> {
         ];
         Ok((column, measured))
     }
-}
 
-/// How good an evaluation sample is.
-#[derive(Debug, Clone, Copy)]
-struct Measured {
-    /// Mean squared error in the hole, levels from -1 to 1.
-    hole_error: f64,
-    /// Share of attention that lies on the garment's pixels, over positions where it is worn.
-    on_garment: f64,
-}
-
-impl Task for Stage<'_> {
-    fn loss(&self) -> Tensor {
-        let batch = self.batch();
-        let Some(attention) = &self.config.attention else {
+    /// The loss of a fresh batch of `set`.
+    pub(super) fn batch_loss(&self, set: &TryOnSet) -> Tensor {
+        let batch = self.batch(set);
+        let Some(attention) = &self.config.keys.attention else {
             let eps = self.predict(&batch, &mut NoProbe);
             return self.diffusion_loss(&batch, &eps);
         };
-        let mut watch = CentreVariation::new(&attention.slots, &batch.worn);
+        let mut watch = CenterVariation::new(&attention.slots, &batch.worn);
         let eps = self.predict(&batch, &mut watch);
         self.diffusion_loss(&batch, &eps) + watch.loss() * attention.weight
     }
 
-    /// Rows: picture with hole, garment, what attention fetches of it, generated, truth. The errors go into a table beside.
-    fn evaluate(&self, step: u64, stem: &Path) -> Result<()> {
-        let samples = self.evaluation.iter();
-        let done: Vec<(Vec<Tensor>, Measured)> = samples
+    /// Rows: masked picture, garment, what attention fetches of it, generated, truth. The errors go into a table.
+    pub(super) fn evaluate_all(&self, samples: &[Drawn], step: u64, stem: &Path) -> Result<()> {
+        let done: Vec<_> = samples
+            .iter()
             .map(|drawn| self.evaluate_one(drawn))
             .collect::<Result<_>>()?;
-        let row = |index: usize| {
-            let cells: Vec<&Tensor> = done.iter().map(|(column, _)| &column[index]).collect();
-            Tensor::cat(&cells, 0)
-        };
-        let rows: Vec<Tensor> = (0..done[0].0.len()).map(row).collect();
-        pictures::write_rows(&stem.with_extension("png"), &rows)?;
-        let mean = |value: fn(&Measured) -> f64| {
-            done.iter()
-                .map(|(_, measured)| value(measured))
-                .sum::<f64>()
-                / done.len() as f64
-        };
-        let table = stem.with_file_name("evaluation.csv");
-        let cells = [mean(|m| m.hole_error), mean(|m| m.on_garment)];
-        table::record(&table, "hole_error,on_garment", step, &cells)
-    }
-
-    fn snapshots(&self) -> &[u64] {
-        &self.config.snapshots
-    }
-
-    fn snapshot(&self, step: u64) -> Result<()> {
-        self.exporter.save(step)
+        let means = write_columns(stem, &done)?;
+        record(stem, "hole_error,on_garment", step, &means)
     }
 }
 
-/// For each position the reference's colours, weighted as it attends to them: `[1, 3, H, W]`.
+/// For each position the reference's colors, weighted as it attends to them: `[1, 3, H, W]`.
 fn fetched(weights: &Tensor, cloth: &Tensor, [height, width]: [i64; 2]) -> Tensor {
-    let colours = cloth
+    let colors = cloth
         .adaptive_avg_pool2d([height, width])
         .flatten(2, 3)
         .squeeze_dim(0)
         .transpose(0, 1);
     weights
-        .matmul(&colours)
+        .matmul(&colors)
         .transpose(0, 1)
         .reshape([1, 3, height, width])
 }

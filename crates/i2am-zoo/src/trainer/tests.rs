@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use tch::{Device, Kind, Tensor};
 
 use super::{Place, Task, Trainer};
-use crate::config::Schedule;
+use crate::config::shared::Schedule;
 
 /// Steps of the whole schedule, and where a run breaks off.
 const STEPS: u64 = 130;

@@ -5,8 +5,8 @@ use i2am_nets::layout::Checkpoint;
 use i2am_runner::families::recognise;
 use tch::Device;
 
-use super::{UNetZoo, train};
 use crate::config::ZooConfig;
+use crate::paint_by_example::{UNetZoo, train_unet as train};
 use crate::train::Limits;
 
 const LIMITS: Limits = Limits {
