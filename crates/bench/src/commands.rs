@@ -15,9 +15,6 @@ mod synth;
 
 use anyhow::Result;
 
-pub(crate) use correlate::Line as CorrelationLine;
-pub(crate) use measure::Line;
-
 use crate::cli::{Cli, Command};
 use crate::exit::{Outcome, usage};
 

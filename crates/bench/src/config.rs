@@ -6,16 +6,17 @@ mod statistics;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use i2am_attribution::{Convention, ConventionConfig, LocalityConfig, SpecificConfig};
+use i2am_attribution::{Convention, ConventionConfig};
 use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
-use i2am_imacs::detection::DetectionConfig;
+use i2am_imacs::scores::{self, Enabled, Recorded, SCORES};
 use i2am_imaging::ColorMap;
 use i2am_metrics::{Configured, METRICS};
 use i2am_report::PageConfig;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use toml::Spanned;
-use toml::de::{DeValue, ValueDeserializer};
+use toml::de::DeValue;
 
 pub(crate) use document::{Document, Source};
 pub(crate) use statistics::Statistics;
@@ -34,15 +35,14 @@ pub(crate) struct RunConfig {
     pub(crate) name: String,
     pub(crate) output: PathBuf,
     pub(crate) seed: u64,
-    pub(crate) dataset: DatasetConfig,
+    pub(crate) dataset: Box<dyn DatasetConfig>,
     pub(crate) convention: Convention,
     pub(crate) imacs: ImacsConfig,
-    /// There if `task = "detection"`.
-    pub(crate) detection: Option<DetectionConfig>,
+    /// The scores of maps that the configuration asks for, in the order of the registry.
+    pub(crate) scores: Vec<Box<dyn scores::Configured>>,
     pub(crate) capture: Capture,
-    pub(crate) specific: SpecificConfig,
-    /// There if attention near the matching place is recorded and scored.
-    pub(crate) locality: Option<LocalityConfig>,
+    /// What is recorded while sampling for the scores, and by request.
+    pub(crate) recorded: Recorded,
     pub(crate) debug: Debug,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
@@ -106,9 +106,9 @@ pub(crate) struct Pictures {
     pub(crate) grid: bool,
     /// One overlay per level.
     pub(crate) overlays: bool,
-    /// Colours of maps.
+    /// Colors of maps.
     pub(crate) colors: ColorMap,
-    /// How far the colours cover the picture, 0 to 1.
+    /// How far the colors cover the picture, 0 to 1.
     pub(crate) strength: f32,
 }
 
@@ -128,10 +128,6 @@ impl Default for Pictures {
 pub(crate) struct Metrics {
     /// In the order of their names.
     pub(crate) configured: Vec<Box<dyn Configured>>,
-    /// Those that this build does not have.
-    pub(crate) without_torch: Vec<String>,
-    /// What the file says, for the manifest.
-    pub(crate) settings: serde_json::Value,
 }
 
 impl Metrics {
@@ -141,14 +137,64 @@ impl Metrics {
     /// The variant, if there is such a one already.
     fn add(&mut self, metric: Box<dyn Configured>) -> Result<(), String> {
         let variant = metric.variant();
-        let name = metric.info().name;
+        let name = metric.info().quantity.name;
         let mut others = self.configured.iter();
-        if others.any(|other| other.info().name == name && other.variant() == variant) {
+        if others.any(|other| other.info().quantity.name == name && other.variant() == variant) {
             return Err(variant);
         }
         self.configured.push(metric);
         Ok(())
     }
+
+    /// All settings, defaults filled in: a list for each metric, of its variants.
+    pub(crate) fn settings(&self) -> Value {
+        self.by_name(|metric| metric.settings())
+    }
+
+    /// Those settings that are not the defaults, which decide the hash of a run: what a run does without leaves no trace. Another
+    /// default comes with another version of its quantity, which rows name.
+    pub(crate) fn chosen(&self) -> Value {
+        let chosen = |metric: &dyn Configured| {
+            let defaults = defaults_of(metric);
+            let mut settings = metric.settings();
+            if let Some(settings) = settings.as_object_mut() {
+                settings.retain(|key, value| defaults.get(key) != Some(value));
+            }
+            settings
+        };
+        let mut by_name = self.by_name(chosen);
+        // One variant is a table, several are a list, as in the file.
+        for variants in by_name
+            .as_object_mut()
+            .into_iter()
+            .flat_map(serde_json::Map::values_mut)
+        {
+            if let Some([only]) = variants.as_array().map(Vec::as_slice) {
+                *variants = only.clone();
+            }
+        }
+        by_name
+    }
+
+    fn by_name(&self, of: impl Fn(&dyn Configured) -> Value) -> Value {
+        let mut by_name = serde_json::Map::new();
+        for metric in &self.configured {
+            let name = metric.info().quantity.name;
+            let variants = by_name.entry(name).or_insert_with(|| json!([]));
+            variants
+                .as_array_mut()
+                .expect("made so above")
+                .push(of(metric.as_ref()));
+        }
+        Value::Object(by_name)
+    }
+}
+
+/// The settings of the same metric without any choice.
+fn defaults_of(metric: &dyn Configured) -> Value {
+    let metric = i2am_metrics::find(metric.info().quantity.name);
+    let defaults = metric.and_then(|metric| metric.configure(empty_table()).ok());
+    defaults.map_or(Value::Null, |metric| metric.settings())
 }
 
 /// The scalars at the top of the file.
@@ -160,8 +206,8 @@ struct Top {
     output: Option<PathBuf>,
     #[serde(default)]
     seed: u64,
-    #[serde(default)]
-    task: Task,
+    #[serde(default = "inpainting")]
+    task: String,
     #[serde(rename = "dataset")]
     _dataset: serde::de::IgnoredAny,
     #[serde(rename = "model")]
@@ -174,21 +220,15 @@ struct Top {
     _metrics: Option<serde::de::IgnoredAny>,
     #[serde(rename = "statistics")]
     _statistics: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "detection")]
-    _detection: Option<serde::de::IgnoredAny>,
     #[serde(rename = "page")]
     _page: Option<serde::de::IgnoredAny>,
 }
 
-/// What is asked of the maps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Task {
-    /// That they respect the mask.
-    #[default]
-    Inpainting,
-    /// That they also tell where the object is.
-    Detection,
+/// The task that asks for no score beyond those of every run: that maps respect the mask.
+const INPAINTING: &str = "inpainting";
+
+fn inpainting() -> String {
+    INPAINTING.to_owned()
 }
 
 impl RunConfig {
@@ -197,6 +237,14 @@ impl RunConfig {
     /// # Errors
     /// An unknown key or a value of the wrong kind, with the line it stands on.
     pub(crate) fn read(document: &mut Document<'_>) -> Result<Self> {
+        // Taken out first: what is left must be known to `Top`.
+        let mut of_tasks: Vec<Option<Table<'_>>> = SCORES
+            .iter()
+            .map(|score| match score.info().enabled {
+                Enabled::ByTask => document.take_top(score.info().name),
+                Enabled::Always | Enabled::ByTable => None,
+            })
+            .collect();
         let top: Top = document.parse_whole()?;
         if top.schema_version != SCHEMA_VERSION {
             let found = top.schema_version;
@@ -213,39 +261,24 @@ impl RunConfig {
             )));
         }
         let base = document.path().parent().unwrap_or(Path::new("")).to_owned();
-        let mut dataset = Self::read_dataset(document)?;
-        dataset.resolve(&base);
-        let [imacs, capture, specific, locality, debug, pictures] = [
-            "imacs", "capture", "specific", "locality", "debug", "pictures",
-        ]
-        .map(|key| document.take("attribution", key));
-        let imacs = imacs
-            .map(|table| document.parse(table))
-            .transpose()?
-            .unwrap_or_default();
-        let capture = capture
-            .map(|table| document.parse(table))
-            .transpose()?
-            .unwrap_or_default();
-        let specific = specific
-            .map(|table| document.parse(table))
-            .transpose()?
-            .unwrap_or_default();
-        check_specific(&specific, &capture).map_err(|error| document.refuse(&error))?;
-        let locality: Option<LocalityConfig> =
-            locality.map(|table| document.parse(table)).transpose()?;
-        locality
-            .as_ref()
-            .map_or(Ok(()), LocalityConfig::check)
-            .map_err(|error| document.refuse(&error))?;
-        let debug = debug
-            .map(|table| document.parse(table))
-            .transpose()?
-            .unwrap_or_default();
-        let pictures = pictures
-            .map(|table| document.parse(table))
-            .transpose()?
-            .unwrap_or_default();
+        let dataset = Self::read_dataset(document, &base)?;
+        let imacs = document.take_parsed("imacs")?;
+        let capture: Capture = document.take_parsed("capture")?;
+        let debug = document.take_parsed("debug")?;
+        let pictures = document.take_parsed("pictures")?;
+        let scores = Self::read_scores(document, &top.task, &mut of_tasks)?;
+        let mut recorded = Recorded {
+            specific: capture.specific.clone(),
+            ..Recorded::default()
+        };
+        for score in &scores {
+            score.record(&mut recorded);
+        }
+        for score in &scores {
+            score
+                .check_recorded(&recorded)
+                .map_err(|problem| document.refuse(&problem))?;
+        }
         let attribution = document.take_top("attribution");
         let attribution: ConventionConfig = attribution
             .map(|table| document.parse(table))
@@ -254,7 +287,6 @@ impl RunConfig {
         let convention = attribution
             .resolve()
             .map_err(|error| document.refuse(&error))?;
-        let detection = Self::read_detection(document, top.task)?;
         let metrics = Self::read_metrics(document)?;
         let statistics = document.take_top("statistics");
         let statistics = Statistics::read(document, statistics)?;
@@ -274,10 +306,9 @@ impl RunConfig {
             dataset,
             convention,
             imacs,
-            detection,
+            scores,
             capture,
-            specific,
-            locality,
+            recorded,
             debug,
             pictures,
             metrics,
@@ -287,7 +318,7 @@ impl RunConfig {
         })
     }
 
-    fn read_dataset(document: &mut Document<'_>) -> Result<DatasetConfig> {
+    fn read_dataset(document: &mut Document<'_>, base: &Path) -> Result<Box<dyn DatasetConfig>> {
         let kind = document
             .take("dataset", "kind")
             .ok_or_else(|| document.refuse(&"[dataset] has no `kind`"))?;
@@ -295,41 +326,61 @@ impl RunConfig {
         let table = document
             .take_top("dataset")
             .ok_or_else(|| document.refuse(&"no table [dataset]"))?;
-        let Some(config) = DatasetConfig::deserialize(&kind, ValueDeserializer::from(table)) else {
-            let help = suggest::help(&kind, DATASETS.iter().map(|kind| kind.name));
+        let Some(found) = i2am_datasets::find(&kind) else {
+            let help = suggest::help(&kind, DATASETS.iter().map(|kind| kind.info().name));
             return Err(document.refuse(&format!("dataset.kind: no dataset `{kind}`: {help}")));
         };
+        let config = found.configure(table, base);
         config.map_err(|error| document.locate(error))
     }
 
-    fn read_detection(document: &mut Document<'_>, task: Task) -> Result<Option<DetectionConfig>> {
-        let table = document.take_top("detection");
-        if task != Task::Detection {
-            return match table {
-                None => Ok(None),
-                Some(_) => Err(document.refuse(&"[detection] needs `task = \"detection\"`")),
+    fn read_scores<'a>(
+        document: &mut Document<'a>,
+        task: &str,
+        of_tasks: &mut [Option<Table<'a>>],
+    ) -> Result<Vec<Box<dyn scores::Configured>>> {
+        let by_task = SCORES
+            .iter()
+            .filter(|score| score.info().enabled == Enabled::ByTask);
+        let tasks = by_task.map(|score| score.info().name).chain([INPAINTING]);
+        if tasks.clone().all(|known| known != task) {
+            let help = suggest::help(task, tasks);
+            return Err(document.refuse(&format!("task: no task `{task}`: {help}")));
+        }
+        let mut configured = Vec::new();
+        for (score, of_task) in SCORES.iter().zip(of_tasks) {
+            let name = score.info().name;
+            let (wanted, table) = match score.info().enabled {
+                Enabled::Always => (true, document.take("attribution", name)),
+                Enabled::ByTable => {
+                    let table = document.take("attribution", name);
+                    (table.is_some(), table)
+                }
+                Enabled::ByTask => (task == name, of_task.take()),
             };
+            match (wanted, table) {
+                (true, table) => {
+                    let table = table.unwrap_or_else(empty_table);
+                    let score = score.configure(table);
+                    configured.push(score.map_err(|error| document.locate(error))?);
+                }
+                (false, Some(_)) => {
+                    return Err(document.refuse(&format!("[{name}] needs `task = \"{name}\"`")));
+                }
+                (false, None) => {}
+            }
         }
-        let parsed = table.map(|table| document.parse(table)).transpose()?;
-        let config: DetectionConfig = parsed.unwrap_or_default();
-        match config.check() {
-            Ok(()) => Ok(Some(config)),
-            Err(problem) => Err(document.refuse(&problem)),
-        }
+        Ok(configured)
     }
 
     fn read_metrics(document: &mut Document<'_>) -> Result<Metrics> {
         let Some(table) = document.take_top("metric") else {
             return Ok(Metrics::default());
         };
-        let settings = document.parse(table.clone())?;
         let DeValue::Table(tables) = table.into_inner() else {
             return Err(document.refuse(&"metric: expected tables such as [metric.fid]"));
         };
-        let mut metrics = Metrics {
-            settings,
-            ..Metrics::default()
-        };
+        let mut metrics = Metrics::default();
         for (name, table) in tables {
             let name = name.into_inner();
             if let Some(metric) = i2am_metrics::find(&name) {
@@ -346,10 +397,11 @@ impl RunConfig {
                         document.refuse(&format!("[[metric.{name}]]: `{variant}` is there twice"))
                     })?;
                 }
-            } else if i2am_metrics::NEED_TORCH.contains(&name.as_ref()) {
-                metrics.without_torch.push(name.into_owned());
             } else {
-                let help = suggest::help(&name, METRICS.iter().map(|metric| metric.info().name));
+                let help = suggest::help(
+                    &name,
+                    METRICS.iter().map(|metric| metric.info().quantity.name),
+                );
                 return Err(
                     document.refuse(&format!("[metric.{name}]: no metric `{name}`: {help}"))
                 );
@@ -364,23 +416,9 @@ impl RunConfig {
             .time_groups
             .unwrap_or(self.convention.time_groups)
     }
-
-    /// Layers whose position-by-position attention is recorded.
-    pub(crate) fn recorded_specific(&self) -> &[String] {
-        if self.capture.specific.is_empty() {
-            &self.specific.layers
-        } else {
-            &self.capture.specific
-        }
-    }
 }
 
-fn check_specific(specific: &SpecificConfig, capture: &Capture) -> Result<(), String> {
-    specific.check().map_err(|error| error.to_string())?;
-    if !specific.is_empty() && specific.layers.is_empty() && capture.specific.is_empty() {
-        return Err(
-            "attribution.specific: expected `layers`, by name or with `*`, found none".to_owned(),
-        );
-    }
-    Ok(())
+/// What stands for a table that the configuration does not have.
+fn empty_table<'a>() -> Table<'a> {
+    Spanned::new(0..0, DeValue::Table(toml::de::DeTable::new()))
 }

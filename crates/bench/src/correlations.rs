@@ -3,20 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use i2am_stats::{Better, Columns, Correlation, Settings, Target, correlate, holm};
+use i2am_quantity::{Note, Notes};
+use i2am_stats::{Columns, Correlation, Settings, Target, correlate, holm};
 
 /// A column of numbers, with gaps.
 pub(crate) type Column = Vec<Option<f64>>;
-
-/// Which way a metric goes, if its name is known; `lpips:alex` is known by what precedes the colon.
-pub(crate) fn better(metric: &str) -> Option<Better> {
-    // Not from the registry, which lacks the metrics with networks in a build without libtorch.
-    match metric.split(':').next().unwrap_or_default() {
-        "fid" | "kid" | "lpips" | "baseline" => Some(Better::Lower),
-        "ssim" | "psnr" => Some(Better::Higher),
-        _ => None,
-    }
-}
 
 /// The correlation of every target by every method, over the rows that have both values and all covariates.
 ///
@@ -83,39 +74,26 @@ pub(crate) fn corrected<Family: Ord>(tests: Vec<(Family, Option<f64>)>) -> Vec<O
     corrected
 }
 
-/// What a reader must know beside the numbers: too few points, a missing interval or p.
-pub(crate) fn note(found: &Correlation) -> String {
-    let mut notes = Vec::new();
+/// What a reader must know besides the numbers: too few points, a missing interval or p.
+pub(crate) fn note(found: &Correlation) -> Notes {
+    let mut notes = Notes::NONE;
     if found.value.is_ok() {
         if !found.allows_a_claim() {
-            notes.push(format!("n = {}: no claim is possible", found.n));
+            let n = found.n;
+            notes.add(Note::Remark(format!("n = {n}: no claim is possible")));
         } else if let Err(reason) = found.interval {
-            notes.push(format!("no interval: {reason}"));
+            notes.add(Note::Remark(format!("no interval: {reason}")));
         }
         if let Err(reason) = found.p {
-            notes.push(format!("no p: {reason}"));
+            notes.add(Note::Remark(format!("no p: {reason}")));
         }
     }
-    notes.join("; ")
+    notes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn directions_are_those_of_the_metrics() {
-        for metric in i2am_metrics::METRICS {
-            let info = metric.info();
-            let expected = match info.better {
-                i2am_metrics::Better::Lower => Better::Lower,
-                i2am_metrics::Better::Higher => Better::Higher,
-            };
-            assert_eq!(better(info.name), Some(expected), "{}", info.name);
-        }
-        assert_eq!(better("lpips:alex"), Some(Better::Lower));
-        assert_eq!(better("speed"), None);
-    }
 
     #[test]
     fn gaps_leave_rows_out_pair_by_pair() {

@@ -1,13 +1,22 @@
 //! The command line: config to plan, stages in order, progress and exit codes.
 
+mod cache;
 mod cli;
 mod commands;
 mod config;
 mod correlations;
+mod device;
 mod exit;
 mod metrics;
+#[cfg(feature = "torch")]
+mod models;
+#[cfg(not(feature = "torch"))]
+#[path = "no_models.rs"]
+mod models;
 mod plan;
+mod preflight;
 mod progress;
+mod registry;
 mod stages;
 mod suggest;
 mod table;
@@ -29,6 +38,10 @@ fn main() -> ExitCode {
             };
         }
     };
+    #[cfg(feature = "torch")]
+    if args.computes() {
+        i2am_nets::libtorch::let_threads_sleep();
+    }
     progress::start_logging(args.quiet);
     match commands::run(args) {
         Ok(outcome) => outcome.into(),

@@ -2,11 +2,10 @@
 
 mod pairs;
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use i2am_metrics::{Configured, METRICS, MetricError, Resources, find};
+use i2am_metrics::{Configured, METRICS, MetricError, Resources, Session, find};
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use pairs::{measure_pairs, read_pair};
@@ -14,75 +13,90 @@ pub(crate) use pairs::{measure_pairs, read_pair};
 use crate::exit::usage;
 use crate::suggest;
 
+/// A setting of one metric, as the command line gives it.
+pub(crate) struct Setting {
+    pub(crate) metric: String,
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl Setting {
+    /// From `METRIC.KEY=VALUE`.
+    ///
+    /// # Errors
+    /// A text of another form.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let parts = text.split_once('=').and_then(|(place, value)| {
+            let (metric, key) = place.split_once('.')?;
+            Some([metric, key, value].map(str::to_owned))
+        });
+        let expected = || usage(format!("--set {text}: expected METRIC.KEY=VALUE"));
+        let [metric, key, value] = parts.ok_or_else(expected)?;
+        Ok(Self { metric, key, value })
+    }
+}
+
 /// The metric that `NAME[:VARIANT]` asks for, with further `settings` of those it has.
 ///
 /// # Errors
-/// An unknown metric or variant, or settings it does not have.
-pub(crate) fn by_flag(flag: &str, settings: &[(&str, &str, u32)]) -> Result<Box<dyn Configured>> {
+/// An unknown metric or variant, settings it does not have, or a metric that this build cannot measure.
+pub(crate) fn by_flag(flag: &str, settings: &[Setting]) -> Result<Box<dyn Configured>> {
+    let refuse = |reason: String| usage(format!("--metric {flag}: {reason}"));
     let (name, variant) = flag
         .split_once(':')
         .map_or((flag, None), |(name, variant)| (name, Some(variant)));
     let Some(metric) = find(name) else {
-        let help = suggest::help(name, METRICS.iter().map(|metric| metric.info().name));
-        return Err(usage(format!(
-            "--metric {flag}: no metric `{name}`: {help}"
-        )));
+        let names = METRICS.iter().map(|metric| metric.info().quantity.name);
+        let help = suggest::help(name, names);
+        return Err(refuse(format!("no metric `{name}`: {help}")));
     };
     let info = metric.info();
-    let mut text = String::new();
+    if !info.is_available() {
+        return Err(refuse(
+            "this build has no libtorch, so it cannot measure it".to_owned(),
+        ));
+    }
+    let at = |value| toml::Spanned::new(0..0, value);
+    let mut table = DeTable::new();
     if let Some(variant) = variant {
         let known = info.variants.iter().map(|variant| variant.name);
         if !known.clone().any(|name| name == variant) {
             let help = suggest::help(variant, known);
-            return Err(usage(format!(
-                "--metric {flag}: {name} has no variant `{variant}`: {help}"
-            )));
+            return Err(refuse(format!("{name} has no variant `{variant}`: {help}")));
         }
-        text = format!("{} = '{variant}'\n", info.key);
+        let key = toml::Spanned::new(0..0, info.key.into());
+        table.insert(key, at(DeValue::String(variant.into())));
     }
-    for (_, key, value) in settings.iter().filter(|(metric, _, _)| *metric == name) {
-        let _ = writeln!(text, "{key} = {value}");
+    for Setting { key, value, .. } in settings.iter().filter(|setting| setting.metric == name) {
+        // What is no TOML value is a string without its quotes.
+        let value = DeValue::parse(value)
+            .map_or_else(|_| DeValue::String(value.into()), toml::Spanned::into_inner);
+        table.insert(toml::Spanned::new(0..0, key.as_str().into()), at(value));
     }
-    let table =
-        DeTable::parse(&text).map_err(|error| usage(format!("--metric {flag}: {error}")))?;
-    let span = table.span();
-    metric
-        .configure(toml::Spanned::new(span, DeValue::Table(table.into_inner())))
-        .map_err(|error| usage(format!("--metric {flag}: {}", error.message())))
+    let configured = metric.configure(at(DeValue::Table(table)));
+    configured.map_err(|error| refuse(error.message().to_owned()))
 }
 
-/// Where features computed before are kept unless said otherwise.
-pub(crate) fn default_cache() -> Option<PathBuf> {
-    let from = |variable: &str| {
-        std::env::var_os(variable)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let caches = from("XDG_CACHE_HOME").or_else(|| Some(from("HOME")?.join(".cache")))?;
-    Some(caches.join("i2am-bench").join("features"))
-}
-
-/// Everything that metrics need beside pictures.
+/// Everything that metrics need, apart from the images.
 ///
 /// # Errors
 /// A device that there is not.
 pub(crate) fn resources(device: &str, batch: usize, cache: Option<PathBuf>) -> Result<Resources> {
     #[cfg(feature = "torch")]
-    let device = crate::stages::models::device(device)?;
+    let device = crate::device::device(device)?;
     #[cfg(not(feature = "torch"))]
     if device != "cpu" {
         return Err(usage(
             "this build has no libtorch, so it knows no device but cpu",
         ));
     }
-    let mut resources = Resources::default();
-    resources.batch = batch;
-    resources.cache = cache;
-    #[cfg(feature = "torch")]
-    {
-        resources.device = device;
-    }
-    Ok(resources)
+    Ok(Resources {
+        batch,
+        cache,
+        #[cfg(feature = "torch")]
+        device,
+        ..Resources::default()
+    })
 }
 
 /// Prepares `metrics`, all before any is measured.
@@ -91,10 +105,11 @@ pub(crate) fn resources(device: &str, batch: usize, cache: Option<PathBuf>) -> R
 /// The first thing that is missing.
 pub(crate) fn prepare(
     metrics: &[Box<dyn Configured>],
-    resources: &Resources,
+    resources: Resources,
 ) -> Result<Vec<i2am_metrics::Prepared>, MetricError> {
+    let session = Session::new(resources);
     metrics
         .iter()
-        .map(|metric| metric.prepare(resources))
+        .map(|metric| metric.prepare(&session))
         .collect()
 }

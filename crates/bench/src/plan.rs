@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use i2am_datasets::Dataset;
-use i2am_results::{ConfigHash, ConfigHashes, DatasetName, GitState, ManifestStart};
+use i2am_datasets::{Dataset, Part};
+use i2am_files::FileHashes;
+use i2am_imacs::scores::{Enabled, SCORES};
+use i2am_results::{
+    ConfigHash, ConfigHashes, DatasetName, GitState, ManifestStart, PartInput, SampleInputs,
+};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cli::{RunArgs, Shard, StageName};
-use crate::config::{Document, RunConfig, Source};
-use crate::exit::usage;
-use crate::{progress, stages};
+use crate::config::{Document, RunConfig};
+use crate::device::use_threads;
+use crate::models::{self, Intervene, ModelEntry};
+use crate::progress;
 
 /// Where synthetic sets without a folder of their own are drawn.
 pub(crate) const GENERATED: &str = "datasets/generated";
@@ -20,8 +26,8 @@ pub(crate) const GENERATED: &str = "datasets/generated";
 pub(crate) struct Plan {
     pub(crate) config: RunConfig,
     pub(crate) dataset: Box<dyn Dataset>,
-    pub(crate) models: Vec<stages::ModelEntry>,
-    pub(crate) intervene: stages::Intervene,
+    pub(crate) models: Vec<ModelEntry>,
+    pub(crate) intervene: Intervene,
     pub(crate) stages: Vec<StageName>,
     pub(crate) device: String,
     pub(crate) threads: usize,
@@ -32,21 +38,28 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Reads the configuration and opens the data set; a synthetic one is drawn if it is not there yet.
+    /// Reads the configuration and opens the data set; a synthetic one is drawn if it is not there yet, for a `preview` into that folder
+    /// and nowhere else.
     ///
     /// # Errors
     /// A configuration or command line that cannot be used, a data set that cannot be opened.
-    pub(crate) fn of(args: &RunArgs) -> Result<Self> {
-        let source = Source::read(&args.config, &args.sets)?;
-        let mut document = Document::parse_source(&source)?;
-        let config = RunConfig::read(&mut document)?;
-        let models = stages::read_models(&mut document, &config)?;
-        let intervene = stages::Intervene::read(&mut document, &config, &models)?;
-        let threads = stages::use_threads(args.threads)?;
+    pub(crate) fn of(
+        args: &RunArgs,
+        document: &mut Document<'_>,
+        preview: Option<&Path>,
+    ) -> Result<Self> {
+        let config = RunConfig::read(document)?;
+        let models = models::read_models(document, &config)?;
+        let intervene = Intervene::read(document, &config, &models)?;
+        let threads = use_threads(args.threads)?;
         let dataset = {
             let bar = progress::bar("drawing the data set", 0);
-            let told = |done: usize| bar.set_position(done as u64);
-            let dataset = config.dataset.open(Path::new(GENERATED), &told);
+            let drawn = |done: usize| bar.set_position(done as u64);
+            let generated = Path::new(GENERATED);
+            let dataset = match preview {
+                Some(scratch) => config.dataset.preview(generated, scratch),
+                None => config.dataset.open(generated, &drawn),
+            };
             bar.finish_and_clear();
             dataset?
         };
@@ -86,57 +99,80 @@ impl Plan {
         (first..self.samples).step_by(step)
     }
 
-    /// Checks that every file and tensor that will be read is there and fits.
-    ///
-    /// # Errors
-    /// The first thing that is missing or wrong.
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.stages.contains(&StageName::Generate) {
-            stages::check_models(self)?;
-        }
-        if self.config.detection.is_some() && self.dataset.object(0).is_none() {
-            return Err(usage(format!(
-                "task = \"detection\": the data set `{}` knows no boxes of objects; expected one that does, such as `{}`",
-                self.dataset.name(),
-                i2am_datasets::coco_detection::NAME
-            )));
-        }
-        self.dataset.check(&[])?;
-        if self.stages.contains(&StageName::Measure) {
-            stages::check_metrics(self)?;
-        }
-        Ok(())
+    /// What is read of sample `index` to generate it, for a model that needs `needs`.
+    pub(crate) fn parts(&self, index: usize, needs: &[Part]) -> Vec<Part> {
+        let mut parts = needs.to_vec();
+        // Attention to the garment is summed apart from the rest of the reference wherever the mask is known.
+        let mask = self.dataset.path(index, Part::ReferenceMask);
+        parts.extend(
+            mask.filter(|mask| mask.is_file())
+                .map(|_| Part::ReferenceMask),
+        );
+        parts
     }
 
     /// What the manifest starts with.
     ///
     /// # Errors
-    /// A checkpoint that cannot be read.
-    pub(crate) fn manifest(&self) -> Result<ManifestStart> {
+    /// A checkpoint or an image that cannot be read.
+    pub(crate) fn manifest(&self, hashes: &FileHashes) -> Result<ManifestStart> {
         let config = self.resolved();
         let mut inputs = BTreeMap::from([("dataset".to_owned(), self.dataset.index_sha256())]);
-        for model in &self.models {
-            for (file, hash) in model.hashes()? {
-                inputs.insert(format!("checkpoint:{}:{file}", model.name), hash);
+        // What an earlier run generated can be scored without its checkpoints.
+        if self.stages.contains(&StageName::Generate) {
+            for (name, hash) in models::checkpoint_hashes(&self.models, hashes)? {
+                inputs.insert(name, hash);
             }
         }
         let mut versions = BTreeMap::from([(
             "i2am-bench".to_owned(),
             env!("CARGO_PKG_VERSION").to_owned(),
         )]);
-        versions.extend(stages::versions());
+        versions.extend(models::versions());
         Ok(ManifestStart {
             name: self.config.name.clone(),
             dataset: self.dataset_name(),
             git: git_state(),
-            config_hashes: config_hashes(&config),
+            config_hashes: config_hashes(&config, self.config.dataset.places()),
             config,
             inputs,
+            samples: Some(self.sample_inputs(hashes)?),
             versions,
             device: self.device.clone(),
             threads: self.threads,
             seed: self.config.seed,
         })
+    }
+
+    /// The content of every sample that this run takes; the others are listed without.
+    fn sample_inputs(&self, hashes: &FileHashes) -> Result<BTreeMap<String, Option<SampleInputs>>> {
+        let dataset = self.dataset.as_ref();
+        let ids = dataset.ids();
+        let taken: Vec<usize> = self.indices().collect();
+        let of = |&index: &usize| -> Result<(String, Option<SampleInputs>)> {
+            let fingerprint = dataset.fingerprint(index, hashes)?;
+            let files: BTreeMap<Part, PathBuf> = dataset.files(index).into_iter().collect();
+            let part = |(part, sha256): (&Part, &String)| {
+                let path = files.get(part).map_or(Path::new(""), PathBuf::as_path);
+                let path = path.strip_prefix(dataset.root()).unwrap_or(path);
+                let input = PartInput {
+                    path: path.display().to_string(),
+                    sha256: sha256.clone(),
+                };
+                (part.to_string(), input)
+            };
+            let inputs = SampleInputs {
+                fingerprint: fingerprint.to_string(),
+                parts: fingerprint.parts().iter().map(part).collect(),
+            };
+            Ok((ids[index].clone(), Some(inputs)))
+        };
+        let mut samples: BTreeMap<_, _> = ids.iter().map(|id| (id.clone(), None)).collect();
+        let found: Vec<Result<_>> = taken.par_iter().map(of).collect();
+        for sample in found {
+            samples.extend([sample?]);
+        }
+        Ok(samples)
     }
 
     fn dataset_name(&self) -> DatasetName {
@@ -157,38 +193,42 @@ impl Plan {
             dataset,
             convention,
             imacs,
-            detection,
+            scores,
             capture,
-            specific,
-            locality,
+            recorded,
             metrics,
             statistics,
             ..
         } = &self.config;
         let mut resolved = json!({
             "seed": seed,
-            "dataset": { "kind": dataset.kind(), "settings": dataset },
+            "dataset": { "kind": dataset.kind(), "settings": dataset.settings() },
             "model": self.models.iter().map(|model| model.settings.clone()).collect::<Vec<_>>(),
             "attribution": {
                 "convention": convention,
                 "imacs": imacs,
                 "capture": {
                     "time_groups": self.config.recorded_groups(),
-                    "specific": self.config.recorded_specific(),
+                    "specific": recorded.specific,
                     // Sums over chunks round differently from sums over the whole.
                     "chunk_mib": capture.chunk_mib,
                 },
             },
-            "detection": detection,
-            "metric": metrics.settings,
+            "metric": metrics.chosen(),
+            "metric_settings": metrics.settings(),
             "statistics": statistics,
         });
-        // What a run does without leaves no trace, so that its rows keep their hash.
-        if !specific.is_empty() {
-            resolved["attribution"]["specific"] = json!(specific);
-        }
-        if let Some(locality) = locality {
-            resolved["attribution"]["locality"] = json!(locality);
+        for score in SCORES.iter().map(|score| score.info()) {
+            let made = scores.iter().find(|made| made.info().name == score.name);
+            let settings = made.map(|made| made.settings());
+            // What a run does without leaves no trace, so that its rows keep their hash.
+            match (score.enabled, settings) {
+                (Enabled::Always, _) | (Enabled::ByTable, None) => {}
+                (Enabled::ByTable, Some(settings)) => {
+                    resolved["attribution"][score.name] = settings;
+                }
+                (Enabled::ByTask, settings) => resolved[score.name] = json!(settings),
+            }
         }
         if let Some(rules) = self.intervene.settings() {
             resolved["intervene"] = rules;
@@ -206,52 +246,118 @@ impl Plan {
     }
 }
 
-/// Settings of data sets that say where they lie.
-const PLACES: &[&str] = &["annotations", "file", "high", "images", "low", "root"];
-
-/// Which of the resolved settings decide the numbers of each stage.
-fn config_hashes(config: &Value) -> ConfigHashes {
-    let of = |keys: &[&str]| ConfigHash::of(config, keys);
-    // Where the data set lies cannot change a number; what is in it is hashed apart.
+/// Which of the resolved settings decide the numbers of each stage; `places` are those of the data set that are only paths.
+fn config_hashes(config: &Value, places: &[&str]) -> ConfigHashes {
+    let of = |keys: &[String]| {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        ConfigHash::of(config, &keys)
+    };
+    // Where the data set lies cannot change a number; what is in it is hashed sample by sample.
     let settings = config["dataset"]["settings"].as_object();
     let names = settings.into_iter().flat_map(|settings| settings.keys());
-    let decisive = names.filter(|name| !PLACES.contains(&name.as_str()));
+    let decisive = names.filter(|name| !places.contains(&name.as_str()));
     let mut decisive: Vec<String> = decisive
         .map(|name| format!("dataset.settings.{name}"))
         .collect();
     decisive.sort_unstable();
-    let mut generate = vec!["seed", "dataset.kind", "model", "attribution.capture"];
-    generate.extend(decisive.iter().map(String::as_str));
+    let mut generate = ["seed", "dataset.kind", "model", "attribution.capture"]
+        .map(str::to_owned)
+        .to_vec();
+    generate.extend(decisive);
     if config.get("intervene").is_some() {
-        generate.push("intervene");
+        generate.push("intervene".to_owned());
     }
-    if config["attribution"].get("locality").is_some() {
-        generate.push("attribution.locality");
-    }
-    let mut score = vec!["attribution.convention", "attribution.imacs", "detection"];
-    if config["attribution"].get("specific").is_some() {
-        score.push("attribution.specific");
+    let mut score = ["attribution.convention", "attribution.imacs"]
+        .map(str::to_owned)
+        .to_vec();
+    for info in SCORES.iter().map(|score| score.info()) {
+        let key = match info.enabled {
+            Enabled::Always => continue,
+            Enabled::ByTable if config["attribution"].get(info.name).is_none() => continue,
+            Enabled::ByTable => format!("attribution.{}", info.name),
+            Enabled::ByTask => info.name.to_owned(),
+        };
+        if info.recorded {
+            generate.push(key);
+        } else {
+            score.push(key);
+        }
     }
     ConfigHashes {
         generate: of(&generate),
         score: of(&score),
-        measure: of(&["metric"]),
+        measure: of(&["metric".to_owned()]),
     }
 }
 
-/// Commit and cleanliness of the working directory's repository, if git is there and knows.
+/// The commit that the program was built from, if it was built in a repository.
 fn git_state() -> Option<GitState> {
-    let git = |args: &[&str]| {
-        let output = std::process::Command::new("git").args(args).output().ok()?;
-        output
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let commit = git(&["rev-parse", "HEAD"])?;
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no"])?;
     Some(GitState {
-        commit,
-        dirty: !dirty.is_empty(),
+        commit: option_env!("I2AM_COMMIT")?.to_owned(),
+        dirty: option_env!("I2AM_DIRTY") == Some("true"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    fn dataset_of(file: &str) -> (Value, &'static [&'static str]) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../configs")
+            .join(file);
+        let source = Source::read(&path, &[]).unwrap();
+        let mut document = Document::parse_source(&source).unwrap();
+        let dataset = RunConfig::read(&mut document).unwrap().dataset;
+        let resolved = json!({ "kind": dataset.kind(), "settings": dataset.settings() });
+        (resolved, dataset.places())
+    }
+
+    /// A run folder is continued only if these are what they were when it was made.
+    #[test]
+    fn the_hashes_of_committed_configurations_stay_what_they_were() {
+        let baseline =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/baselines/ci.json");
+        let baseline: Value = serde_json::from_slice(&i2am_files::read(baseline).unwrap()).unwrap();
+        let (dataset, places) = dataset_of("ci.toml");
+        let mut config = baseline["run"]["config"].clone();
+        config["dataset"] = dataset;
+        let expected: ConfigHashes =
+            serde_json::from_value(baseline["run"]["config_hashes"].clone()).unwrap();
+        assert_eq!(config_hashes(&config, places), expected);
+
+        let (dataset, places) = dataset_of("demo.toml");
+        assert_eq!(places, ["root"]);
+        let keys = [
+            "kind",
+            "settings.count",
+            "settings.height",
+            "settings.pairing",
+            "settings.seed",
+            "settings.width",
+        ];
+        let keys = keys.map(|key| format!("dataset.{key}"));
+        let hash = ConfigHash::of(
+            &json!({ "dataset": dataset }),
+            &keys.each_ref().map(String::as_str),
+        );
+        assert_eq!(hash.hash(), "b5207cf6140e7c1c");
+    }
+
+    /// A place that is forgotten becomes part of a hash, and a run whose data set has moved cannot be continued.
+    #[test]
+    fn data_sets_name_their_places() {
+        for (name, places) in [
+            ("coco-detection", &["annotations", "images"] as &[&str]),
+            ("manifest", &["file"]),
+            ("sr", &["high", "low"]),
+            ("synth", &["root"]),
+            ("viton-hd", &["root"]),
+        ] {
+            let kind = i2am_datasets::find(name).unwrap();
+            let example: Value = toml::from_str(kind.info().example).unwrap();
+            assert_eq!(kind.restore(example).unwrap().places(), places, "{name}");
+        }
+    }
 }

@@ -1,18 +1,36 @@
-use anyhow::Result;
+//! Everything that a run would refuse, without computing or writing anything.
+
+use anyhow::{Context as _, Result};
+use i2am_results::RunFolder;
 use serde_json::json;
 
-use crate::cli::RunArgs;
+use crate::cache::file_hashes;
+use crate::cli::{RunArgs, StageName};
+use crate::config::{Document, Source};
 use crate::exit::Outcome;
 use crate::plan::Plan;
-use crate::progress;
+use crate::{models, preflight, progress};
 
 /// Everything but compute.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
-    if let Some(outcome) = super::correlate::check_config(args)? {
-        return Ok(outcome);
+    let source = Source::read(&args.config, &args.sets)?;
+    let mut document = Document::parse_source(&source)?;
+    if document.has("table") {
+        return super::correlate::check_config(args, &mut document);
     }
-    let plan = Plan::of(args)?;
-    plan.check()?;
+    // A synthetic set that is not there yet is drawn here, to look at its files; the folder goes when this function ends.
+    let scratch = tempfile::tempdir().context("a temporary folder")?;
+    let plan = Plan::of(args, &mut document, Some(scratch.path()))?;
+    preflight::check(&plan)?;
+    let changed = RunFolder::check(plan.output(), plan.manifest(&file_hashes())?, plan.fresh)?;
+    for sample in &changed {
+        tracing::warn!("{sample}");
+    }
+    let failing = if plan.stages.contains(&StageName::Generate) {
+        failing_samples(&plan)
+    } else {
+        0
+    };
     let models: Vec<&str> = plan
         .models
         .iter()
@@ -26,8 +44,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
     let samples = plan.indices().count();
     let text = if args.json {
         json!({
-            "stages": stages, "samples": samples, "dataset": plan.dataset.name(), "root": plan.dataset.root(),
-            "models": models, "device": plan.device, "output": plan.output(),
+            "stages": stages, "samples": samples, "failing": failing, "changed": changed.len(), "dataset": plan.dataset.name(),
+            "root": plan.dataset.root(), "models": models, "device": plan.device, "output": plan.output(),
         })
         .to_string()
     } else {
@@ -45,5 +63,25 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
     if let Some(remark) = plan.dataset.remark().filter(|_| !args.json) {
         progress::print(&remark)?;
     }
-    Ok(Outcome::Ok)
+    Ok(if failing > 0 {
+        Outcome::SomeFailed
+    } else {
+        Outcome::Ok
+    })
+}
+
+/// Reports every sample that a model could not read, in the words of a run, and counts them.
+fn failing_samples(plan: &Plan) -> usize {
+    let mut failing = 0;
+    for (model, needs) in models::needs(&plan.models) {
+        for index in plan.indices() {
+            let parts = plan.parts(index, needs);
+            if let Err(error) = plan.dataset.check_headers(index, &parts) {
+                let id = &plan.dataset.ids()[index];
+                tracing::warn!("{model}: sample {id}: {:#}", anyhow::Error::new(error));
+                failing += 1;
+            }
+        }
+    }
+    failing
 }

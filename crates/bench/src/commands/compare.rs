@@ -1,16 +1,21 @@
 //! A run against a baseline.
 
-mod tolerances;
+mod printed;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use i2am_results::{Baseline, Change, Comparison, ResultsError, RunStatus, Snapshot, Verdict};
+use i2am_quantity::{Better, Quantity};
+use i2am_results::{
+    Baseline, Change, Comparison, ResultsError, RunStatus, Snapshot, Tolerance, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::cli::CompareArgs;
 use crate::exit::{Outcome, usage};
-use crate::{progress, table};
+use crate::progress;
+use crate::registry::quantities;
+use crate::table::text;
 
 /// Compares, or writes a new baseline.
 pub(super) fn run(args: &CompareArgs) -> Result<Outcome> {
@@ -60,7 +65,7 @@ fn update(args: &CompareArgs, run: Snapshot) -> Result<Outcome> {
     } else {
         (BTreeMap::new(), None)
     };
-    let new = Baseline::new(run, kept, tolerances::default);
+    let new = Baseline::new(run, kept, tolerance);
     new.write(&args.baseline)?;
     match comparison {
         None => tell(args, &new.compare(&new.run)?, &[])?,
@@ -69,6 +74,13 @@ fn update(args: &CompareArgs, run: Snapshot) -> Result<Outcome> {
     }
     tracing::info!("wrote {}", args.baseline.display());
     Ok(Outcome::Ok)
+}
+
+/// How far the values of `metric` may move that nobody has decided on: as the registry says, and for a quantity that only another
+/// version of the program knows, a thousandth of its value in either direction.
+fn tolerance(metric: &str) -> Tolerance {
+    static UNKNOWN: Quantity = Quantity::new("", "", Better::Neither);
+    quantities().find(metric).unwrap_or(&UNKNOWN).into()
 }
 
 /// The baseline is part of what the user asks for, like a configuration.
@@ -101,7 +113,7 @@ fn tell(args: &CompareArgs, comparison: &Comparison, replaced: &[String]) -> Res
         for note in &comparison.notes {
             tracing::info!("{note}");
         }
-        table::compared(comparison, args.all)
+        printed::compared(comparison, args.all)
     };
     progress::print(&text).context("standard output")
 }
@@ -114,7 +126,7 @@ fn as_json(args: &CompareArgs, comparison: &Comparison, replaced: &[String]) -> 
     let shown = |change: &&Change| args.all || change.verdict != Verdict::Same;
     let change = |change: &Change| {
         json!({
-            "model": change.model, "metric": change.metric, "direction": change.direction, "level": change.level,
+            "model": change.model, "metric": change.metric, "direction": text(change.direction), "level": text(change.level.as_ref()),
             "convention": change.convention, "note": change.note, "sample": change.sample, "old": change.old,
             "new": change.new, "difference": change.difference(), "tolerance": change.tolerance,
             "better": change.better, "verdict": change.verdict, "reason": change.reason,

@@ -1,18 +1,23 @@
 //! Correlations of the columns of any table.
 
+mod printed;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use i2am_stats::{Better, Correlation, Target};
+use i2am_quantity::Better;
+use i2am_stats::{Correlation, Target};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::{CorrelateArgs, RunArgs};
 use crate::config::{Document, SCHEMA_VERSION, Source, Statistics};
-use crate::correlations::{self, Column, better};
+use crate::correlations::{self, Column};
+use crate::device::use_threads;
 use crate::exit::{Outcome, usage};
 use crate::progress;
-use crate::{stages, suggest, table};
+use crate::registry::quantities;
+use crate::suggest;
 
 /// Everything that is asked of a table.
 struct Question {
@@ -26,18 +31,18 @@ struct Question {
 }
 
 /// One correlation and how it is shown.
-pub(crate) struct Line {
+pub(super) struct Line {
     pub(crate) x: String,
     pub(crate) y: String,
     pub(crate) covariates: Vec<String>,
-    pub(crate) better: Option<Better>,
+    pub(crate) better: Better,
     pub(crate) found: Correlation,
     pub(crate) p_holm: Option<f64>,
 }
 
 /// Correlates the columns that the command line names.
 pub(super) fn run(args: &CorrelateArgs) -> Result<Outcome> {
-    stages::use_threads(args.threads)?;
+    use_threads(args.threads)?;
     let question = if let Some(config) = &args.config {
         let source = Source::read(config, &args.sets)?;
         Question::of_config(&mut Document::parse_source(&source)?)?
@@ -47,40 +52,42 @@ pub(super) fn run(args: &CorrelateArgs) -> Result<Outcome> {
     question.answer(args.json)
 }
 
-/// The same for a configuration with a table, as `bench --config` takes it; `None` for any other.
-pub(super) fn run_config(args: &RunArgs) -> Result<Option<Outcome>> {
-    let Some(question) = asked(args)? else {
-        return Ok(None);
-    };
-    stages::use_threads(args.threads)?;
-    question.answer(false).map(Some)
+/// The same for a configuration with a table, as `bench --config` takes it.
+pub(super) fn run_config(args: &RunArgs, document: &mut Document<'_>) -> Result<Outcome> {
+    let question = asked(args, document)?;
+    use_threads(args.threads)?;
+    question.answer(args.json)
 }
 
 /// Reads everything that such a configuration needs and computes nothing.
-pub(super) fn check_config(args: &RunArgs) -> Result<Option<Outcome>> {
-    let Some(question) = asked(args)? else {
-        return Ok(None);
-    };
+pub(super) fn check_config(args: &RunArgs, document: &mut Document<'_>) -> Result<Outcome> {
+    let question = asked(args, document)?;
     let (names, columns) = question.columns()?;
-    progress::print(&format!(
-        "would correlate {} with {} over {} rows of {}",
-        names[..question.x.len()].join(", "),
-        names[question.x.len()..][..question.y.len()].join(", "),
-        columns.first().map_or(0, Vec::len),
-        question.file.display()
-    ))?;
-    Ok(Some(Outcome::Ok))
+    let (x, y) = names.split_at(question.x.len());
+    let (y, rows) = (&y[..question.y.len()], columns.first().map_or(0, Vec::len));
+    let text = if args.json {
+        json!({ "table": question.file, "x": x, "y": y, "rows": rows }).to_string()
+    } else {
+        let (x, y, file) = (x.join(", "), y.join(", "), question.file.display());
+        format!("would correlate {x} with {y} over {rows} rows of {file}")
+    };
+    progress::print(&text)?;
+    Ok(Outcome::Ok)
 }
 
-/// What the configuration asks of a table, if it has one.
-fn asked(args: &RunArgs) -> Result<Option<Question>> {
-    let source = Source::read(&args.config, &args.sets)?;
-    let mut document = Document::parse_source(&source)?;
-    if document.has("table") {
-        Question::of_config(&mut document).map(Some)
-    } else {
-        Ok(None)
+/// What the configuration asks of its table. There are no samples and no stages, so flags about them are refused.
+fn asked(args: &RunArgs, document: &mut Document<'_>) -> Result<Question> {
+    let flags = [
+        ("--stages", !args.stages.is_empty()),
+        ("--limit", args.limit.is_some()),
+        ("--shard", args.shard.is_some()),
+        ("--fresh", args.fresh),
+    ];
+    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
+        let problem = format!("{flag}: a configuration with [table] has no stages and no samples");
+        return Err(document.refuse(&problem));
     }
+    Question::of_config(document)
 }
 
 /// A configuration that correlates a table.
@@ -184,7 +191,7 @@ impl Question {
         let text = if as_json {
             json!({ "correlations": lines.iter().map(Line::json).collect::<Vec<_>>() }).to_string()
         } else {
-            table::correlated(&lines, self.statistics.level, &self.footnotes)
+            printed::correlated(&lines, self.statistics.level, &self.footnotes)
         };
         progress::print(&text)?;
         Ok(Outcome::Ok)
@@ -250,18 +257,18 @@ impl Question {
         Ok(lines)
     }
 
-    fn better(&self, y: &str) -> Option<Better> {
+    fn better(&self, y: &str) -> Better {
         match () {
-            () if self.lower.iter().any(|name| name == y) => Some(Better::Lower),
-            () if self.higher.iter().any(|name| name == y) => Some(Better::Higher),
-            () => better(y),
+            () if self.lower.iter().any(|name| name == y) => Better::Lower,
+            () if self.higher.iter().any(|name| name == y) => Better::Higher,
+            () => quantities().better(y),
         }
     }
 }
 
 impl Line {
     pub(crate) fn oriented(&self) -> Option<f64> {
-        Some(self.better?.orient(self.found.value.ok()?))
+        self.better.orient(self.found.value.ok()?)
     }
 
     fn json(&self) -> Value {
@@ -286,7 +293,7 @@ impl Line {
             "p_by": p.map(|p| p.by.as_str()),
             "p_holm": self.p_holm,
             "covariates": self.covariates,
-            "note": correlations::note(&self.found),
+            "note": correlations::note(&self.found).to_string(),
         });
         if let Err(reason) = value {
             object["reason"] = json!(reason.to_string());

@@ -4,34 +4,12 @@ use anyhow::Result;
 use i2am_attribution::ConventionName;
 use i2am_datasets::DATASETS;
 use i2am_imacs::detection::{BaselineName, ProcedureName};
+use i2am_imacs::scores::SCORES;
 use i2am_metrics::METRICS;
 use i2am_stats::Method;
 
 use crate::exit::Outcome;
 use crate::progress;
-
-/// Columns of the tables of results that no metric below names.
-const SCORES: [(&str, &str); 6] = [
-    (
-        "imacs_g",
-        "agreement of reference-to-generated maps with the hole",
-    ),
-    (
-        "imacs_r",
-        "agreement of generated-to-reference maps with the garment",
-    ),
-    (
-        "attention_outside",
-        "share of a specific map's attention outside the mask",
-    ),
-    (
-        "locality_g2r, locality_r2g",
-        "share of attention near the matching place of the other picture ([attribution.locality]); beside it locality_gain_*, \
-         locality_shuffled_*, locality_uniform_*",
-    ),
-    ("iou", "detection: overlap of a box with the true one"),
-    ("box_found", "detection: whether a map has a box, 1 or 0"),
-];
 
 const LEVELS: [(&str, &str); 7] = [
     ("unified", "all steps, heads and chosen layers"),
@@ -75,10 +53,22 @@ pub(super) fn run() -> Result<Outcome> {
         "datasets",
         DATASETS
             .iter()
-            .map(|kind| (kind.name, kind.summary))
+            .map(|kind| (kind.info().name, kind.info().summary))
             .collect(),
     );
-    section("scores", SCORES.to_vec());
+    let scores: Vec<(&str, String)> = SCORES
+        .iter()
+        .map(|score| {
+            let info = score.info();
+            let quantities = info.quantities.iter().map(|quantity| quantity.name);
+            let quantities = quantities.collect::<Vec<_>>().join(", ");
+            (info.name, format!("{} (rows: {quantities})", info.summary))
+        })
+        .collect();
+    let scores = scores
+        .iter()
+        .map(|(name, summary)| (*name, summary.as_str()));
+    section("scores", scores.collect());
     section("levels", LEVELS.to_vec());
     section(
         "detection: boxes from maps",
@@ -96,7 +86,13 @@ pub(super) fn run() -> Result<Outcome> {
     );
     for metric in METRICS {
         let info = metric.info();
-        let title = format!("metric {}: {} (`{}`)", info.name, info.summary, info.key);
+        let needs = if info.is_available() {
+            ""
+        } else {
+            ", which needs libtorch"
+        };
+        let name = info.quantity.name;
+        let title = format!("metric {name}: {}{needs} (`{}`)", info.summary, info.key);
         section(
             &title,
             info.variants

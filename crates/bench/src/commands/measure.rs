@@ -1,23 +1,27 @@
 //! Metrics on folders, no model.
 
+mod printed;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use i2am_imaging::{ColorMap, colored, write_png_rgb};
 use i2am_metrics::{
     Configured, MetricError, Needs, Pair, PairMetric, PairValue, PictureFiles, Pictures, Prepared,
-    Progress as _, SetMetric, SetScore, Side, WEIGHTS,
+    Progress as _, SetMetric, SetScore, Side,
 };
 use serde_json::{Value, json};
 
+use crate::cache;
 use crate::cli::MeasureArgs;
+use crate::device::use_threads;
 use crate::exit::{Outcome, usage};
-use crate::metrics::{by_flag, default_cache, measure_pairs, prepare, read_pair, resources};
+use crate::metrics::{Setting, by_flag, measure_pairs, prepare, read_pair, resources};
 use crate::progress::{self, MetricBars};
-use crate::{stages, suggest, table};
+use crate::suggest;
 
 /// One line of the result.
-pub(crate) struct Line {
+pub(super) struct Line {
     pub(crate) metric: &'static str,
     pub(crate) variant: String,
     pub(crate) value: Option<f64>,
@@ -26,20 +30,23 @@ pub(crate) struct Line {
     pub(crate) n_real: Option<usize>,
     /// One value per pair, `None` where the metric has none.
     pub(crate) per_sample: Option<Vec<Option<f64>>>,
+    /// Whether computing the value of a pair went wrong.
+    pub(crate) some_failed: bool,
     pub(crate) notes: Vec<String>,
 }
 
 /// Measures every metric asked for.
 pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
-    stages::use_threads(args.threads)?;
+    use_threads(args.threads)?;
     let metrics = configured(args)?;
     let mut resources = resources(&args.device, args.batch_size, cache(args))?;
     for weights in &args.weights {
         let (name, file) = weights
             .split_once('=')
             .ok_or_else(|| usage(format!("--weights {weights}: expected NAME=FILE")))?;
-        if !WEIGHTS.contains(&name) {
-            let help = suggest::help(name, WEIGHTS.iter().copied());
+        let known = i2am_metrics::weights();
+        if !known.contains_key(name) {
+            let help = suggest::help(name, known.into_keys());
             return Err(usage(format!(
                 "--weights {weights}: no weights `{name}`: {help}"
             )));
@@ -54,7 +61,7 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
         .as_ref()
         .map(|path| Source::open(path, args.recursive))
         .transpose()?;
-    let prepared = prepare(&metrics, &resources)?;
+    let prepared = prepare(&metrics, resources)?;
     let bars = MetricBars::default();
 
     if let Some(path) = &args.write_statistics {
@@ -87,13 +94,17 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
         progress::print(&as_json(&lines, &generated, args.per_sample).to_string())?;
     } else {
         let names = args.per_sample.then(|| generated.names()).flatten();
-        progress::print(&table::measured(&lines, names))?;
+        progress::print(&printed::measured(&lines, names))?;
     }
-    Ok(Outcome::Ok)
+    Ok(if lines.iter().any(|line| line.some_failed) {
+        Outcome::SomeFailed
+    } else {
+        Outcome::Ok
+    })
 }
 
 fn configured(args: &MeasureArgs) -> Result<Vec<Box<dyn Configured>>> {
-    let settings: Vec<(&str, &str, u32)> = [
+    let flags: Vec<(&str, &str, u32)> = [
         ("fid", "tap", args.tap),
         ("kid", "subset_size", args.subset_size),
         ("kid", "subsets", args.subsets),
@@ -108,8 +119,8 @@ fn configured(args: &MeasureArgs) -> Result<Vec<Box<dyn Configured>>> {
             .iter()
             .any(|flag| flag.split(':').next() == Some(metric))
     };
-    for (_, key, _) in &settings {
-        let owners = settings.iter().filter(|(_, other, _)| other == key);
+    for (_, key, _) in &flags {
+        let owners = flags.iter().filter(|(_, other, _)| other == key);
         let owners: Vec<&str> = owners.map(|(metric, ..)| *metric).collect();
         if !owners.iter().any(|metric| asked(metric)) {
             let flag = key.replace('_', "-");
@@ -118,6 +129,24 @@ fn configured(args: &MeasureArgs) -> Result<Vec<Box<dyn Configured>>> {
                 "--{flag}: a setting of {owners}, which is not measured"
             )));
         }
+    }
+    let mut settings: Vec<Setting> = flags
+        .into_iter()
+        .map(|(metric, key, value)| Setting {
+            metric: metric.to_owned(),
+            key: key.to_owned(),
+            value: value.to_string(),
+        })
+        .collect();
+    for set in &args.sets {
+        let setting = Setting::parse(set)?;
+        if !asked(&setting.metric) {
+            let metric = setting.metric;
+            return Err(usage(format!(
+                "--set {set}: a setting of {metric}, which is not measured"
+            )));
+        }
+        settings.push(setting);
     }
     if args.maps.is_some() && !asked("lpips") {
         return Err(usage(
@@ -134,7 +163,7 @@ fn cache(args: &MeasureArgs) -> Option<PathBuf> {
     match (&args.cache, args.no_cache) {
         (Some(folder), _) => Some(folder.clone()),
         (None, true) => None,
-        (None, false) => default_cache(),
+        (None, false) => cache::features(),
     }
 }
 
@@ -146,7 +175,9 @@ enum Source {
 
 impl Source {
     fn open(path: &Path, recursive: bool) -> Result<Self, MetricError> {
-        let is_statistics = path.extension().is_some_and(|ending| ending == "npz");
+        let is_statistics = path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("npz"));
         Ok(if is_statistics {
             Self::Statistics(path.to_owned())
         } else {
@@ -252,7 +283,7 @@ impl Work<'_> {
                     let name = format!(
                         "{}.{}-{}.png",
                         name.display(),
-                        metric.info().name,
+                        metric.info().quantity.name,
                         metric.variant()
                     );
                     write_png_rgb(folder.join(name), &colored(&map, ColorMap::default()))?;
@@ -275,13 +306,14 @@ impl Work<'_> {
             notes,
         } = set.measure(self.generated.side(), self.real.side(), self.bars)?;
         Ok(Line {
-            metric: metric.info().name,
+            metric: metric.info().quantity.name,
             variant: metric.variant(),
             value: Some(value),
             std,
             n_generated,
             n_real,
             per_sample: None,
+            some_failed: false,
             notes,
         })
     }
@@ -293,23 +325,27 @@ fn pair_line(metric: &dyn Configured, scores: &[PairValue]) -> Line {
         .iter()
         .map(|score| match score {
             PairValue::Value(value) => Some(*value),
-            PairValue::Undefined(_) => None,
+            PairValue::Undefined(_) | PairValue::Failed(_) => None,
         })
         .collect();
     let found: Vec<f64> = values.iter().copied().flatten().collect();
     let reason = scores.iter().find_map(|score| match score {
         PairValue::Undefined(reason) => Some(*reason),
+        PairValue::Failed(reason) => Some(reason),
         PairValue::Value(_) => None,
     });
     let left_out = scores.len() - found.len();
     Line {
-        metric: metric.info().name,
+        metric: metric.info().quantity.name,
         variant: metric.variant(),
         value: (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64),
         std: None,
         n_generated: Some(scores.len()),
         n_real: Some(scores.len()),
         per_sample: Some(values),
+        some_failed: scores
+            .iter()
+            .any(|score| matches!(score, PairValue::Failed(_))),
         notes: reason
             .map(|reason| {
                 format!(

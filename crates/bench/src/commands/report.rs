@@ -6,6 +6,7 @@ use i2am_results::{Manifest, RunPaths};
 
 use crate::cli::ReportArgs;
 use crate::exit::{Outcome, usage};
+use crate::registry::quantities;
 use crate::stages::report::{DatasetPictures, tell};
 
 /// Reports on runs that are there.
@@ -47,7 +48,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Outcome> {
             pictures: pictures.as_ref().map(|pictures| pictures as _),
         })
         .collect();
-    tell(&i2am_report::write(&runs, out, &config)?);
+    tell(&i2am_report::write(&runs, out, &config, quantities())?);
     Ok(Outcome::Ok)
 }
 

@@ -1,24 +1,41 @@
+//! A run from beginning to end.
+
+mod printed;
+
 use anyhow::Result;
 use i2am_datasets::Goal;
 use i2am_results::{AggregateRow, Manifest, RunFolder};
 use serde_json::{Value, json};
 
+use crate::cache::file_hashes;
 use crate::cli::{RunArgs, StageName};
+use crate::config::{Document, Source};
 use crate::exit::Outcome;
 use crate::plan::Plan;
-use crate::{progress, stages, table};
+use crate::table::text;
+use crate::{preflight, progress, stages};
 
 /// Runs the stages in order; what an earlier run of the same configuration did is not done again.
 pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
-    if let Some(outcome) = super::correlate::run_config(args)? {
-        return Ok(outcome);
+    let source = Source::read(&args.config, &args.sets)?;
+    let mut document = Document::parse_source(&source)?;
+    if document.has("table") {
+        return super::correlate::run_config(args, &mut document);
     }
-    let plan = Plan::of(args)?;
-    plan.check()?;
+    let plan = Plan::of(args, &mut document, None)?;
+    preflight::check(&plan)?;
     if plan.indices().next().is_none() {
         tracing::warn!("no sample of {} is in this run", plan.samples);
     }
-    let mut folder = RunFolder::open(plan.output(), plan.manifest()?, plan.fresh)?;
+    let hashes = file_hashes();
+    let start = plan.manifest(&hashes)?;
+    hashes.save();
+    // The same words as from `bench check`, before anything is made.
+    RunFolder::check(plan.output(), start.clone(), plan.fresh)?;
+    let mut folder = RunFolder::open(plan.output(), start, plan.fresh)?;
+    for sample in folder.changed() {
+        tracing::warn!("{sample}");
+    }
     let done = run_stages(&plan, &mut folder);
     if let Err(error) = done {
         folder.fail(format!("{error:#}"))?;
@@ -32,7 +49,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
     if args.json {
         progress::print(&as_json(&plan, folder.manifest(), &rows).to_string())?;
     } else {
-        progress::print(&table::summary(&rows))?;
+        progress::print(&printed::summary(&rows))?;
         if plan.dataset.goal() != Goal::Repaint
             && let Some(remark) = plan.dataset.remark()
         {
@@ -40,7 +57,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         }
         let worst = stages::debug::worst(&plan, &folder)?;
         if !worst.is_empty() {
-            progress::print(&table::worst(&worst))?;
+            progress::print(&printed::worst(&worst))?;
         }
     }
     let counts = folder.counts();
@@ -69,7 +86,7 @@ fn as_json(plan: &Plan, manifest: &Manifest, rows: &[AggregateRow]) -> Value {
     let score = |row: &AggregateRow| {
         json!({
             "model": row.model, "stage": row.stage.as_str(), "metric": row.metric, "version": row.version,
-            "convention": row.convention, "direction": row.direction, "level": row.level, "note": row.note,
+            "convention": row.convention, "direction": text(row.direction), "level": text(row.level.as_ref()), "note": row.note.to_string(),
             "n": row.n, "missing": row.missing, "mean": row.mean, "sd": row.sd,
         })
     };

@@ -1,5 +1,5 @@
 use anyhow::Result;
-use i2am_datasets::synth::write_viton_hd;
+use i2am_synth::SynthSet;
 
 use crate::cli::SynthArgs;
 use crate::exit::Outcome;
@@ -9,9 +9,13 @@ use crate::progress;
 pub(super) fn run(args: &SynthArgs) -> Result<Outcome> {
     let bar = progress::bar("drawing", args.count as u64);
     let (height, width) = args.size;
-    write_viton_hd(&args.out, args.seed, args.count, height, width, &|done| {
-        bar.set_position(done as u64);
-    })?;
+    let set = SynthSet {
+        seed: args.seed,
+        count: args.count,
+        height,
+        width,
+    };
+    set.write_viton_hd(&args.out, &|done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     tracing::info!(
         "{}: {} samples of {height}x{width}, seed {}",

@@ -64,6 +64,7 @@ impl<'a> Document<'a> {
         for set in &source.sets {
             document.set(set)?;
         }
+        document.apply_defaults()?;
         Ok(document)
     }
 
@@ -117,6 +118,37 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
+    /// Gives every `[[model]]` the settings of `[defaults.model]` that it does not have itself, table by table.
+    fn apply_defaults(&mut self) -> Result<()> {
+        let Some(defaults) = self.take_top("defaults") else {
+            return Ok(());
+        };
+        let Defaults { model } = self.parse(defaults.clone())?;
+        let mut defaults = match defaults.into_inner() {
+            DeValue::Table(defaults) => defaults,
+            other => {
+                let found = other.type_str();
+                let problem =
+                    format!("defaults: expected a table [defaults.model], found a {found}");
+                return Err(self.refuse(&problem));
+            }
+        };
+        let (Some(_), Some(model)) = (model, defaults.remove("model")) else {
+            return Ok(());
+        };
+        let DeValue::Table(shared) = model.into_inner() else {
+            return Err(self.refuse(&"defaults.model: expected a table [defaults.model]"));
+        };
+        if let Some(DeValue::Array(models)) = self.root.get_mut("model").map(Spanned::get_mut) {
+            for model in models.iter_mut() {
+                if let DeValue::Table(model) = model.get_mut() {
+                    fill(model, &shared);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The whole file as `T`.
     pub(crate) fn parse_whole<T: Deserialize<'a>>(&self) -> Result<T> {
         self.parse(Spanned::new(
@@ -143,6 +175,15 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// Takes the value of `key` out of the table `[attribution]`, as `T`, or what `T` is without one.
+    pub(crate) fn take_parsed<T: Deserialize<'a> + Default>(&mut self, key: &str) -> Result<T> {
+        let table = self.take("attribution", key);
+        Ok(table
+            .map(|table| self.parse(table))
+            .transpose()?
+            .unwrap_or_default())
+    }
+
     /// A table's own error, with file, line and the line itself.
     pub(crate) fn locate(&self, mut error: toml::de::Error) -> anyhow::Error {
         let Source { path, text, sets } = self.source;
@@ -165,5 +206,29 @@ impl<'a> Document<'a> {
     /// An error about the file as a whole.
     pub(crate) fn refuse(&self, reason: &dyn std::fmt::Display) -> anyhow::Error {
         usage(format!("{}: {reason}", self.path().display()))
+    }
+}
+
+/// `[defaults]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Defaults {
+    model: Option<serde::de::IgnoredAny>,
+}
+
+/// Adds to `table` what `shared` has and `table` does not; where both have a table, its entries likewise.
+fn fill<'a>(table: &mut DeTable<'a>, shared: &DeTable<'a>) {
+    for (key, value) in shared {
+        match table.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut) {
+            None => {
+                table.insert(key.clone(), value.clone());
+            }
+            Some(DeValue::Table(own)) => {
+                if let DeValue::Table(shared) = value.get_ref() {
+                    fill(own, shared);
+                }
+            }
+            Some(_) => {}
+        }
     }
 }

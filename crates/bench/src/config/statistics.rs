@@ -1,4 +1,6 @@
 use anyhow::Result;
+use i2am_imacs::scores::MASK_AREA;
+use i2am_quantity::Level;
 use i2am_stats::{Method, Settings};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +24,7 @@ pub(crate) struct Statistics {
     /// What is held constant in a second set of correlations over the samples of a model.
     pub(crate) covariates: Vec<String>,
     /// Levels of the scores that are correlated: they make the family of tests that Holm's correction is over.
-    pub(crate) levels: Vec<String>,
+    pub(crate) levels: Vec<Level>,
 }
 
 impl Default for Statistics {
@@ -40,8 +42,8 @@ impl Default for Statistics {
             permutations,
             level,
             seed,
-            covariates: vec!["mask_area".to_owned()],
-            levels: vec!["unified".to_owned()],
+            covariates: vec![MASK_AREA.name.to_owned()],
+            levels: vec![Level::Unified],
         }
     }
 }

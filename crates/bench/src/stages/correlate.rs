@@ -1,4 +1,4 @@
-//! Fourth stage: how scores go with metrics, over the samples of each model, over all of them, and over the models.
+//! Fourth stage: how scores correlate with metrics, over the samples of each model, over all of them, and over the models.
 
 mod compare;
 mod data;
@@ -6,13 +6,15 @@ mod pool;
 
 use anyhow::Result;
 use i2am_datasets::Goal;
+use i2am_imacs::scores::MASK_AREA;
+use i2am_quantity::Notes;
 use i2am_results::{CorrelationRow, Outcome, RunFolder, Unit, read_rows};
 use i2am_stats::{Correlation, Settings, Target};
 
-use super::score::MASK_AREA;
-use crate::correlations::{self, better, correlations};
+use crate::correlations::{self, correlations};
 use crate::exit::usage;
 use crate::plan::Plan;
+use crate::registry::quantities;
 use data::Points;
 
 /// Correlates everything that was scored with everything that was measured, and writes `correlations.csv` anew.
@@ -36,7 +38,7 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     let has_masks = plan.dataset.goal() == Goal::Repaint;
     for covariate in &statistics.covariates {
         // The default is no mistake where there are no masks.
-        let expected = has_masks || covariate != MASK_AREA;
+        let expected = has_masks || covariate != MASK_AREA.name;
         let mut metrics = samples.iter().map(|row| &row.measurement.metric);
         if expected && metrics.all(|metric| metric != covariate) {
             tracing::warn!(
@@ -92,9 +94,10 @@ fn row(
     covariates: &[usize],
     found: &Correlation,
 ) -> CorrelationRow {
-    let mut notes = vec![correlations::note(found)];
-    notes.extend([x, y].map(|index| points.series[index].note.clone()));
-    notes.retain(|note| !note.is_empty());
+    let mut notes = correlations::note(found);
+    for index in [x, y] {
+        notes.extend(Notes::one_token(points.series[index].one_token));
+    }
     let value = found.value.ok();
     let p = found.p.ok().filter(|_| value.is_some());
     let metric = &points.series[y];
@@ -104,7 +107,7 @@ fn row(
             Ok(value) => Outcome::ok(value).unwrap_or_else(Outcome::failed),
             Err(reason) => Outcome::empty(reason),
         },
-        oriented: value.and_then(|value| Some(better(&metric.name)?.orient(value))),
+        oriented: value.and_then(|value| quantities().better(&metric.name).orient(value)),
         interval: found
             .interval
             .ok()
@@ -112,7 +115,7 @@ fn row(
         p: p.map(|p| p.value),
         p_by: p.map_or("", |p| p.by.as_str()).to_owned(),
         n: found.n,
-        note: notes.join("; "),
+        note: notes,
         ..blank(points, x, y, covariates)
     }
 }
@@ -127,7 +130,7 @@ fn blank(points: &Points, x: usize, y: usize, covariates: &[usize]) -> Correlati
         unit: points.unit,
         model: points.model.clone(),
         score: score.name.clone(),
-        direction: score.direction.clone(),
+        direction: score.direction,
         level: score.level.clone(),
         metric: metric.name.clone(),
         variant: metric.variant.clone(),
@@ -141,7 +144,7 @@ fn blank(points: &Points, x: usize, y: usize, covariates: &[usize]) -> Correlati
         p_by: String::new(),
         p_holm: None,
         n: 0,
-        note: String::new(),
+        note: Notes::NONE,
     }
 }
 

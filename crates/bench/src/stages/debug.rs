@@ -1,15 +1,14 @@
 //! After the scores: which head of which layer looks outside the mask, and when.
 
-use anyhow::{Context as _, Result};
-use i2am_attribution::{AttentionRecord, Direction};
-use i2am_datasets::{Goal, Part};
+use anyhow::Result;
+use i2am_attribution::Direction;
+use i2am_datasets::Goal;
 use i2am_imacs::{CellScore, RankedCell, Ranking, score_cells};
-use i2am_imaging::read_rgb;
+use i2am_quantity::Notes;
 use i2am_results::{DebugRow, RunFolder, Stage, Status, read_debug, write_debug};
 use rayon::prelude::*;
 
-use super::masks::Masks;
-use super::score::BATCH;
+use super::score::{BATCH, Generated};
 use crate::plan::Plan;
 use crate::progress;
 
@@ -76,14 +75,8 @@ fn rank(plan: &Plan, folder: &RunFolder, model: &str, samples: &[usize]) -> [Ran
 }
 
 fn scores(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<Scores> {
-    let sample = plan.dataset.load_present(index, &[Part::ReferenceMask])?;
-    let path = folder.paths().attention(model, &sample.id);
-    let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
-    let image =
-        read_rgb(folder.paths().image(model, &sample.id)).context("the generated picture")?;
-    let size = [image.height(), image.width()].map(|length| length as usize);
+    let Generated { record, masks, .. } = Generated::read(plan, folder, model, index, &[])?;
     let convention = &plan.config.convention;
-    let masks = Masks::of(&sample, plan.dataset.goal(), convention.mask_edges, size)?;
     Ok(Direction::ALL.map(|direction| {
         let mask = masks.of_direction(direction);
         mask.map_or_else(
@@ -96,7 +89,7 @@ fn scores(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<
 fn row(plan: &Plan, model: &str, hash: &str, direction: Direction, ranked: RankedCell) -> DebugRow {
     DebugRow {
         model: model.to_owned(),
-        direction: direction.to_string(),
+        direction,
         rank: ranked.rank,
         layer: ranked.cell.layer,
         grid: ranked.grid.to_string(),
@@ -109,7 +102,7 @@ fn row(plan: &Plan, model: &str, hash: &str, direction: Direction, ranked: Ranke
         attention_outside: ranked.attention_outside,
         area_outside: ranked.area_outside,
         convention: plan.config.convention.label(),
-        note: if ranked.one_token { "one-token" } else { "" }.to_owned(),
+        note: Notes::one_token(ranked.one_token),
         config_hash: hash.to_owned(),
     }
 }

@@ -6,15 +6,17 @@ use anyhow::{Context as _, Result};
 use i2am_datasets::{Goal, Part, Sample};
 use i2am_imaging::{RgbImage, pillow_bicubic_rgb, read_rgb};
 use i2am_metrics::{
-    Configured, DEFAULT_BATCH, Needs, Pair, PairMetric, PairValue, PictureFiles, Prepared, Side,
+    Configured, DEFAULT_BATCH, MetricError, Needs, Pair, PairMetric, PairValue, PictureFiles,
+    Prepared, Side,
 };
+use i2am_quantity::{Note, Notes};
 use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, SetScore, Stage, Status};
 use rayon::prelude::*;
 
+use crate::cache;
 use crate::cli::Shard;
-use crate::config::Metrics;
 use crate::exit::usage;
-use crate::metrics::{default_cache, prepare, resources};
+use crate::metrics::{prepare, resources};
 use crate::plan::Plan;
 use crate::progress::{self, MetricBars};
 
@@ -27,10 +29,8 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     if metrics.is_empty() {
         return Ok(());
     }
-    let prepared = prepare(
-        metrics,
-        &resources(&plan.device, DEFAULT_BATCH, default_cache())?,
-    )?;
+    let resources = resources(&plan.device, DEFAULT_BATCH, cache::features())?;
+    let prepared = prepare(metrics, resources)?;
     let of = |needs| {
         let both = metrics.iter().map(AsRef::as_ref).zip(&prepared);
         both.filter(move |(metric, _)| metric.info().needs == needs)
@@ -53,18 +53,16 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
 /// # Errors
 /// Weights that are missing or do not fit; a metric that this build does not have.
 pub(crate) fn check(plan: &Plan) -> Result<()> {
-    let Metrics {
-        configured,
-        without_torch,
-        ..
-    } = &plan.config.metrics;
-    if let Some(name) = without_torch.first() {
+    let configured = &plan.config.metrics.configured;
+    let mut infos = configured.iter().map(|metric| metric.info());
+    if let Some(info) = infos.find(|info| !info.is_available()) {
         return Err(usage(format!(
-            "[metric.{name}]: this build has no libtorch, so it cannot measure it; leave it out, or leave `measure` out of --stages"
+            "[metric.{}]: this build has no libtorch, so it cannot measure it; leave it out, or leave `measure` out of --stages",
+            info.quantity.name
         )));
     }
     if !configured.is_empty() {
-        prepare(configured, &resources(&plan.device, DEFAULT_BATCH, None)?)?;
+        prepare(configured, resources(&plan.device, DEFAULT_BATCH, None)?)?;
     }
     Ok(())
 }
@@ -119,6 +117,7 @@ impl Work<'_> {
                 let measured = loaded.and_then(|loaded| measure_sample(&loaded, metrics));
                 let (measurements, failure) = match measured {
                     Ok(measurements) => (measurements, None),
+                    Err(error) if is_device_lost(&error) => return Err(error),
                     Err(error) => (Vec::new(), Some(format!("{error:#}"))),
                 };
                 let id = &self.ids()[index];
@@ -203,18 +202,16 @@ impl Work<'_> {
             let scored = set.measure(Side::Pictures(&generated), Side::Pictures(&real), &bars);
             // A set that is too small is no reason to give up what can be measured.
             let (outcome, sd, notes) = match scored {
-                Ok(score) => (
-                    Outcome::ok(score.value).unwrap_or_else(Outcome::failed),
-                    score.std,
-                    score.notes,
-                ),
+                Ok(score) => (Outcome::of(score.value), score.std, score.notes),
+                Err(error) if error.is_device_lost() => return Err(error.into()),
                 Err(error) => {
-                    tracing::warn!("{}: {}: {error}", self.model, metric.info().name);
+                    let name = metric.info().quantity.name;
+                    tracing::warn!("{}: {name}: {error}", self.model);
                     (Outcome::empty(error), None, Vec::new())
                 }
             };
             scores.push(SetScore {
-                note: notes.join("; "),
+                note: notes.into_iter().map(Note::Remark).collect(),
                 sd,
                 ..self.set_score(*metric, indices.len(), outcome)
             });
@@ -226,10 +223,10 @@ impl Work<'_> {
     fn set_score(&self, metric: &dyn Configured, n: usize, outcome: Outcome) -> SetScore {
         SetScore {
             model: self.model.to_owned(),
-            metric: metric.info().name.to_owned(),
-            version: metric.info().version,
+            metric: metric.info().quantity.name.to_owned(),
+            version: metric.info().quantity.version,
             convention: metric.variant(),
-            note: String::new(),
+            note: Notes::NONE,
             n,
             outcome,
             sd: None,
@@ -247,22 +244,24 @@ impl Work<'_> {
     }
 }
 
+/// Whether all samples that follow would fail too.
+fn is_device_lost(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<MetricError>();
+    error.is_some_and(MetricError::is_device_lost)
+}
+
 /// One row per metric.
 fn measure_sample(loaded: &Loaded, metrics: &[Ready<'_>]) -> Result<Vec<Measurement>> {
     let one = |(metric, prepared): &Ready<'_>| {
         let Prepared::Pairs(pairs) = prepared else {
             unreachable!("chosen by what they need")
         };
-        let info = metric.info();
-        Ok(Measurement {
-            direction: String::new(),
-            level: String::new(),
-            metric: info.name.to_owned(),
-            version: info.version,
-            outcome: outcome(loaded, pairs.as_ref()).context(info.name)?,
-            convention: metric.variant(),
-            note: loaded.note.clone(),
-        })
+        let quantity = metric.info().quantity;
+        let outcome = outcome(loaded, pairs.as_ref()).context(quantity.name)?;
+        let note = Notes::from(loaded.note.as_str());
+        Ok(Measurement::of(quantity, outcome)
+            .under(metric.variant())
+            .with(note))
     };
     metrics.iter().map(one).collect()
 }
@@ -273,9 +272,10 @@ fn outcome(loaded: &Loaded, metric: &dyn PairMetric) -> Result<Outcome> {
         Err(reason) => return Ok(Outcome::empty(reason)),
     };
     let values = metric.measure(&[Pair::new(&loaded.generated, real)?])?;
-    Ok(match values[..] {
-        [PairValue::Value(value)] => Outcome::ok(value).unwrap_or_else(Outcome::failed),
+    Ok(match &values[..] {
+        [PairValue::Value(value)] => Outcome::ok(*value).unwrap_or_else(Outcome::failed),
         [PairValue::Undefined(reason)] => Outcome::empty(reason),
+        [PairValue::Failed(reason)] => anyhow::bail!("{reason}"),
         _ => unreachable!("one value for one pair"),
     })
 }

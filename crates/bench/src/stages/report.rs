@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use i2am_datasets::{Dataset, DatasetConfig, Goal, Sample};
+use i2am_datasets::{Dataset, Goal, Sample};
 use i2am_report::{PictureSource, Pictures, Report, ReportConfig, RunInput};
 use i2am_results::{Manifest, RunPaths};
 
 use crate::plan::{GENERATED, Plan};
+use crate::registry::quantities;
 
 /// Writes the report of a run that has ended into its folder.
 pub(crate) fn run(plan: &Plan, paths: &RunPaths) -> Result<()> {
@@ -20,7 +21,12 @@ pub(crate) fn run(plan: &Plan, paths: &RunPaths) -> Result<()> {
         page: plan.config.page.clone(),
         ..ReportConfig::default()
     };
-    tell(&i2am_report::write(&[run], paths.dir(), &config)?);
+    tell(&i2am_report::write(
+        &[run],
+        paths.dir(),
+        &config,
+        quantities(),
+    )?);
     Ok(())
 }
 
@@ -54,8 +60,9 @@ impl DatasetPictures<'_> {
     pub(crate) fn of_manifest(manifest: &Manifest) -> Result<DatasetPictures<'static>> {
         let settings = &manifest.config["dataset"];
         let kind = settings["kind"].as_str().unwrap_or_default();
-        let config = DatasetConfig::deserialize(kind, settings["settings"].clone())
-            .with_context(|| format!("no data set `{kind}`"))??;
+        let config = i2am_datasets::find(kind)
+            .with_context(|| format!("no data set `{kind}`"))?
+            .restore(settings["settings"].clone())?;
         let dataset = config.open(Path::new(GENERATED), &|_| {})?;
         let expected = manifest.inputs.get("dataset");
         ensure!(
@@ -78,9 +85,8 @@ impl PictureSource for DatasetPictures<'_> {
     fn pictures(&self, sample_id: &str) -> Result<Pictures, String> {
         let dataset = self.dataset();
         let index = dataset
-            .ids()
-            .binary_search_by(|id| id.as_str().cmp(sample_id))
-            .map_err(|_place| "the data set has no such sample".to_owned())?;
+            .position(sample_id)
+            .ok_or_else(|| "the data set has no such sample".to_owned())?;
         let sample = dataset.load(index).map_err(|error| error.to_string())?;
         let Sample {
             image,

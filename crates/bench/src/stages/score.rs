@@ -1,24 +1,19 @@
-//! Second stage: IMACS at every level, overlays and picture sheets, from records on disk.
+//! Second stage: the scores of maps, overlays and picture sheets, from records on disk.
 
 use anyhow::{Context as _, Result};
-use i2am_attribution::{AttentionRecord, Direction, Level, levels};
-use i2am_datasets::{Goal, Part};
-use i2am_imacs::score;
-use i2am_imaging::{Plane, read_rgb};
-use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, Stage, Status};
+use i2am_attribution::AttentionRecord;
+use i2am_datasets::{Goal, Part, Sample};
+use i2am_imacs::detection::BoxSeed;
+use i2am_imacs::scores::{ScoreInput, Scored};
+use i2am_imacs::{Masks, fitted_mask};
+use i2am_imaging::{RgbImage, read_rgb};
+use i2am_results::{Measurement, RunFolder, SampleResult, Stage, Status};
 use rayon::prelude::*;
 
-use super::masks::Masks;
 use super::pictures::Pictures;
-use super::{detection, locality, specific};
 use crate::plan::Plan;
 use crate::progress;
 
-/// Version of the metric: goes up whenever a value can change.
-pub(super) const VERSION: u32 = 2;
-/// The row that says which part of the picture is to be repainted, 0 to 1: a likely cause of high IMACS and of good metrics alike.
-pub(super) const MASK_AREA: &str = "mask_area";
-const MASK_AREA_VERSION: u32 = 1;
 /// Samples scored side by side before their rows are written.
 pub(super) const BATCH: usize = 16;
 
@@ -69,114 +64,92 @@ fn sample(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> SampleR
     }
 }
 
+/// A sample that was generated, as scores and rankings read it.
+pub(super) struct Generated {
+    pub(super) sample: Sample,
+    pub(super) record: AttentionRecord,
+    pub(super) image: RgbImage,
+    pub(super) masks: Masks,
+}
+
+impl Generated {
+    /// Height and width of the image.
+    fn size(&self) -> [usize; 2] {
+        [self.image.height(), self.image.width()].map(|length| length as usize)
+    }
+
+    /// Reads sample `index`, with the parts `shown` that people look at.
+    pub(super) fn read(
+        plan: &Plan,
+        folder: &RunFolder,
+        model: &str,
+        index: usize,
+        shown: &[Part],
+    ) -> Result<Self> {
+        let parts = [&[Part::ReferenceMask][..], shown].concat();
+        let sample = plan.dataset.load_present(index, &parts)?;
+        let path = folder.paths().attention(model, &sample.id);
+        let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
+        let image =
+            read_rgb(folder.paths().image(model, &sample.id)).context("the generated image")?;
+        let size = [image.height(), image.width()].map(|length| length as usize);
+        let generated = match plan.dataset.goal() {
+            Goal::Repaint => Some(&sample.mask),
+            Goal::Enlarge { .. } => None,
+        };
+        let edges = plan.config.convention.mask_edges;
+        let [generated, reference] = [generated, sample.reference_mask.as_ref()]
+            .map(|mask| mask.map(|mask| fitted_mask(mask, edges, size)).transpose());
+        let masks = Masks {
+            generated: generated?,
+            reference: reference?,
+        };
+        Ok(Self {
+            sample,
+            record,
+            image,
+            masks,
+        })
+    }
+}
+
 fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result<Vec<Measurement>> {
-    let shown = [Part::ReferenceMask, Part::GroundTruth];
-    let sample = plan.dataset.load_present(index, &shown)?;
-    let path = folder.paths().attention(model, &sample.id);
-    let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
-    let image =
-        read_rgb(folder.paths().image(model, &sample.id)).context("the generated picture")?;
-    let size = [image.height(), image.width()].map(|length| length as usize);
-    let masks = Masks::of(
-        &sample,
-        plan.dataset.goal(),
-        plan.config.convention.mask_edges,
+    let generated = Generated::read(plan, folder, model, index, &[Part::GroundTruth])?;
+    let Generated {
+        sample,
+        record,
+        image,
+        masks,
+    } = &generated;
+    let size = generated.size();
+    let annotated = [sample.image.height(), sample.image.width()].map(|length| length as usize);
+    let object = plan.dataset.object(index);
+    let input = ScoreInput {
+        record,
+        convention: &plan.config.convention,
+        imacs: &plan.config.imacs,
+        masks,
         size,
-    )?;
-    let mut rows = Vec::new();
-    for direction in Direction::ALL {
-        let mask = masks.of_direction(direction);
-        if let (Direction::ReferenceToGenerated, Ok(mask)) = (direction, mask) {
-            rows.push(mask_area(mask));
-        }
-        rows.extend(score_direction(plan, &record, direction, mask));
-        rows.extend(locality::rows(&record, direction));
+        object: object.map(|object| object.scaled(annotated, size)),
+        seed: BoxSeed {
+            seed: plan.config.seed,
+            dataset: plan.dataset.name(),
+            sample: &sample.id,
+        },
+    };
+    let (mut rows, mut drawings) = (Vec::new(), Vec::new());
+    for score in &plan.config.scores {
+        let scored: Scored = score.score(&input);
+        rows.extend(scored.rows);
+        drawings.extend(scored.drawings);
     }
-    let mut detected = detection::detect(plan, &record, &sample, index, size)?;
-    if let Some(detected) = &mut detected {
-        rows.append(&mut detected.rows);
-    }
-    let specific = specific::maps(plan, &record, &masks);
-    rows.extend(specific::rows(plan, &specific, &masks));
     let pictures = Pictures {
         plan,
         paths: folder.paths(),
         model,
-        sample: &sample,
-        image: &image,
-        detected: detected.as_ref(),
+        sample,
+        image,
     };
-    pictures.write(&record, &specific)?;
+    pictures.write(record, &drawings)?;
     Ok(rows)
-}
-
-/// The name of the score in `direction`.
-pub(super) fn metric_of(direction: Direction) -> &'static str {
-    match direction {
-        Direction::ReferenceToGenerated => "imacs_g",
-        Direction::GeneratedToReference => "imacs_r",
-    }
-}
-
-fn mask_area(mask: &Plane) -> Measurement {
-    Measurement {
-        direction: String::new(),
-        level: String::new(),
-        metric: MASK_AREA.to_owned(),
-        version: MASK_AREA_VERSION,
-        outcome: Outcome::ok(mask.mean()).unwrap_or_else(Outcome::failed),
-        convention: String::new(),
-        note: String::new(),
-    }
-}
-
-fn score_direction(
-    plan: &Plan,
-    record: &AttentionRecord,
-    direction: Direction,
-    mask: Result<&Plane, &'static str>,
-) -> Vec<Measurement> {
-    let convention = &plan.config.convention;
-    let metric = metric_of(direction);
-    let mut offered = match plan.dataset.goal() {
-        Goal::Repaint => levels(record, convention, direction),
-        Goal::Enlarge { .. } => Vec::new(),
-    };
-    if offered.is_empty() {
-        // One row says why there is nothing.
-        offered.push(Level::Unified);
-    }
-    let row = |level: &Level| {
-        let scored = mask.map_err(str::to_owned).and_then(|mask| {
-            score(
-                record,
-                convention,
-                direction,
-                level,
-                mask,
-                &plan.config.imacs,
-            )
-            .map_err(|reason| reason.to_string())
-        });
-        let (outcome, note) = match scored {
-            Ok(score) => {
-                let note = if score.one_token { "one-token" } else { "" };
-                (
-                    Outcome::ok(score.imacs.value).unwrap_or_else(Outcome::failed),
-                    note,
-                )
-            }
-            Err(reason) => (Outcome::empty(reason), ""),
-        };
-        Measurement {
-            direction: direction.to_string(),
-            level: level.to_string(),
-            metric: metric.to_owned(),
-            version: VERSION,
-            outcome,
-            convention: convention.label(),
-            note: note.to_owned(),
-        }
-    };
-    offered.iter().map(row).collect()
 }

@@ -100,6 +100,24 @@ fn sizes_that_cannot_work() {
     );
 }
 
+/// A name that no layer has, and a layer without a map to keep: `check` finds them, not the first sample.
+#[test]
+fn layers_whose_maps_cannot_be_kept() {
+    for (layer, reason) in [
+        ("nothing", "no such layer; the model has"),
+        (
+            "up_blocks.1.attentions.0.transformer_blocks.0.attn2",
+            "its reference is one token",
+        ),
+    ] {
+        let set = format!("attribution.capture.specific=[\"{layer}\"]");
+        for command in [&["check", "--config"][..], &["--config"]] {
+            let args = [command, &["run.toml", "--set", &set]].concat();
+            refused(&args, 2, &["attribution.specific", layer, reason]);
+        }
+    }
+}
+
 #[test]
 fn missing_configuration_and_checkpoint() {
     refused(&["--config", "none.toml"], 2, &["none.toml"]);

@@ -215,7 +215,7 @@ fn the_published_table_is_an_input_like_any_other() {
 
 #[cfg(feature = "torch")]
 mod stage {
-    use i2am_results::{CorrelationRow, Status, Unit, read_correlations};
+    use i2am_results::{CorrelationRow, Direction, Level, Status, Unit, read_correlations};
 
     use super::*;
     use crate::common::write_config;
@@ -265,14 +265,14 @@ mod stage {
             for row in found {
                 assert_eq!((row.model.as_str(), row.n), ("pbe", 7));
                 assert_eq!(
-                    (row.direction.as_str(), row.level.as_str()),
-                    ("r2g", "unified")
+                    (row.direction, &row.level),
+                    (Some(Direction::ReferenceToGenerated), &Some(Level::Unified))
                 );
                 assert_eq!(row.outcome.status(), Status::Ok, "{row:?}");
                 // Higher is better of both metrics.
                 assert_eq!(row.oriented, row.outcome.value());
                 assert!(row.p_holm >= row.p && row.p.is_some());
-                assert!(row.note.contains("one-token"));
+                assert!(row.note.is_one_token());
             }
         }
         let ends = of(Unit::Sample, "imacs_g", "")

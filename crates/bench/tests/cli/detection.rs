@@ -18,7 +18,7 @@ fn object(id: usize) -> [usize; 4] {
     [10 + 12 * id, 20 + 15 * id, 40, 48 + 6 * id]
 }
 
-/// A plain background, the object in a strong colour.
+/// A plain background, the object in a strong color.
 fn drawn(id: usize) -> RgbImage {
     let [left, top, width, height] = object(id);
     RgbImage::from_fn(96, 128, |x, y| {

@@ -41,8 +41,8 @@ fn every_head_is_ranked_and_the_worst_are_named() {
     for (index, row) in ranked.iter().enumerate() {
         assert_eq!((row.rank, row.n, row.missing), (Some(index + 1), 3, 0));
         assert_eq!(
-            (row.direction.as_str(), row.note.as_str()),
-            ("r2g", "one-token")
+            (row.direction, row.note.is_one_token()),
+            (i2am_results::Direction::ReferenceToGenerated, true)
         );
         let shares = [row.attention_outside.unwrap(), row.area_outside.unwrap()];
         assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)));
@@ -114,7 +114,7 @@ fn chosen_positions_have_rows_and_pictures_in_both_directions() {
     done(folder, &asked);
 
     let id = first.file_stem().unwrap().to_str().unwrap();
-    let level = |place: &str| format!("specific:{WARP}/{place}");
+    let level = |place: &str| format!("specific:{WARP}/{place}").parse().ok();
     let rows = rows(folder);
     let found = |place: &str, metric: &str| {
         let row = rows
@@ -149,7 +149,9 @@ fn chosen_positions_have_rows_and_pictures_in_both_directions() {
     }
     assert!(of_place("g2r", "point:0.3,0.5") > 0.0);
     let each = rows.iter().filter(|row| {
-        row.measurement.level.contains("/position:") && row.measurement.metric == "imacs_r"
+        let level = row.measurement.level.as_ref();
+        level.is_some_and(|level| level.to_string().contains("/position:"))
+            && row.measurement.metric == "imacs_r"
     });
     let each = each.count();
     assert!((1..12).contains(&each), "{each}");

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "torch")]
 mod bad_input;
+#[cfg(feature = "torch")]
+mod changed;
 mod commands;
 mod common;
 #[cfg(feature = "torch")]
@@ -10,6 +12,8 @@ mod compare;
 mod correlate;
 #[cfg(feature = "torch")]
 mod detection;
+#[cfg(feature = "torch")]
+mod faults;
 #[cfg(feature = "torch")]
 mod levels;
 mod measure;
@@ -22,3 +26,4 @@ mod shards;
 mod sr;
 #[cfg(feature = "torch")]
 mod stable_viton;
+mod words;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use i2am_testkit::skipped;
 use serde_json::Value;
 
 use crate::common::{SYNTH, bench, root, run, write_config};
@@ -100,7 +101,7 @@ fn shards_of_two_runs_are_refused() {
             "out",
         ],
         2,
-        &["no part of the same run", "seed: 3, now 4"],
+        &["not a shard of the same run", "seed: 3, now 4"],
     );
     expect(
         folder,
@@ -135,10 +136,10 @@ fn shards_of_two_runs_are_refused() {
 #[test]
 fn scores_of_sets_are_left_out_of_a_shard_and_measured_on_the_whole() {
     if !root()
-        .join(".weights/inception-2015-12-05.safetensors")
+        .join(".weights/fid-inception-2015-12-05.pt")
         .is_file()
     {
-        println!("SKIPPED: no weights of Inception; scripts/setup fetches them");
+        skipped("no weights of Inception: scripts/setup fetches them");
         return;
     }
     // Below the checkout, where its weights are found.

@@ -157,15 +157,15 @@ fn locality_is_scored_where_it_was_recorded() {
     // Unified, two time groups, eight heads, two layers of one size each; two radii; four rows; both directions.
     let sizes = rows
         .iter()
-        .map(|row| &row.measurement.level)
-        .filter(|level| level.starts_with("resolution:"))
+        .filter_map(|row| row.measurement.level.as_ref())
+        .filter(|level| matches!(level, i2am_results::Level::Resolution { .. }))
         .collect::<std::collections::BTreeSet<_>>();
     let levels = 1 + 2 + 8 + 2 + sizes.len();
     assert_eq!(rows.len(), levels * 2 * 4 * 2 * SAMPLES);
     let value = |metric: &str, level: &str, variant: &str| {
         let found = rows.iter().find(|row| {
             let row = &row.measurement;
-            row.metric == metric && row.level == level && row.convention == variant
+            row.metric == metric && row.level == level.parse().ok() && row.convention == variant
         });
         found.unwrap().measurement.outcome.value().unwrap()
     };

@@ -1,4 +1,4 @@
-//! Which of two scores goes with a metric more closely?
+//! Which of two scores correlates with a metric more closely?
 
 use anyhow::Result;
 use i2am_results::{CorrelationRow, Outcome};
@@ -6,7 +6,8 @@ use i2am_stats::{Comparison, Method, Settings, StatsError, meng, steiger};
 
 use super::blank;
 use super::data::Points;
-use crate::correlations::{Column, better, complete};
+use crate::correlations::{Column, complete};
+use crate::registry::quantities;
 
 type Test = fn(f64, f64, f64, usize) -> Result<Comparison, StatsError>;
 
@@ -44,7 +45,7 @@ pub(super) fn rows(points: &Points, settings: &Settings) -> Result<Vec<Correlati
                         Ok(found) => Outcome::ok(found.z).unwrap_or_else(Outcome::failed),
                         Err(reason) => Outcome::empty(reason),
                     },
-                    oriented: z.and_then(|z| Some(better(name_of_metric)?.orient(z))),
+                    oriented: z.and_then(|z| quantities().better(name_of_metric).orient(z)),
                     p: found.ok().map(|found| found.p),
                     p_by: found.map_or("", |_| "normal").to_owned(),
                     n: common.len(),

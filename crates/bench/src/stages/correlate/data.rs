@@ -2,24 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use i2am_quantity::{Direction, Level};
 use i2am_results::{AggregateRow, Measurement, Row, Stage, Unit};
 
 use super::has_covariates;
 use crate::config::Statistics;
 use crate::correlations::Column;
+use crate::registry::quantities;
 
 /// What a column is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Series {
     /// The score or metric.
     pub(super) name: String,
-    pub(super) direction: String,
-    /// Empty for a metric.
-    pub(super) level: String,
+    pub(super) direction: Option<Direction>,
+    /// None for a metric.
+    pub(super) level: Option<Level>,
     /// Empty for a score: a run has one convention.
     pub(super) variant: String,
-    /// The remark that its values carry.
-    pub(super) note: String,
+    /// Whether its values are of maps with a single reference token. Other notes concern single values; they are in samples.csv.
+    pub(super) one_token: bool,
 }
 
 /// Columns of one length, one value a point.
@@ -46,7 +48,7 @@ struct Entry<'a> {
 /// Whether a row becomes part of a column.
 pub(super) fn is_wanted(row: &Row, statistics: &Statistics) -> bool {
     let Measurement { metric, level, .. } = &row.measurement;
-    Kind::of(row.stage, metric, level, statistics).is_some()
+    Kind::of(row.stage, metric, level.as_ref(), statistics).is_some()
 }
 
 impl Points {
@@ -66,7 +68,13 @@ impl Points {
             Entry {
                 point: &row.sample_id,
                 stage: row.stage,
-                series: Series::of(metric, direction, level, convention, note),
+                series: Series {
+                    name: metric.clone(),
+                    direction: *direction,
+                    level: level.clone(),
+                    variant: variant(level.as_ref(), convention),
+                    one_token: note.is_one_token(),
+                },
                 value: outcome.value(),
             }
         });
@@ -85,13 +93,13 @@ impl Points {
         let entries = known.map(|row| Entry {
             point: &row.model,
             stage: row.stage,
-            series: Series::of(
-                &row.metric,
-                &row.direction,
-                &row.level,
-                &row.convention,
-                &row.note,
-            ),
+            series: Series {
+                name: row.metric.clone(),
+                direction: row.direction,
+                level: row.level.clone(),
+                variant: variant(row.level.as_ref(), &row.convention),
+                one_token: row.note.is_one_token(),
+            },
             value: row.mean,
         });
         Self::new(Unit::Model, "", entries.collect(), statistics)
@@ -112,7 +120,8 @@ impl Points {
             value,
         } in entries
         {
-            let Some(kind) = Kind::of(stage, &series.name, &series.level, statistics) else {
+            let Some(kind) = Kind::of(stage, &series.name, series.level.as_ref(), statistics)
+            else {
                 continue;
             };
             if kind == Kind::Covariate && !has_covariates(unit) {
@@ -166,7 +175,7 @@ impl Points {
     }
 }
 
-/// One column for each score or metric, whose notes are brought together.
+/// One column for each score or metric, with or without single reference tokens.
 fn merged(columns: BTreeMap<(Kind, Series), Column>) -> Vec<(Kind, Series, Column)> {
     let mut merged: Vec<(Kind, Series, Column)> = Vec::new();
     for ((kind, series), column) in columns {
@@ -175,9 +184,7 @@ fn merged(columns: BTreeMap<(Kind, Series), Column>) -> Vec<(Kind, Series, Colum
                 for (value, other) in values.iter_mut().zip(column) {
                     *value = value.or(other);
                 }
-                if last.note.is_empty() {
-                    last.note = series.note;
-                }
+                last.one_token |= series.one_token;
             }
             _ => merged.push((kind, series, column)),
         }
@@ -194,35 +201,44 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(stage: Stage, name: &str, level: &str, statistics: &Statistics) -> Option<Self> {
+    fn of(
+        stage: Stage,
+        name: &str,
+        level: Option<&Level>,
+        statistics: &Statistics,
+    ) -> Option<Self> {
         if statistics.covariates.iter().any(|known| known == name) {
             return Some(Self::Covariate);
         }
-        match stage {
-            // It has radii and controls, which a column of correlations cannot tell apart.
-            Stage::Score if name.starts_with("locality") => None,
-            Stage::Score if statistics.levels.iter().any(|known| known == level) => {
-                Some(Self::Score)
-            }
-            Stage::Measure => Some(Self::Metric),
+        // A quantity that only another version of the program knows is correlated as well.
+        if quantities()
+            .find(name)
+            .is_some_and(|known| !known.correlated)
+        {
+            return None;
+        }
+        match (stage, level) {
+            (Stage::Score, Some(level)) if statistics.levels.contains(level) => Some(Self::Score),
+            (Stage::Measure, _) => Some(Self::Metric),
             _ => None,
         }
     }
 }
 
 impl Series {
-    fn of(name: &str, direction: &str, level: &str, convention: &str, note: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            direction: direction.to_owned(),
-            level: level.to_owned(),
-            variant: if level.is_empty() { convention } else { "" }.to_owned(),
-            // Only remarks that concern every value; the others are in samples.csv.
-            note: if note == "one-token" { note } else { "" }.to_owned(),
-        }
+    fn key(&self) -> (&str, Option<Direction>, Option<&Level>, &str) {
+        let Self {
+            name,
+            direction,
+            level,
+            variant,
+            ..
+        } = self;
+        (name, *direction, level.as_ref(), variant)
     }
+}
 
-    fn key(&self) -> [&str; 4] {
-        [&self.name, &self.direction, &self.level, &self.variant]
-    }
+/// What tells columns of one quantity apart that are not of maps.
+fn variant(level: Option<&Level>, convention: &str) -> String {
+    level.map_or(convention, |_| "").to_owned()
 }

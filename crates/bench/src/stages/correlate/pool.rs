@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use i2am_quantity::{Note, Notes};
 use i2am_results::{CorrelationRow, Outcome, Unit};
 use i2am_stats::{Method, StatsError, Study, random_effects};
 
-use crate::correlations::better;
+use crate::registry::quantities;
 
 /// One row for each score, metric, method and set of covariates of `rows`, correlations over the samples of `models` models.
 pub(super) fn rows(
@@ -14,18 +15,19 @@ pub(super) fn rows(
     models: usize,
     level: f64,
 ) -> Result<Vec<CorrelationRow>> {
-    let mut groups: BTreeMap<[&str; 7], Vec<&CorrelationRow>> = BTreeMap::new();
+    let mut groups: BTreeMap<[String; 7], Vec<&CorrelationRow>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.rival.is_empty()) {
+        let text = |part: Option<String>| part.unwrap_or_default();
         let key = [
-            &row.covariate,
-            &row.score,
-            &row.direction,
-            &row.level,
-            &row.metric,
-            &row.variant,
-            &row.method,
+            row.covariate.clone(),
+            row.score.clone(),
+            text(row.direction.map(|direction| direction.to_string())),
+            text(row.level.as_ref().map(ToString::to_string)),
+            row.metric.clone(),
+            row.variant.clone(),
+            row.method.clone(),
         ];
-        groups.entry(key.map(String::as_str)).or_default().push(row);
+        groups.entry(key).or_default().push(row);
     }
     let mut pooled = Vec::new();
     for group in groups.into_values() {
@@ -50,17 +52,15 @@ pub(super) fn rows(
             Err(StatsError::Undefined(reason)) => Err(reason),
             Err(error) => return Err(error.into()),
         };
-        let mut notes: Vec<String> = found
-            .iter()
-            .map(|found| {
-                let (studies, tau2, i2) = (found.studies, found.tau2, 100.0 * found.i2);
-                format!(
-                    "random effects over {studies} of {models} models, tau² {tau2:.4}, I² {i2:.0} %"
-                )
-            })
-            .collect();
-        let one_token = group.iter().any(|row| row.note.contains("one-token"));
-        notes.extend(one_token.then(|| "one-token".to_owned()));
+        let mut notes = Notes::NONE;
+        if let Ok(found) = &found {
+            let (studies, tau2, i2) = (found.studies, found.tau2, 100.0 * found.i2);
+            notes.add(Note::Remark(format!(
+                "random effects over {studies} of {models} models, tau² {tau2:.4}, I² {i2:.0} %"
+            )));
+        }
+        let one_token = group.iter().any(|row| row.note.is_one_token());
+        notes.extend(Notes::one_token(one_token));
         let value = found.ok().map(|found| found.correlation);
         pooled.push(CorrelationRow {
             unit: Unit::Pooled,
@@ -69,13 +69,13 @@ pub(super) fn rows(
                 Ok(found) => Outcome::ok(found.correlation).unwrap_or_else(Outcome::failed),
                 Err(reason) => Outcome::empty(reason),
             },
-            oriented: value.and_then(|value| Some(better(&group[0].metric)?.orient(value))),
+            oriented: value.and_then(|value| quantities().better(&group[0].metric).orient(value)),
             interval: found.ok().map(|found| [found.low, found.high]),
             p: found.ok().map(|found| found.p),
             p_by: found.map_or("", |_| "normal").to_owned(),
             p_holm: None,
             n: studies.iter().map(|study| study.n).sum(),
-            note: notes.join("; "),
+            note: notes,
             ..group[0].clone()
         });
     }

@@ -2,23 +2,17 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
-use i2am_datasets::Goal;
-use i2am_runner::RunnerError;
-use i2am_runner::capture::{CaptureConfig, InterveneConfig};
+use anyhow::Result;
+use i2am_datasets::Part;
+use i2am_files::FileHashes;
+use i2am_runner::capture::InterveneConfig;
 use i2am_runner::families::{FAMILIES, Model, family};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tch::{Cuda, Device};
 use toml::de::DeValue;
 
 use crate::config::{Document, RunConfig, Table};
-use crate::exit::usage;
-use crate::plan::Plan;
 use crate::suggest;
-
-/// Settings of models that say where files lie.
-const PLACES: &[&str] = &["checkpoint", "pasd"];
 
 /// One `[[model]]`.
 pub(crate) struct ModelEntry {
@@ -29,21 +23,34 @@ pub(crate) struct ModelEntry {
 
 impl ModelEntry {
     /// Its name and family, for messages.
-    fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let family = self.settings["family"].as_str().unwrap_or_default();
         format!("model `{}` ({family})", self.name)
     }
+}
 
-    /// The SHA-256 of every file of its checkpoint, by [`name_of`] it.
-    pub(crate) fn hashes(&self) -> Result<Vec<(String, String)>> {
-        let facts = self.model.check(None)?;
-        let root = self.model.checkpoint();
-        let hash = |file: &std::path::PathBuf| -> Result<(String, String)> {
-            let name = name_of(file, root).display().to_string();
-            Ok((name, i2am_files::sha256_file(file)?))
-        };
-        facts.files.iter().map(hash).collect()
+/// What every model reads of a sample, by its name.
+pub(crate) fn needs(models: &[ModelEntry]) -> impl Iterator<Item = (&str, &[Part])> {
+    models
+        .iter()
+        .map(|entry| (entry.name.as_str(), entry.model.needs()))
+}
+
+/// The SHA-256 of every file of every checkpoint, by model and [`name_of`] the file.
+pub(crate) fn checkpoint_hashes(
+    models: &[ModelEntry],
+    hashes: &FileHashes,
+) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for entry in models {
+        let root = entry.model.checkpoint();
+        for file in entry.model.check(None)?.files {
+            let name = name_of(&file, root).display();
+            let name = format!("checkpoint:{}:{name}", entry.name);
+            found.push((name, hashes.sha256(&file)?));
+        }
     }
+    Ok(found)
 }
 
 /// What a file of the checkpoint `root` is called wherever that lies: its path below `root`; its name if `root` is a file, in the same
@@ -60,7 +67,7 @@ fn name_of<'a>(file: &'a Path, root: &Path) -> &'a Path {
 }
 
 /// `[intervene]`: what is changed in the networks while they sample.
-pub(crate) struct Intervene(InterveneConfig);
+pub(crate) struct Intervene(pub(crate) InterveneConfig);
 
 impl Intervene {
     /// Reads the table, whose rules may name some of `models`.
@@ -140,7 +147,7 @@ fn read_model<'a>(document: &Document<'a>, table: Table<'a>, base: &Path) -> Res
     let mut settings = model.settings();
     // Where the checkpoint lies cannot change a number; what is in it is hashed apart.
     if let Some(settings) = settings.as_object_mut() {
-        for place in PLACES {
+        for place in model.places() {
             settings.remove(*place);
         }
     }
@@ -151,112 +158,9 @@ fn read_model<'a>(document: &Document<'a>, table: Table<'a>, base: &Path) -> Res
     })
 }
 
-/// Checks every model, and that the data set has what each reads of every sample.
-///
-/// # Errors
-/// The first model that cannot work; else all files that are missing, by model and part.
-pub(crate) fn check_models(plan: &Plan) -> Result<()> {
-    device(&plan.device)?;
-    let mut lacking = Vec::new();
-    for entry in &plan.models {
-        let capture = capture(plan, &entry.name);
-        let facts = entry
-            .model
-            .check(Some(&capture))
-            .map_err(|error| refused(&entry.name, error))?;
-        let size = facts.size.map_or_else(
-            || "any size".to_owned(),
-            |(height, width)| format!("{height}x{width}"),
-        );
-        let millions = facts.parameters as f64 / 1e6;
-        tracing::info!(
-            "model {}: {millions:.1} M parameters, {size}, {} steps",
-            entry.name,
-            facts.steps
-        );
-        check_scale(entry, plan.dataset.goal())?;
-        let needs = entry.model.needs();
-        let gaps = plan.dataset.gaps(needs).with_context(|| entry.describe())?;
-        lacking.extend(
-            gaps.into_iter()
-                .map(|gap| format!("{} needs {gap}", entry.describe())),
-        );
-    }
-    match &lacking[..] {
-        [] => Ok(()),
-        [one] => bail!("{one}"),
-        several => bail!("the data set lacks files:\n  {}", several.join("\n  ")),
-    }
-}
-
-/// A model that enlarges by another factor than the data set asks for would be told of at every sample, after hours.
-fn check_scale(entry: &ModelEntry, goal: Goal) -> Result<()> {
-    let Goal::Enlarge { scale } = goal else {
-        return Ok(());
-    };
-    match entry.settings.get("upscale").and_then(Value::as_f64) {
-        Some(upscale) if (upscale - f64::from(scale)).abs() > f64::EPSILON => Err(usage(format!(
-            "model `{}`: upscale: expected {scale}, as dataset.scale, found {upscale}",
-            entry.name
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// A setting that cannot work is the user's to mend; a checkpoint that does not fit is a failure.
-fn refused(model: &str, error: RunnerError) -> anyhow::Error {
-    match error {
-        RunnerError::Steps { .. }
-        | RunnerError::Setting { .. }
-        | RunnerError::Specific { .. }
-        | RunnerError::Intervene { .. } => usage(format!("model `{model}`: {error}")),
-        error => anyhow::Error::new(error).context(format!("model `{model}`")),
-    }
-}
-
-/// What is recorded while `model` samples, and changed.
-pub(crate) fn capture(plan: &Plan, model: &str) -> CaptureConfig {
-    CaptureConfig {
-        time_groups: plan.config.recorded_groups(),
-        specific: plan.config.recorded_specific().to_vec(),
-        chunk_mib: plan.config.capture.chunk_mib,
-        locality: plan.config.locality.clone(),
-        intervene: plan.intervene.0.of_model(model),
-    }
-}
-
-/// The device called `name`.
-pub(crate) fn device(name: &str) -> Result<Device> {
-    let index = match name.split_once(':') {
-        None if name == "cpu" => return Ok(Device::Cpu),
-        Some(("cuda", index)) => index.parse::<usize>().ok(),
-        None if name == "cuda" => Some(0),
-        _ => None,
-    };
-    let Some(index) = index else {
-        return Err(usage(format!("--device {name}: expected cpu or cuda:N")));
-    };
-    let count = Cuda::device_count();
-    if index as i64 >= count {
-        bail!(
-            "--device {name}: this libtorch sees {count} CUDA devices; `scripts/setup --cuda` installs the CUDA libraries"
-        );
-    }
-    Ok(Device::Cuda(index))
-}
-
-/// Threads of libtorch and of everything else.
-pub(crate) fn set_threads(threads: usize) {
-    tch::set_num_threads(threads as i32);
-    // Only the first call in a process counts; a second one changes nothing.
-    let _ = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global();
-}
-
 /// Versions for the manifest.
 pub(crate) fn versions() -> Vec<(String, String)> {
-    vec![("libtorch".to_owned(), "2.13.0".to_owned())]
+    vec![("libtorch".to_owned(), i2am_nets::libtorch::version())]
 }
 
 #[cfg(test)]
@@ -272,12 +176,12 @@ mod tests {
             ("data/a.ckpt", "data/a.ckpt", "a.ckpt"),
             ("data/base.ckpt", "data/a.ckpt", "base.ckpt"),
             (
-                "data/pasd/100000/unet/model.bin",
+                "data/own/100000/unet/model.bin",
                 "data/sd",
                 "unet/model.bin",
             ),
             (
-                "pasd/controlnet/model.bin",
+                "own/controlnet/model.bin",
                 "data/sd",
                 "controlnet/model.bin",
             ),

@@ -1,25 +1,35 @@
 //! Without libtorch a model is what an earlier run said of it: what it generated can be scored.
 
 use anyhow::Result;
+use i2am_datasets::Part;
+use i2am_files::FileHashes;
 use i2am_results::{Manifest, RunPaths};
 use serde_json::Value;
 
 use crate::config::{Document, RunConfig};
 use crate::exit::usage;
-use crate::plan::Plan;
 
 /// One model of the earlier run.
 pub(crate) struct ModelEntry {
     pub(crate) name: String,
     pub(crate) settings: Value,
-    hashes: Vec<(String, String)>,
 }
 
-impl ModelEntry {
-    /// The SHA-256 of every file of its checkpoint, as the earlier run found it.
-    pub(crate) fn hashes(&self) -> Result<Vec<(String, String)>> {
-        Ok(self.hashes.clone())
-    }
+/// None: nothing is generated.
+pub(crate) fn needs(_models: &[ModelEntry]) -> impl Iterator<Item = (&str, &[Part])> {
+    std::iter::empty()
+}
+
+/// None: a run that does not generate keeps those of the earlier one.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "with libtorch, reading a checkpoint can fail"
+)]
+pub(crate) fn checkpoint_hashes(
+    _models: &[ModelEntry],
+    _hashes: &FileHashes,
+) -> Result<Vec<(String, String)>> {
+    Ok(Vec::new())
 }
 
 /// The models of the run in the output folder.
@@ -40,16 +50,7 @@ pub(crate) fn read_models(
         .unwrap_or_default();
     let entry = |settings: Value| {
         let name = settings["name"].as_str().unwrap_or_default().to_owned();
-        let prefix = format!("checkpoint:{name}:");
-        let own = |(key, hash): (&String, &String)| {
-            Some((key.strip_prefix(&prefix)?.to_owned(), hash.clone()))
-        };
-        let hashes = manifest.inputs.iter().filter_map(own).collect();
-        ModelEntry {
-            name,
-            settings,
-            hashes,
-        }
+        ModelEntry { name, settings }
     };
     Ok(models.into_iter().map(entry).collect())
 }
@@ -73,21 +74,6 @@ impl Intervene {
     pub(crate) fn settings(&self) -> Option<Value> {
         self.0.clone()
     }
-}
-
-/// There is nothing to check without a checkpoint's reader.
-pub(crate) fn check_models(_plan: &Plan) -> Result<()> {
-    Err(usage(
-        "this build has no libtorch, so it cannot generate; add `--stages score`",
-    ))
-}
-
-/// Threads of everything.
-pub(crate) fn set_threads(threads: usize) {
-    // Only the first call in a process counts; a second one changes nothing.
-    let _ = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global();
 }
 
 /// Versions for the manifest.
