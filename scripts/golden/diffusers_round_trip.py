@@ -206,7 +206,7 @@ def fixture(folder):
         "[sha256]",
     ]
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".safetensors", ".bin"):
+        if path.is_file() and path.name != "PROVENANCE.toml":
             path.chmod(0o644)
             lines.append(f'"{path.relative_to(folder).as_posix()}" = "{sha256(path)}"')
     (folder / "PROVENANCE.toml").write_text("\n".join(lines) + "\n")

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
-use crate::workspace_root;
+use crate::{skipped, workspace_root};
 
 /// The variable that names a further folder of fixtures, laid out as `<folder>/<family>/<file>`.
 const ELSEWHERE: &str = "I2AM_FIXTURES";
@@ -16,7 +16,7 @@ const ELSEWHERE: &str = "I2AM_FIXTURES";
 /// Folders that hold the reference values of `family`: `<committed>/<family>`, then `$I2AM_FIXTURES/<family>` if that variable is
 /// set. A relative path in the variable starts at the workspace root, wherever the test runs.
 ///
-/// If the second folder is missing, a line starting with `SKIPPED <family>` on standard error says so.
+/// If the second folder is missing, the test counts as [`skipped`] there.
 ///
 /// # Panics
 /// If the committed folder is missing, or the variable names something that is not a folder.
@@ -25,7 +25,11 @@ pub fn fixtures(committed: &Path, family: &str) -> Vec<FixtureDir> {
     let elsewhere = env::var_os(ELSEWHERE)
         .filter(|value| !value.is_empty())
         .map(|value| workspace_root().join(value));
-    folders(committed, family, elsewhere.as_deref())
+    let found = folders(committed, family, elsewhere.as_deref());
+    if let (Some(elsewhere), [_]) = (&elsewhere, &*found) {
+        skipped(format!("no folder {family} in {}", elsewhere.display()));
+    }
+    found
 }
 
 #[track_caller]
@@ -43,22 +47,9 @@ fn folders(committed: &Path, family: &str, elsewhere: Option<&Path>) -> Vec<Fixt
         let path = elsewhere.join(family);
         if path.is_dir() {
             found.push(FixtureDir { path });
-        } else {
-            skipped(family, elsewhere);
         }
     }
     found
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "what was not checked must be visible in the test's output"
-)]
-fn skipped(family: &str, elsewhere: &Path) {
-    eprintln!(
-        "SKIPPED {family}: {} has no such folder",
-        elsewhere.display()
-    );
 }
 
 /// One folder of reference values.

@@ -6,11 +6,15 @@
 //! Reference values are found by family. A test calls [`fixtures`] and loops over what it returns: the folder committed beside the
 //! test and, where the environment variable `I2AM_FIXTURES` names a folder of the same layout, the family's folder in there. So the
 //! same assertions can be run on reference values of other sizes and seeds, and nothing can be tuned to one file.
+//!
+//! A test that cannot check something where it runs calls [`skipped`], so that a green run shows what it left out.
 
 mod close;
 mod fixture;
+mod skipped;
 mod workspace;
 
 pub use close::{Deviation, assert_close, deviation};
 pub use fixture::{FixtureDir, FixtureTensor, Tensors, fixtures};
+pub use skipped::skipped;
 pub use workspace::workspace_root;

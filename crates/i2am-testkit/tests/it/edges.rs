@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
 use i2am_testkit::workspace_root;
@@ -11,6 +12,7 @@ use serde_json::Value;
 const EDGES: &[(&str, &[&str])] = &[
     ("i2am-testkit", &[]),
     ("i2am-files", &[]),
+    ("i2am-plot", &[]),
     ("i2am-stats", &[]),
     ("i2am-quantity", &[]),
     ("i2am-imaging", &["i2am-files"]),
@@ -21,7 +23,11 @@ const EDGES: &[(&str, &[&str])] = &[
         "i2am-imacs",
         &["i2am-attribution", "i2am-imaging", "i2am-quantity"],
     ),
-    ("i2am-datasets", &["i2am-files", "i2am-imaging"]),
+    ("i2am-synth", &["i2am-files", "i2am-imaging"]),
+    (
+        "i2am-datasets",
+        &["i2am-files", "i2am-imaging", "i2am-synth"],
+    ),
     ("i2am-nets", &["i2am-weights"]),
     (
         "i2am-metrics",
@@ -34,6 +40,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "i2am-datasets",
             "i2am-imaging",
             "i2am-nets",
+            // For an example.
+            "i2am-synth",
             "i2am-weights",
         ],
     ),
@@ -44,6 +52,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "i2am-attribution",
             "i2am-files",
             "i2am-imaging",
+            "i2am-plot",
             "i2am-quantity",
             "i2am-results",
         ],
@@ -61,11 +70,13 @@ const LIBRARIES: &[&str] = &[
     "i2am-imaging",
     "i2am-metrics",
     "i2am-nets",
+    "i2am-plot",
     "i2am-quantity",
     "i2am-report",
     "i2am-results",
     "i2am-runner",
     "i2am-stats",
+    "i2am-synth",
     "i2am-weights",
 ];
 
@@ -201,9 +212,14 @@ fn crates_that_link_torch_also_link_its_cuda_half() {
         let uses_tch = list(&package, "dependencies")
             .iter()
             .any(|dependency| name(dependency) == "tch");
+        // Its build script is that of `i2am-nets`, or calls it.
         let has_script = list(&package, "targets").iter().any(|target| {
-            let path = target["src_path"].as_str().expect("a path");
-            path.ends_with("i2am-nets/link_cuda.rs")
+            let path = Path::new(target["src_path"].as_str().expect("a path"));
+            let calls = || {
+                let text = std::fs::read_to_string(path).expect("a source file");
+                path.ends_with("build.rs") && text.contains("i2am-nets/link_cuda.rs")
+            };
+            path.ends_with("i2am-nets/link_cuda.rs") || calls()
         });
         assert_eq!(
             uses_tch,

@@ -1,8 +1,8 @@
-//! `.weights/`, made beside libtorch.
+//! `.weights/`, made together with libtorch.
 
 use std::fs;
 
-use crate::machine::{Machine, put};
+use super::machine::{Machine, put};
 
 fn read(machine: &Machine, name: &str) -> String {
     fs::read_to_string(machine.weights(name)).expect("weights")

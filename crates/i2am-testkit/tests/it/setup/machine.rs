@@ -141,7 +141,7 @@ impl Machine {
     }
 
     /// What is beside the installation, sorted: nothing but what was there before is expected.
-    pub(crate) fn neighbours(&self) -> Vec<String> {
+    pub(crate) fn neighbors(&self) -> Vec<String> {
         names(self.root.path())
     }
 

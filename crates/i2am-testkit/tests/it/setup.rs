@@ -6,7 +6,8 @@ mod weights;
 use std::path::Path;
 use std::thread;
 
-use machine::{Machine, put};
+use machine::Machine;
+pub(crate) use machine::put;
 
 const MACHINE_ONLY: [&str; 8] = [
     "bin",
@@ -39,7 +40,7 @@ fn unpacks_the_pinned_wheels_and_a_second_run_does_nothing() {
             "libtorch_cpu.so"
         ]
     );
-    assert_eq!(machine.neighbours(), MACHINE_ONLY);
+    assert_eq!(machine.neighbors(), MACHINE_ONLY);
 
     machine.hide_wheel("torch");
     let again = machine.setup(&[]);
@@ -81,7 +82,7 @@ fn goes_on_where_it_was_interrupted() {
     machine.setup(&[]).succeeds();
     assert_eq!(machine.read("lib/libcudart.so.13"), "cudart");
     assert_eq!(machine.read("lib/libtorch_cpu.so"), "torch_cpu");
-    assert_eq!(machine.neighbours(), MACHINE_ONLY);
+    assert_eq!(machine.neighbors(), MACHINE_ONLY);
 }
 
 #[test]
@@ -93,7 +94,7 @@ fn two_runs_at_once_do_not_meet() {
         }
     });
     assert_eq!(machine.read("lib/libtorch_cpu.so"), "torch_cpu");
-    assert_eq!(machine.neighbours(), MACHINE_ONLY);
+    assert_eq!(machine.neighbors(), MACHINE_ONLY);
     assert_eq!(machine.all_weights(), ["net.pt"]);
 }
 

@@ -1,10 +1,11 @@
 //! What a reviewer would otherwise have to look for in every file.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use i2am_testkit::workspace_root;
+
+use crate::checkout::{assert_none, files, texts};
 
 /// Longest source file, in lines.
 const MOST_LINES: usize = 600;
@@ -12,90 +13,6 @@ const MOST_LINES: usize = 600;
 const MOST_ARCHITECTURE_LINES: usize = 200;
 /// Largest tree of committed files, in bytes.
 const MOST_BYTES: u64 = 55_000_000;
-
-/// Files of the checkout that git does not ignore, relative to the root and sorted; without git, all but build results and what
-/// set-up makes.
-fn files() -> Vec<PathBuf> {
-    let root = workspace_root();
-    let listed = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
-        .current_dir(&root)
-        .output()
-        .ok()
-        .filter(|output| output.status.success());
-    let mut files: Vec<PathBuf> = if let Some(output) = listed {
-        let names = String::from_utf8(output.stdout).expect("file names are UTF-8");
-        names
-            .split_terminator('\0')
-            .map(PathBuf::from)
-            .filter(|path| root.join(path).is_file())
-            .collect()
-    } else {
-        walk(&root)
-            .into_iter()
-            .map(|path| {
-                path.strip_prefix(&root)
-                    .expect("below the root")
-                    .to_path_buf()
-            })
-            .collect()
-    };
-    files.sort();
-    assert!(
-        files.iter().any(|path| path == Path::new("Cargo.toml")),
-        "{}: no files found",
-        root.display()
-    );
-    files
-}
-
-fn walk(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder)
-        .expect("a folder of the checkout")
-        .map(|entry| entry.expect("an entry").path())
-        .flat_map(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let made = name == "target"
-                || name == ".git"
-                || name.starts_with(".libtorch")
-                || name.starts_with(".weights");
-            match () {
-                () if path.is_dir() && !made => walk(&path),
-                () if path.is_file() => vec![path],
-                () => Vec::new(),
-            }
-        })
-        .collect()
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found == extension)
-}
-
-/// Text of every committed file that is text, or of those with `extension` only.
-fn texts(extension: Option<&str>) -> Vec<(PathBuf, String)> {
-    let root = workspace_root();
-    files()
-        .into_iter()
-        .filter(|path| extension.is_none_or(|extension| has_extension(path, extension)))
-        .filter_map(|path| {
-            let bytes = fs::read(root.join(&path)).expect("a listed file");
-            Some((path, String::from_utf8(bytes).ok()?))
-        })
-        .collect()
-}
-
-/// Fails with one line for each finding.
-#[track_caller]
-fn assert_none(rule: &str, findings: &[String]) {
-    assert!(findings.is_empty(), "{rule}:\n{}", findings.join("\n"));
-}
 
 #[test]
 fn source_files_are_short() {
@@ -112,6 +29,22 @@ fn source_files_are_short() {
         "over 600 lines and not a generated table that says so in its first lines",
         &findings,
     );
+}
+
+/// Crates whose every module says what it holds.
+const DESCRIBED: &[&str] = &["i2am-nets", "i2am-runner"];
+
+#[test]
+fn modules_say_what_they_hold() {
+    let findings: Vec<String> = texts(Some("rs"))
+        .iter()
+        .filter(|(path, text)| {
+            let is_described = |name| path.starts_with(format!("crates/{name}/src"));
+            DESCRIBED.iter().any(is_described) && !text.starts_with("//!")
+        })
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert_none("modules that do not begin with `//!`", &findings);
 }
 
 #[test]
@@ -196,26 +129,6 @@ fn architecture_names_every_crate_and_is_short() {
         .filter(|name| !text.contains(name.as_str()))
         .collect();
     assert_none("crates that ARCHITECTURE.md does not name", &findings);
-}
-
-#[test]
-fn every_fixture_says_where_it_comes_from() {
-    let root = workspace_root();
-    let files = files();
-    let mut folders: Vec<PathBuf> = files
-        .iter()
-        .filter_map(|path| {
-            let below = path.iter().position(|part| part == "fixtures")? + 2;
-            (path.iter().count() > below).then(|| path.iter().take(below).collect())
-        })
-        .collect();
-    folders.dedup();
-    let findings: Vec<String> = folders
-        .iter()
-        .filter(|folder| !root.join(folder).join("PROVENANCE.toml").is_file())
-        .map(|folder| folder.display().to_string())
-        .collect();
-    assert_none("fixture folders without PROVENANCE.toml", &findings);
 }
 
 #[test]
