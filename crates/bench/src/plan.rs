@@ -10,7 +10,6 @@ use i2am_imacs::scores::{Enabled, SCORES};
 use i2am_results::{
     ConfigHash, ConfigHashes, DatasetName, GitState, ManifestStart, PartInput, SampleInputs,
 };
-use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cli::{RunArgs, Shard, StageName};
@@ -148,8 +147,7 @@ impl Plan {
     fn sample_inputs(&self, hashes: &FileHashes) -> Result<BTreeMap<String, Option<SampleInputs>>> {
         let dataset = self.dataset.as_ref();
         let ids = dataset.ids();
-        let taken: Vec<usize> = self.indices().collect();
-        let of = |&index: &usize| -> Result<(String, Option<SampleInputs>)> {
+        let of = |index: usize| -> Result<(String, SampleInputs)> {
             let fingerprint = dataset.fingerprint(index, hashes)?;
             let files: BTreeMap<Part, PathBuf> = dataset.files(index).into_iter().collect();
             let part = |(part, sha256): (&Part, &String)| {
@@ -165,12 +163,14 @@ impl Plan {
                 fingerprint: fingerprint.to_string(),
                 parts: fingerprint.parts().iter().map(part).collect(),
             };
-            Ok((ids[index].clone(), Some(inputs)))
+            Ok((ids[index].clone(), inputs))
         };
         let mut samples: BTreeMap<_, _> = ids.iter().map(|id| (id.clone(), None)).collect();
-        let found: Vec<Result<_>> = taken.par_iter().map(of).collect();
-        for sample in found {
-            samples.extend([sample?]);
+        // One after the other: threads would leave memory in another order each time, and products of matrices depend on where their
+        // operands lie, so that two starts of one run would differ in the last bits.
+        for index in self.indices() {
+            let (id, inputs) = of(index)?;
+            samples.insert(id, Some(inputs));
         }
         Ok(samples)
     }

@@ -1,6 +1,7 @@
 //! The library itself: which version is loaded, and how its threads wait.
 
-use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 /// OpenMP reads it once, when libtorch is loaded.
@@ -15,10 +16,13 @@ pub fn version() -> String {
 
 /// The folder of the libtorch in memory: the one above its `lib/`.
 fn loaded_from() -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = |line: &str| line.find('/').map(|start| PathBuf::from(&line[start..]));
-    let is_libtorch = |path: &PathBuf| path.file_name() == Some(OsStr::new("libtorch_cpu.so"));
-    let library = maps.lines().filter_map(path).find(is_libtorch)?;
+    // Line by line: the length of the whole differs from start to start, and a large block that is freed changes where later tensors
+    // lie, and thereby the last bits of products of matrices.
+    let maps = BufReader::new(File::open("/proc/self/maps").ok()?);
+    let library = maps.lines().map_while(Result::ok).find_map(|line| {
+        let path = Path::new(&line[line.find('/')?..]);
+        (path.file_name()? == "libtorch_cpu.so").then(|| path.to_owned())
+    })?;
     Some(library.parent()?.parent()?.to_owned())
 }
 
