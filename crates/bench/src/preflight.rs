@@ -24,7 +24,7 @@ pub(crate) fn check(plan: &Plan) -> Result<()> {
         check_models(plan)?;
     }
     let mut scores = plan.config.scores.iter();
-    if let Some(score) = scores.find(|score| score.needs_objects())
+    if let Some(score) = scores.find(|score| score.info().needs_objects)
         && plan.dataset.object(0).is_none()
     {
         let name = score.info().name;

@@ -55,7 +55,7 @@ fn largest_area() -> f64 {
 impl Layout for CocoDetectionConfig {
     const INFO: &'static DatasetInfo = &DatasetInfo {
         name: "coco-detection",
-        summary: "COCO-style annotations: one object of each image is cut out and to be put back",
+        summary: "COCO-style annotations: one object of each image is masked, and repainted from a crop of it",
         example: "annotations = 'instances_val2017.json'\nimages = 'val2017'",
     };
 

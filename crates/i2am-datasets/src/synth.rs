@@ -70,7 +70,7 @@ impl SynthConfig {
 impl Layout for SynthConfig {
     const INFO: &'static DatasetInfo = &DatasetInfo {
         name: "synth",
-        summary: "a drawn try-on set by seed, written in VITON-HD's layout",
+        summary: "a synthetic try-on set by seed, written in VITON-HD's layout",
         example: "seed = 7\ncount = 4\nheight = 128\nwidth = 96",
     };
 

@@ -11,7 +11,6 @@ mod masks;
 mod ranking;
 mod score;
 pub mod scores;
-mod settings;
 mod share;
 
 pub use imacs::{Imacs, ImacsConfig, ImacsError, imacs};

@@ -11,16 +11,19 @@ mod mask_area;
 mod specific;
 
 use std::fmt::Debug;
+use std::marker::PhantomData;
 
-use i2am_attribution::{AttentionRecord, Convention, LocalityConfig};
+use i2am_attribution::{AttentionRecord, Convention, LocalityConfig, SpecificConfig};
 use i2am_imaging::{BoundingBox, ColorMap, RgbImage};
 use i2am_quantity::{Direction, Level, Measurement, Quantity};
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, Error as _};
+use serde_json::{Value, json};
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeValue, ValueDeserializer};
 
 use crate::ImacsConfig;
-use crate::detection::BoxSeed;
+use crate::detection::{BoxSeed, DetectionConfig};
 use crate::masks::Masks;
 
 pub use imacs::{IMACS_G, IMACS_R};
@@ -28,11 +31,11 @@ pub use mask_area::MASK_AREA;
 
 /// Every score, in the order of rows and columns.
 pub static SCORES: &[&dyn MapScore] = &[
-    &mask_area::Score,
-    &imacs::Score,
-    &locality::Score,
-    &detection::Score,
-    &specific::Score,
+    &Entry::<mask_area::Score>::OF,
+    &Entry::<imacs::Score>::OF,
+    &Entry::<LocalityConfig>::OF,
+    &Entry::<DetectionConfig>::OF,
+    &Entry::<SpecificConfig>::OF,
 ];
 
 /// Every quantity of every score, in the order of columns.
@@ -62,6 +65,8 @@ pub struct ScoreInfo {
     pub name: &'static str,
     /// When it is made.
     pub enabled: Enabled,
+    /// Whether it needs the true box of an object in every sample.
+    pub needs_objects: bool,
     /// Whether its settings decide what is recorded while sampling: other settings then need other records.
     pub recorded: bool,
     /// What its rows hold, in the order of columns.
@@ -87,8 +92,35 @@ pub trait Configured: Debug + Send + Sync {
     /// What the score is.
     fn info(&self) -> &'static ScoreInfo;
 
-    /// All settings, defaults filled in; null for a score without any.
+    /// All settings, defaults filled in.
     fn settings(&self) -> Value;
+
+    /// As [`Settings::record`].
+    fn record(&self, wanted: &mut Recorded);
+
+    /// As [`Settings::check_recorded`].
+    ///
+    /// # Errors
+    /// What is lacking: the key, and what is expected there.
+    fn check_recorded(&self, recorded: &Recorded) -> Result<(), String>;
+
+    /// As [`Settings::score`].
+    fn score(&self, input: &ScoreInput<'_>) -> Scored;
+}
+
+/// The settings of a score, and what follows from them: all that a new score has to provide. The type should refuse unknown keys
+/// (`#[serde(deny_unknown_fields)]`), and take defaults for absent ones.
+pub trait Settings: Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What the score is.
+    const INFO: &'static ScoreInfo;
+
+    /// Whether the values can work.
+    ///
+    /// # Errors
+    /// The key, what is expected there, and what was found.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Adds what has to be recorded for the score while sampling.
     fn record(&self, _wanted: &mut Recorded) {}
@@ -101,13 +133,49 @@ pub trait Configured: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Whether the score needs the true box of an object in every sample.
-    fn needs_objects(&self) -> bool {
-        false
-    }
-
     /// The rows of one sample. What a sample does not have is an empty row with the reason.
     fn score(&self, input: &ScoreInput<'_>) -> Scored;
+}
+
+/// The entry of the registry of the score with the settings `S`.
+struct Entry<S>(PhantomData<fn() -> S>);
+
+impl<S> Entry<S> {
+    const OF: Self = Self(PhantomData);
+}
+
+impl<S: Settings> MapScore for Entry<S> {
+    fn info(&self) -> &'static ScoreInfo {
+        S::INFO
+    }
+
+    fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error> {
+        let settings = S::deserialize(ValueDeserializer::from(table))?;
+        settings.check().map_err(toml::de::Error::custom)?;
+        Ok(Box::new(settings))
+    }
+}
+
+impl<S: Settings> Configured for S {
+    fn info(&self) -> &'static ScoreInfo {
+        S::INFO
+    }
+
+    fn settings(&self) -> Value {
+        json!(self)
+    }
+
+    fn record(&self, wanted: &mut Recorded) {
+        Settings::record(self, wanted);
+    }
+
+    fn check_recorded(&self, recorded: &Recorded) -> Result<(), String> {
+        Settings::check_recorded(self, recorded)
+    }
+
+    fn score(&self, input: &ScoreInput<'_>) -> Scored {
+        Settings::score(self, input)
+    }
 }
 
 /// What is recorded while sampling, beyond the sums that every record holds.

@@ -2,17 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use i2am_imaging::{RgbImage, read_rgb};
+use i2am_imaging::{PictureEnding, RgbImage, read_rgb};
 
 use crate::error::MetricError;
 use crate::set::Pictures;
 
-/// Endings of files that are read.
-const READ: [&str; 3] = ["png", "jpg", "jpeg"];
-/// Endings of files that are pictures too; leaving them out in silence would change a score.
-const UNREADABLE: [&str; 9] = [
-    "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "jp2", "avif",
-];
 /// Endings of lists.
 const LISTS: [&str; 2] = ["txt", "lst"];
 
@@ -97,7 +91,8 @@ impl PictureFiles {
             path: place.to_owned(),
             reason,
         };
-        if !has_ending(place, &LISTS) {
+        let ending = place.extension().unwrap_or_default();
+        if !LISTS.iter().any(|list| ending.eq_ignore_ascii_case(list)) {
             return Err(refuse(
                 "expected a folder of pictures or a list of them (.txt)".to_owned(),
             ));
@@ -239,24 +234,18 @@ impl Found {
             let hidden = entry
                 .file_name()
                 .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            match () {
-                () if hidden => {}
-                () if entry.is_dir() && recursive => self.walk(&entry, recursive)?,
-                () if entry.is_dir() => self.folders += 1,
-                () if has_ending(&entry, &READ) => self.pictures.push(entry),
-                () if has_ending(&entry, &UNREADABLE) => self.unreadable.push(entry),
-                () => self.others += 1,
+            match PictureEnding::of(&entry) {
+                _ if hidden => {}
+                _ if entry.is_dir() && recursive => self.walk(&entry, recursive)?,
+                _ if entry.is_dir() => self.folders += 1,
+                PictureEnding::Read => self.pictures.push(entry),
+                // Leaving them out silently would change a score.
+                PictureEnding::Unreadable => self.unreadable.push(entry),
+                PictureEnding::Other => self.others += 1,
             }
         }
         Ok(())
     }
-}
-
-fn has_ending(path: &Path, endings: &[&str]) -> bool {
-    let own = path
-        .extension()
-        .map(|ending| ending.to_string_lossy().to_lowercase());
-    own.is_some_and(|own| endings.contains(&own.as_str()))
 }
 
 /// `file` below `place`, with `/` on every system.

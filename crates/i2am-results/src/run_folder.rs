@@ -77,6 +77,8 @@ impl RunFolder {
         fresh: bool,
     ) -> Result<Self, ResultsError> {
         let paths = RunPaths::new(dir);
+        // In the words of `check`.
+        check_writable(&paths)?;
         i2am_files::create_dir(paths.dir())?;
         check_ours_or_empty(&paths)?;
         let lock = RunLock::acquire(paths.dir())?;

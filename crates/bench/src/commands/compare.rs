@@ -76,8 +76,8 @@ fn update(args: &CompareArgs, run: Snapshot) -> Result<Outcome> {
     Ok(Outcome::Ok)
 }
 
-/// How far the values of `metric` may move that nobody has decided on: as the registry says, and for a quantity that only another
-/// version of the program knows, a thousandth of its value in either direction.
+/// The tolerance of `metric` in a new baseline: that of the registry, and for a quantity that only another version of the program knows,
+/// a thousandth of its value in either direction.
 fn tolerance(metric: &str) -> Tolerance {
     static UNKNOWN: Quantity = Quantity::new("", "", Better::Neither);
     quantities().find(metric).unwrap_or(&UNKNOWN).into()

@@ -30,8 +30,6 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
     let hashes = file_hashes();
     let start = plan.manifest(&hashes)?;
     hashes.save();
-    // The same words as from `bench check`, before anything is made.
-    RunFolder::check(plan.output(), start.clone(), plan.fresh)?;
     let mut folder = RunFolder::open(plan.output(), start, plan.fresh)?;
     for sample in folder.changed() {
         tracing::warn!("{sample}");

@@ -65,7 +65,7 @@ pub enum Crop {
 impl Layout for SrConfig {
     const INFO: &'static DatasetInfo = &DatasetInfo {
         name: "sr",
-        summary: "super-resolution: pictures to make larger, from folders, degraded by seed, or drawn",
+        summary: "super-resolution: images to enlarge, from folders, degraded by seed, or synthetic",
         example: "high = 'pictures'",
     };
 

@@ -5,15 +5,11 @@ mod pictures;
 use i2am_attribution::{Polarity, attribution_map, levels, normalise};
 use i2am_imaging::{BoundingBox, Plane};
 use i2am_quantity::{Better, Direction, Level, Measurement, Notes, Outcome, Quantity, Role};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use toml::de::ValueDeserializer;
 
-use super::{ConfigValue, Configured, Enabled, MapScore, ScoreInfo, ScoreInput, Scored};
+use super::{Enabled, ScoreInfo, ScoreInput, Scored, Settings};
 use crate::detection::{
     Aggregation, BaselineName, DetectionConfig, MapViews, NoBox, Procedure, iou,
 };
-use crate::settings::refused;
 
 /// Intersection over union of the predicted and the true box, 0 to 1. Each procedure has a version of its own.
 pub(super) static IOU: Quantity = Quantity::new("iou", "IoU", Better::Higher)
@@ -24,41 +20,20 @@ pub(super) static IOU: Quantity = Quantity::new("iou", "IoU", Better::Higher)
 pub(super) static BOX_FOUND: Quantity =
     Quantity::new("box_found", "Box found", Better::Neither).part_of("detection", Role::Found);
 
-static INFO: ScoreInfo = ScoreInfo {
-    name: "detection",
-    enabled: Enabled::ByTask,
-    recorded: false,
-    quantities: &[&IOU, &BOX_FOUND],
-    summary: "overlap of a box read off the map with the true box of the object (iou), and whether there is a box (box_found)",
-};
-
 const DIRECTION: Direction = Direction::ReferenceToGenerated;
 
-pub(super) struct Score;
+impl Settings for DetectionConfig {
+    const INFO: &'static ScoreInfo = &ScoreInfo {
+        name: "detection",
+        enabled: Enabled::ByTask,
+        needs_objects: true,
+        recorded: false,
+        quantities: &[&IOU, &BOX_FOUND],
+        summary: "overlap of a box read off the map with the true box of the object (iou), and whether there is a box (box_found)",
+    };
 
-impl MapScore for Score {
-    fn info(&self) -> &'static ScoreInfo {
-        &INFO
-    }
-
-    fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error> {
-        let config = DetectionConfig::deserialize(ValueDeserializer::from(table))?;
-        config.check().map_err(refused)?;
-        Ok(Box::new(config))
-    }
-}
-
-impl Configured for DetectionConfig {
-    fn info(&self) -> &'static ScoreInfo {
-        &INFO
-    }
-
-    fn settings(&self) -> Value {
-        json!(self)
-    }
-
-    fn needs_objects(&self) -> bool {
-        true
+    fn check(&self) -> Result<(), String> {
+        self.check()
     }
 
     fn score(&self, input: &ScoreInput<'_>) -> Scored {

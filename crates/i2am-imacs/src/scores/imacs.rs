@@ -2,11 +2,10 @@
 
 use i2am_attribution::levels;
 use i2am_quantity::{Better, Bound, Direction, Level, Measurement, Notes, Outcome, Quantity};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
-use super::{ConfigValue, Configured, Enabled, MapScore, ScoreInfo, ScoreInput, Scored};
+use super::{Enabled, ScoreInfo, ScoreInput, Scored, Settings};
 use crate::score;
-use crate::settings::nothing;
 
 /// IMACS over the generated image: [`score()`] of maps from the reference to the generated image against the masked region.
 pub static IMACS_G: Quantity = quantity("imacs_g", "IMACS_g");
@@ -23,14 +22,6 @@ const fn quantity(name: &'static str, title: &'static str) -> Quantity {
         .correlated()
 }
 
-static INFO: ScoreInfo = ScoreInfo {
-    name: "imacs",
-    enabled: Enabled::Always,
-    recorded: false,
-    quantities: &[&IMACS_G, &IMACS_R],
-    summary: "agreement of the map with the masked region (imacs_g) and with the object in the reference image (imacs_r), -penalty to 1",
-};
-
 /// The score over the side that maps of `direction` show.
 pub(super) fn of_direction(direction: Direction) -> &'static Quantity {
     match direction {
@@ -40,28 +31,19 @@ pub(super) fn of_direction(direction: Direction) -> &'static Quantity {
 }
 
 /// Its settings are [`ScoreInput::imacs`], which other scores use as well.
-#[derive(Debug)]
-pub(super) struct Score;
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Score {}
 
-impl MapScore for Score {
-    fn info(&self) -> &'static ScoreInfo {
-        &INFO
-    }
-
-    fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error> {
-        nothing(table)?;
-        Ok(Box::new(Self))
-    }
-}
-
-impl Configured for Score {
-    fn info(&self) -> &'static ScoreInfo {
-        &INFO
-    }
-
-    fn settings(&self) -> Value {
-        Value::Null
-    }
+impl Settings for Score {
+    const INFO: &'static ScoreInfo = &ScoreInfo {
+        name: "imacs",
+        enabled: Enabled::Always,
+        needs_objects: false,
+        recorded: false,
+        quantities: &[&IMACS_G, &IMACS_R],
+        summary: "agreement of the map with the masked region (imacs_g) and with the object in the reference image (imacs_r), -penalty to 1",
+    };
 
     fn score(&self, input: &ScoreInput<'_>) -> Scored {
         let directions = Direction::ALL.into_iter();

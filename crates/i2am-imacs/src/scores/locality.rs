@@ -2,12 +2,8 @@
 
 use i2am_attribution::{LocalityConfig, localities};
 use i2am_quantity::{Better, Bound, Direction, Measurement, Outcome, Quantity, Role};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use toml::de::ValueDeserializer;
 
-use super::{ConfigValue, Configured, Enabled, MapScore, Recorded, ScoreInfo, ScoreInput, Scored};
-use crate::settings::refused;
+use super::{Enabled, Recorded, ScoreInfo, ScoreInput, Scored, Settings};
 
 /// The share of attention within a radius, two controls, and the gain over the first.
 struct Parts {
@@ -59,44 +55,27 @@ const fn quantity(name: &'static str, title: &'static str, better: Better, role:
         .part_of("locality", role)
 }
 
-static INFO: ScoreInfo = ScoreInfo {
-    name: "locality",
-    enabled: Enabled::ByTable,
-    recorded: true,
-    quantities: &[
-        &R2G.near,
-        &G2R.near,
-        &R2G.shuffled,
-        &G2R.shuffled,
-        &R2G.uniform,
-        &G2R.uniform,
-        &R2G.gain,
-        &G2R.gain,
-    ],
-    summary: "share of attention near the matching place, with its gain over chance and two controls, for each radius",
-};
+impl Settings for LocalityConfig {
+    const INFO: &'static ScoreInfo = &ScoreInfo {
+        name: "locality",
+        enabled: Enabled::ByTable,
+        needs_objects: false,
+        recorded: true,
+        quantities: &[
+            &R2G.near,
+            &G2R.near,
+            &R2G.shuffled,
+            &G2R.shuffled,
+            &R2G.uniform,
+            &G2R.uniform,
+            &R2G.gain,
+            &G2R.gain,
+        ],
+        summary: "share of attention near the matching place, with its gain over chance and two controls, for each radius",
+    };
 
-pub(super) struct Score;
-
-impl MapScore for Score {
-    fn info(&self) -> &'static ScoreInfo {
-        &INFO
-    }
-
-    fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error> {
-        let config = LocalityConfig::deserialize(ValueDeserializer::from(table))?;
-        config.check().map_err(refused)?;
-        Ok(Box::new(config))
-    }
-}
-
-impl Configured for LocalityConfig {
-    fn info(&self) -> &'static ScoreInfo {
-        &INFO
-    }
-
-    fn settings(&self) -> Value {
-        json!(self)
+    fn check(&self) -> Result<(), String> {
+        self.check().map_err(|error| error.to_string())
     }
 
     fn record(&self, wanted: &mut Recorded) {

@@ -5,54 +5,30 @@ use i2am_attribution::{
 };
 use i2am_imaging::{Cell, CellSize, PictureGrid, Plane, outlined, overlay};
 use i2am_quantity::{Better, Direction, Measurement, Outcome, Quantity};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use toml::de::ValueDeserializer;
 
 use super::imacs::of_direction;
-use super::{
-    Canvas, ConfigValue, Configured, Drawing, Drawn, Enabled, MapScore, Recorded, ScoreInfo,
-    ScoreInput, Scored,
-};
-use crate::settings::refused;
+use super::{Canvas, Drawing, Drawn, Enabled, Recorded, ScoreInfo, ScoreInput, Scored, Settings};
 use crate::{imacs, outside_share};
 
 /// The share of a map's attention that lies outside the mask, 0 to 1.
 pub(super) static ATTENTION_OUTSIDE: Quantity =
     Quantity::new("attention_outside", "Attention outside", Better::Neither).correlated();
 
-static INFO: ScoreInfo = ScoreInfo {
-    name: "specific",
-    enabled: Enabled::ByTable,
-    recorded: false,
-    quantities: &[&ATTENTION_OUTSIDE],
-    summary: "maps of single positions, boxes and masked regions: IMACS and the share of attention outside the mask",
-};
-
 /// Height of the two pictures side by side.
 const HEIGHT: CellSize = CellSize::Height(320);
 
-pub(super) struct Score;
+impl Settings for SpecificConfig {
+    const INFO: &'static ScoreInfo = &ScoreInfo {
+        name: "specific",
+        enabled: Enabled::ByTable,
+        needs_objects: false,
+        recorded: false,
+        quantities: &[&ATTENTION_OUTSIDE],
+        summary: "maps of single positions, boxes and masked regions: IMACS and the share of attention outside the mask",
+    };
 
-impl MapScore for Score {
-    fn info(&self) -> &'static ScoreInfo {
-        &INFO
-    }
-
-    fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error> {
-        let config = SpecificConfig::deserialize(ValueDeserializer::from(table))?;
-        config.check().map_err(refused)?;
-        Ok(Box::new(config))
-    }
-}
-
-impl Configured for SpecificConfig {
-    fn info(&self) -> &'static ScoreInfo {
-        &INFO
-    }
-
-    fn settings(&self) -> Value {
-        json!(self)
+    fn check(&self) -> Result<(), String> {
+        self.check().map_err(|error| error.to_string())
     }
 
     fn record(&self, wanted: &mut Recorded) {

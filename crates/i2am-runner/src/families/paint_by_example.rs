@@ -28,7 +28,7 @@ pub struct PaintByExample;
 
 static INFO: FamilyInfo = FamilyInfo {
     name: "paint-by-example",
-    summary: "inpainting after a reference picture; one image token; 15 cross-attentions recorded",
+    summary: "inpainting conditioned on a reference image; one image token; 15 cross-attentions recorded",
     needs: &[Part::Image, Part::Mask, Part::Reference],
     records: common::all_but_the_middle,
     spatial: |_| false,

@@ -1,4 +1,4 @@
-//! What PASD needs beside its networks against the transformers and diffusers libraries: text encoder, tokenizer, `UniPC`, colors.
+//! What PASD needs in addition to its networks, compared with the transformers and diffusers libraries: text encoder, tokenizer, `UniPC`, colors.
 
 use i2am_nets::text_encoder::{TextEncoder, TextEncoderConfig};
 use i2am_nets::{FormulaSource, Precision, Scope};

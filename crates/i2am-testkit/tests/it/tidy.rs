@@ -66,8 +66,7 @@ fn nothing_is_left_undone() {
     assert_none("unfinished code or a test that is not run", &findings);
 }
 
-/// Whether an absolute path below a folder that holds somebody's files starts in `line`; `framework/x`, `https://host/home/` and
-/// `$HOME/root/x` are none.
+/// Whether an absolute path below a folder that holds a user's files starts in `line`. Relative paths and addresses are none.
 fn names_a_folder_of_one_machine(line: &str) -> bool {
     ["home", "root", "work", "Users"].iter().any(|top| {
         line.match_indices(&format!("/{top}/")).any(|(at, _)| {
