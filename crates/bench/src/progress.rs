@@ -59,7 +59,20 @@ pub(crate) fn start_logging(quiet: bool) {
 
 /// One line for an error and its causes.
 pub(crate) fn error(error: &anyhow::Error) {
-    tracing::error!("{error:#}");
+    tracing::error!("{}", one_line(error));
+}
+
+/// An error and its causes; a cause that the error before it names already is not repeated.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// Text on standard output.
@@ -109,5 +122,22 @@ impl i2am_metrics::Progress for MetricBars {
         if let Some(bar) = self.current().take() {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_named_once() {
+        let cause = || std::io::Error::other("no such file");
+        let error = anyhow::Error::new(cause()).context("cannot read x");
+        assert_eq!(one_line(&error), "cannot read x: no such file");
+        let named = anyhow::Error::new(cause()).context("cannot read x: no such file");
+        assert_eq!(
+            one_line(&named.context("model")),
+            "model: cannot read x: no such file"
+        );
     }
 }
