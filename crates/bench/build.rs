@@ -1,5 +1,6 @@
 //! Build script: the commit that the program is built from, and what every crate that uses tch does.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 
@@ -8,6 +9,7 @@ mod link_cuda;
 
 fn main() {
     link_cuda::main();
+    find_libtorch();
     let version = env!("CARGO_PKG_VERSION");
     // Without a repository, as in an archive of the source, there is no commit to name.
     let (Some(commit), Some(changes)) = (
@@ -39,6 +41,19 @@ fn main() {
         println!(
             "cargo::rerun-if-changed={}",
             entry.path().join("src").display()
+        );
+    }
+}
+
+/// Makes the program find the libtorch that it was linked to wherever it is installed: after `cargo install` it lies in no checkout.
+/// `.cargo/config.toml` names the places relative to the program, which come first.
+fn find_libtorch() {
+    if let (Some(libtorch), Some(_)) = (env::var_os("LIBTORCH"), env::var_os("CARGO_FEATURE_TORCH"))
+    {
+        let libraries = Path::new(&libtorch).join("lib");
+        println!(
+            "cargo::rustc-link-arg-bins=-Wl,-rpath,{}",
+            libraries.display()
         );
     }
 }

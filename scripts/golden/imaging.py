@@ -20,7 +20,7 @@ import PIL
 import safetensors
 import torch
 from matplotlib import colormaps
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.numpy import save_file
 
 SEED = 20240711
@@ -104,7 +104,7 @@ def picture(name, shape, rng):
 
 
 def decoding(folder):
-    """Files of every kind, and what Pillow reads from them as RGB and L (16-bit gray: see below)."""
+    """Files of every kind, and what Pillow reads from them as RGB and L, the right way up (16-bit gray: see below)."""
     rng = np.random.default_rng(SEED + 1)
     height, width = 5, 7
 
@@ -135,6 +135,12 @@ def decoding(folder):
     exif[0x0112] = 6  # rotated by 90 degrees
     photo.save(folder / "photo-rotated.jpg", quality=90, subsampling="4:4:4", exif=exif)
     photo.convert("L").save(folder / "gray.jpg", quality=90)
+    photo.convert("CMYK").save(folder / "photo-cmyk.jpg", quality=90, subsampling="4:4:4")
+    for orientation in range(2, 9):
+        exif[0x0112] = orientation
+        Image.fromarray(noise(3)).save(folder / f"orientation{orientation}.png", exif=exif)
+    labels = Image.fromarray(noise(3)).quantize(16)
+    labels.save(folder / "palette-rotated.png", exif=exif)
 
     expected = {}
     for path in sorted(folder.iterdir()):
@@ -142,8 +148,11 @@ def decoding(folder):
         if path.name == "gray16.png":
             # Pillow cuts these off at 255; the high byte, which it takes of 16-bit colours, is what is meant.
             image = Image.fromarray((wide >> 8).astype(np.uint8))
+        image = ImageOps.exif_transpose(image)
         expected[f"rgb.{path.name}"] = np.asarray(image.convert("RGB"))
         expected[f"gray.{path.name}"] = np.asarray(image.convert("L"))
+        if image.mode == "P":
+            expected[f"labels.{path.name}"] = np.asarray(image)
     tolerance = "PNG: none; JPEG: four levels, half a level on average (another inverse cosine transform and chroma upsampling)"
     save(folder, None, expected, tolerance)
 

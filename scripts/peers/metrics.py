@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Times `bench measure` beside the Python tools whose numbers it gives; started by metrics.sh, whose --help says how.
 
-Every row is a process of its own. Beside tools that have a command, the time of the whole process counts on both sides. scipy, lpips
-and scikit-image are libraries: a few lines at the end of this file use them as their documentation does, and report the time of that
-work alone, without Python's start and imports. Beside lpips and scikit-image ours leaves out its start too: what the same command
+Every row is a process of its own. Beside tools that have a command, the time of the whole process counts on both sides. scipy, prdc,
+lpips, DISTS-pytorch, scikit-image and pytorch-msssim are libraries: a few lines at the end of this file use them as their documentation does, and report the time of that
+work alone, without Python's start and imports. Beside those of pairs ours leaves out its start too: what the same command
 takes for one pair is taken off. This process stays small: the peak memory that Linux reports of a child begins with what its parent
 had.
 """
 
-# help:   --part NAME,...  fid, fidelity, distance, lpips, ssim [default: all]
+# help:   --part NAME,...  fid, fidelity, distance, prdc, lpips, dists, ssim, ms_ssim [default: all]
 # help:   --count N        pictures of each side [default: 256]
 # help:   --size HxW       their size [default: 256x192]
 # help:   --threads N      threads and processor cores for either tool [default: 2]
@@ -31,7 +31,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/golden"))
-PARTS = ["fid", "fidelity", "distance", "lpips", "ssim"]
+PARTS = ["fid", "fidelity", "distance", "prdc", "lpips", "dists", "ssim", "ms_ssim"]
 SEED = 20250919
 NETS = {"squeeze": "squeezenet1_1-b8a52dc0.pth", "alex": "alexnet-owt-7be5be79.pth"}
 HEADER = "| what | tool | seconds | pictures or pairs a second | peak memory of the largest process, MB | score |"
@@ -162,7 +162,10 @@ def main():
     print(f"{HEADER}\n{re.sub('[^|]+', '---', HEADER)}")
     for part in parts:
         globals()[f"part_{part}"](bench)
-    print("\nSeconds are those of the whole process; beside lpips and scikit-image, on both sides, and of scipy those of the work without start and imports.")
+    print(
+        "\nSeconds are those of the whole process. For lpips, DISTS-pytorch, scikit-image and pytorch-msssim (both sides), scipy and prdc they are "
+        "those of the work, without start and imports."
+    )
 
 
 def machine():
@@ -229,6 +232,16 @@ def part_distance(bench):
     bench.compare(f"Fréchet distance, {bench.options.count} pictures, features cached", None, ours, ("scipy sqrtm", bench.worker("distance", *files)))
 
 
+def part_prdc(bench):
+    """Ours of one of four metrics from features in its cache, with the reading of all pictures' hashes; theirs of all four from features of
+    the same size, since it cannot compute fewer."""
+    cache = bench.scratch / "cache"
+    ours = bench.ours(*bench.sides, "coverage", "--cache", cache)
+    ours()
+    theirs = "prdc, four metrics, other features", bench.worker("prdc", bench.options.count)
+    bench.compare(f"Coverage, {bench.options.count} pictures, features cached", None, ours, theirs)
+
+
 def part_lpips(bench):
     """Backbones of random weights, the same file for both; heads as published."""
     for net, name in NETS.items():
@@ -248,9 +261,27 @@ def part_lpips(bench):
         bench.compare(f"LPIPS {net}", bench.options.count, ours, theirs)
 
 
+def part_dists(bench):
+    """A backbone of random weights, the same file for both; weights of channels as published with the package."""
+    weights, channels = bench.scratch / "dists-vgg.pth", bench.scratch / "dists_weights.pt"
+    bench.make(weights, "backbone", "vgg")
+    bench.make(channels, "channels")
+    few = min(bench.options.count, 16)
+    tried = {batch: bench.worker("dists", *bench.sides, weights, channels, batch, few)().at_work for batch in [1, 4, 16] if batch <= few}
+    batch = min(tried, key=tried.get)
+    theirs = f"DISTS-pytorch, batch {batch}", bench.worker("dists", *bench.sides, weights, channels, batch, bench.options.count)
+    ours = bench.ours_at_work("dists", "--weights", f"lpips-vgg={weights}", "--weights", f"dists={channels}")
+    bench.compare("DISTS", bench.options.count, ours, theirs)
+
+
 def part_ssim(bench):
     theirs = "scikit-image", bench.worker("ssim", *bench.sides, bench.options.count)
     bench.compare("SSIM", bench.options.count, bench.ours_at_work("ssim"), theirs)
+
+
+def part_ms_ssim(bench):
+    theirs = "pytorch-msssim", bench.worker("ms_ssim", *bench.sides, bench.options.count)
+    bench.compare("MS-SSIM", bench.options.count, bench.ours_at_work("ms-ssim"), theirs)
 
 
 # --- What is made in processes of their own ----------------------------------------------------------------------
@@ -292,8 +323,15 @@ def make_backbone(file, net):
     import torchvision
 
     torch.manual_seed(SEED)
-    model = {"squeeze": torchvision.models.squeezenet1_1, "alex": torchvision.models.alexnet}[net](weights=None)
-    torch.save(model.state_dict(), file)
+    nets = {"squeeze": torchvision.models.squeezenet1_1, "alex": torchvision.models.alexnet, "vgg": torchvision.models.vgg16}
+    torch.save(nets[net](weights=None).state_dict(), file)
+
+
+def make_channels(file):
+    """What DISTS-pytorch brings along."""
+    import DISTS_pytorch
+
+    shutil.copy(Path(DISTS_pytorch.__file__).with_name("weights.pt"), file)
 
 
 # --- Libraries at work -------------------------------------------------------------------------------------------
@@ -336,6 +374,63 @@ def work_lpips(generated, real, net, layout, batch, count):
             for start in range(0, len(pairs), batch):
                 sides = [side(files) for files in zip(*pairs[start : start + batch])]
                 values += model(*sides).flatten().tolist()
+        return sum(values) / len(values)
+
+    return work
+
+
+def work_prdc(count):
+    import numpy as np
+    from prdc import compute_prdc
+
+    rng = np.random.default_rng(SEED)
+    real, generated = (rng.gamma(0.6 + 0.1 * side, 0.5, (int(count), 2048)) for side in range(2))
+    return lambda: compute_prdc(real_features=real, fake_features=generated, nearest_k=5)["coverage"]
+
+
+def work_dists(generated, real, weights, channels, batch, count):
+    from unittest import mock
+
+    import torch
+    import torchvision
+    from DISTS_pytorch import DISTS
+    from DISTS_pytorch.DISTS_pt import prepare_image
+    from PIL import Image
+
+    backbone = torchvision.models.vgg16(weights=None)
+    backbone.load_state_dict(torch.load(weights))
+    with mock.patch.object(torchvision.models, "vgg16", lambda pretrained: backbone):
+        model = DISTS(load_weights=False)
+    for name, values in torch.load(channels).items():
+        getattr(model, name).data = values
+    pairs, batch = paths([generated, real], count), int(batch)
+
+    def work():
+        values = []
+        with torch.inference_mode():
+            for start in range(0, len(pairs), batch):
+                files = zip(*pairs[start : start + batch])
+                sides = [torch.cat([prepare_image(Image.open(file).convert("RGB")) for file in side]) for side in files]
+                values += model(*sides).flatten().tolist()
+        return sum(values) / len(values)
+
+    return work
+
+
+def work_ms_ssim(generated, real, count):
+    import numpy as np
+    import torch
+    from PIL import Image
+    from pytorch_msssim import ms_ssim
+
+    pairs = paths([generated, real], count)
+
+    def read(file):
+        return torch.from_numpy(np.array(Image.open(file).convert("RGB"))).permute(2, 0, 1)[None].float()
+
+    def work():
+        with torch.inference_mode():
+            values = [ms_ssim(*(read(file) for file in pair), data_range=255).item() for pair in pairs]
         return sum(values) / len(values)
 
     return work

@@ -1,6 +1,7 @@
 //! Where what was computed before is kept: the user's cache folder.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use i2am_files::FileHashes;
 
@@ -9,9 +10,13 @@ pub(crate) fn features() -> Option<PathBuf> {
     folder().map(|folder| folder.join("features"))
 }
 
+/// No process takes longer to write a file of a cache.
+const A_DAY: Duration = Duration::from_hours(24);
+
 /// Hashes of files, which make a second start cheap.
 pub(crate) fn file_hashes() -> FileHashes {
     folder().map_or_else(FileHashes::in_memory, |folder| {
+        i2am_files::remove_unfinished(&folder, A_DAY);
         FileHashes::open(folder.join("hashes"))
     })
 }

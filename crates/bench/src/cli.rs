@@ -1,13 +1,28 @@
 //! The command line: commands, flags, and their help.
 
+mod export;
+mod maps;
+mod models;
+mod report;
+mod show;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use i2am_attribution::ConventionName;
+use i2am_files::Separator;
+use i2am_imaging::MAX_MEGAPIXELS;
 use i2am_metrics::DEFAULT_BATCH;
-use i2am_report::PageConfig;
 use i2am_stats::Method;
+use serde::de::DeserializeOwned;
 
+pub(crate) use export::{CompletionsArgs, ExportArgs, ExportFormat, ManArgs};
+pub(crate) use maps::{ImacsArgs, ScoreArgs};
+pub(crate) use models::ModelsArgs;
+pub(crate) use report::ReportArgs;
+pub(crate) use show::ShowArgs;
+
+use crate::metrics::{Filter, ResizedSide};
+use crate::shard::Shard;
 use crate::suggest;
 
 const EXAMPLES: &str = "Examples:
@@ -22,6 +37,7 @@ const EXAMPLES: &str = "Examples:
   bench --config configs/demo.toml --shard 1/2              run half of the samples, into results/demo.shard-1-of-2
   bench merge results/demo.shard-1-of-2 results/demo.shard-2-of-2 --into results/demo
   bench correlate --table scores.csv --x imacs --y fid      correlate columns of a table
+  bench show results/demo                                   show the table of a finished run again; with flags, its other parts
   bench report --results results/demo                       write tables, plots and a page for the browser
 
 Exit codes:
@@ -31,7 +47,8 @@ Exit codes:
   3  worse than the baseline
   4  some samples failed; the others are done";
 
-const CHECK_EXAMPLES: &str = "Nothing is computed and nothing is written. A fault is reported with the same message and exit code as by a run.
+const CHECK_EXAMPLES: &str = "Nothing is computed and nothing is written, but checkpoints that are named `hf:` are downloaded into the cache, as by a run. A fault is \
+reported with the same message and exit code as by a run.
 
 Examples:
   bench check --config configs/demo.toml
@@ -62,23 +79,38 @@ pub(crate) enum Command {
     Check(RunArgs),
     /// Compare a run with a committed baseline. Exits with code 3 if the run is worse.
     Compare(CompareArgs),
+    /// Print the completions of a shell: bash, zsh, fish, elvish, powershell.
+    Completions(CompletionsArgs),
     /// Correlate the columns of a table by Pearson, Spearman and Kendall, with p-values and intervals.
     Correlate(CorrelateArgs),
+    /// Write a run for TensorBoard, MLflow or a model card.
+    Export(ExportArgs),
     /// Show what is in a checkpoint: family, layout, number format, and missing, unused or wrong tensors.
     Inspect(InspectArgs),
     /// Score one attribution map from any source against a mask.
     Imacs(ImacsArgs),
-    /// List families, data sets, scores, metrics, statistics and conventions.
+    /// List families, data sets, scores, metrics, protocols, statistics and conventions.
     #[command(after_help = LIST_EXAMPLES)]
     List,
-    /// Compute metrics of two folders of images: FID, KID, LPIPS, SSIM, PSNR.
+    /// Print the page of the manual, or write the pages of all commands.
+    Man(ManArgs),
+    /// Compute metrics of two folders of images, such as FID, LPIPS and SSIM.
     Measure(MeasureArgs),
     /// Join the shards of one run.
     Merge(MergeArgs),
+    /// List published checkpoints of every family: name, size, license, and what else a run needs.
+    Models(ModelsArgs),
     /// Write tables (Markdown, LaTeX, CSV), plots (SVG) and a page for the browser, for one run or several.
     Report(ReportArgs),
+    /// Score attention that other programs exported, as a run.
+    Score(ScoreArgs),
+    /// Show any part of a run that is there: scores, levels, heads, correlations, failures.
+    Show(ShowArgs),
     /// Write the synthetic try-on set in VITON-HD's layout.
     Synth(SynthArgs),
+    /// Generate the samples that standard input names; a run starts its workers so.
+    #[command(hide = true)]
+    Work(RunArgs),
 }
 
 impl Cli {
@@ -101,14 +133,19 @@ pub(crate) struct RunArgs {
     /// Use only the first N samples.
     #[arg(long)]
     pub(crate) limit: Option<usize>,
-    /// Where to compute: `cpu` or `cuda:N`.
+    /// Where to compute: `cpu`, `cuda:N`, or `cuda:all` for one worker on each GPU.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
     /// Number of threads [default: all cores].
     #[arg(long)]
     pub(crate) threads: Option<usize>,
-    /// Run every N-th sample, starting with the I-th, into `<output>.shard-I-of-N`; `bench merge` joins the shards.
-    #[arg(long, value_name = "I/N")]
+    /// Number of processes that generate side by side and share the threads [default: 1; on the CPU, one for each thread if all models
+    /// are small].
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) workers: Option<usize>,
+    /// Run every N-th sample, starting with the I-th, into `<output>.shard-I-of-N`; `bench merge` joins the shards. `slurm` takes I and N
+    /// from the variables of the array job in which the program runs.
+    #[arg(long, value_name = "I/N|slurm")]
     pub(crate) shard: Option<Shard>,
     /// Delete what an earlier run wrote into the output folder, and start from the beginning.
     #[arg(long)]
@@ -119,6 +156,9 @@ pub(crate) struct RunArgs {
     /// Print one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print every part of the results, as `bench show --all` does.
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) verbose: bool,
 }
 
 /// The stages of a run.
@@ -128,17 +168,34 @@ pub(crate) enum StageName {
     Generate,
     /// Compute the scores, overlays and sheets from the records.
     Score,
-    /// Compute the metrics of the tables `[metric.NAME]`: FID, KID, LPIPS, SSIM, PSNR.
+    /// Compute the metrics of the tables `[metric.NAME]`, such as FID, LPIPS and SSIM.
     Measure,
+    /// With a table `[faithfulness]`: take parts of the reference away and compare what changes with the maps.
+    Faithfulness,
     /// Correlate scores with metrics, over models and over samples.
     Correlate,
     /// Write tables, plots and the page.
     Report,
 }
 
+impl StageName {
+    /// As on the command line, and in a manifest.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Generate => "generate",
+            Self::Score => "score",
+            Self::Measure => "measure",
+            Self::Faithfulness => "faithfulness",
+            Self::Correlate => "correlate",
+            Self::Report => "report",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The table is a CSV with a header. An empty cell is a missing value; a pair of columns uses the rows that have both values. \
+    after_help = "The table is a CSV with a header. An empty cell is a missing value, and with --gaps also `NaN`, `NA` and the like; a pair of \
+columns uses the rows that have both values. \
 Every column of --x is correlated with every column of --y. p is computed from all permutations up to 9 rows, and from random ones above; \
 Holm's correction is over the pairs of one method; low and high are a BCa bootstrap interval. With --covariate the correlations are \
 computed a second time with those columns held constant. `oriented` has the opposite sign for columns where lower is better (known for \
@@ -149,6 +206,7 @@ Examples:
   bench correlate --table scores.csv --x imacs_g imacs_r --y fid kid ssim
   bench correlate --table scores.csv --x imacs_g --y lpips --method spearman --covariate mask_area --json
   bench correlate --table runs.csv --x imacs --y seconds --lower seconds
+  bench correlate --table excel.csv --separator semicolon --decimal-comma --gaps --x imacs --y fid
   bench correlate --config configs/paper-table.toml"
 )]
 pub(crate) struct CorrelateArgs {
@@ -161,6 +219,15 @@ pub(crate) struct CorrelateArgs {
     /// Columns to correlate with those of --x, e.g. metrics.
     #[arg(long, value_name = "COLUMN", num_args = 1.., required_unless_present = "config")]
     pub(crate) y: Vec<String>,
+    /// What separates the columns of the table: `comma`, `semicolon` or `tab`.
+    #[arg(long, value_name = "NAME", default_value = "comma")]
+    pub(crate) separator: Separator,
+    /// The decimal mark of the table is a comma.
+    #[arg(long)]
+    pub(crate) decimal_comma: bool,
+    /// Take cells such as `NaN`, `NA`, `null` and `-` as missing values, like empty ones.
+    #[arg(long)]
+    pub(crate) gaps: bool,
     /// `pearson`, `spearman` or `kendall`; can be repeated [default: all].
     #[arg(long = "method", value_name = "NAME", value_parser = parse_method)]
     pub(crate) methods: Vec<Method>,
@@ -186,7 +253,7 @@ pub(crate) struct CorrelateArgs {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// A configuration with the table `[table]`, instead of the flags above.
-    #[arg(long, conflicts_with_all = ["table", "x", "y", "methods", "covariates", "lower", "higher"])]
+    #[arg(long, conflicts_with_all = ["table", "x", "y", "methods", "covariates", "lower", "higher", "separator", "decimal_comma", "gaps"])]
     pub(crate) config: Option<PathBuf>,
     /// Replace a value of that configuration, e.g. `statistics.seed=7`; can be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "config")]
@@ -214,7 +281,8 @@ Exit codes:
 Examples:
   bench compare --results results/ci --baseline results/baselines/ci.json
   bench compare --results results/ci --baseline results/baselines/ci.json --json
-  bench compare --results results/ci --baseline results/baselines/ci.json --update    make the run the baseline"
+  bench compare --results results/ci --baseline results/baselines/ci.json --update    make the run the baseline
+  bench compare --results results/ci --baseline results/baselines/ci.json --junit compare.xml --summary \"$GITHUB_STEP_SUMMARY\""
 )]
 pub(crate) struct CompareArgs {
     /// The folder of the run.
@@ -229,6 +297,12 @@ pub(crate) struct CompareArgs {
     /// Also show values that are within their tolerance.
     #[arg(long)]
     pub(crate) all: bool,
+    /// Also write the comparison as JUnit XML: a suite for each model, a test for each value.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Also add the comparison as Markdown to the end of this file, such as `$GITHUB_STEP_SUMMARY`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary: Option<PathBuf>,
     /// Print one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -262,40 +336,16 @@ pub(crate) struct MergeArgs {
 
 Examples:
   bench inspect datasets/zoo/paint-by-example
-  bench inspect VITONHD.ckpt --json")]
+  bench inspect Paint-by-Example --variant fp16
+  bench inspect VITONHD.ckpt --json
+  bench inspect hf:Fantasy-Studio/Paint-by-Example          downloaded first, if it is not in the cache")]
 pub(crate) struct InspectArgs {
-    /// A diffusers folder, an LDM `.ckpt`, or any safetensors or PyTorch file.
+    /// A diffusers folder, an LDM `.ckpt`, any safetensors or PyTorch file, the index of shards, or one of these on the hub
+    /// (`hf:OWNER/NAME[@REVISION][/PATH]`).
     pub(crate) checkpoint: PathBuf,
-    /// Print one JSON object on standard output.
+    /// Which variant of the weights to take where a folder has several, such as fp16.
     #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "The map is a gray PNG, or a safetensors file with one tensor of two axes. The convention normalizes it: min-max, resize to the \
-size of the mask, min-max, polarity, floor.
-
-Examples:
-  bench imacs --map map.png --mask mask.png
-  bench imacs --map map.safetensors --mask mask.png --convention released-code --json"
-)]
-pub(crate) struct ImacsArgs {
-    /// The raw attribution map.
-    #[arg(long)]
-    pub(crate) map: PathBuf,
-    /// The mask, an image; white marks the region that the map should agree with.
-    #[arg(long)]
-    pub(crate) mask: PathBuf,
-    /// The convention that normalizes the map.
-    #[arg(long, default_value = "spatial")]
-    pub(crate) convention: ConventionName,
-    /// The map is over the reference image (`g2r`), not over the generated image.
-    #[arg(long)]
-    pub(crate) reference: bool,
-    /// Weight of the attribution outside the mask.
-    #[arg(long, default_value_t = 3.0)]
-    pub(crate) penalty: f64,
+    pub(crate) variant: Option<String>,
     /// Print one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -308,12 +358,13 @@ pub(crate) struct ImacsArgs {
 )]
 #[command(
     after_help = "Each side is a folder of PNG and JPEG images, or a .txt file that lists one image per line. LPIPS, SSIM and PSNR compare \
-files with the same name in two folders, or on the same line of two lists. For FID a side can also be statistics (.npz with mu and \
-sigma), as written by pytorch-fid, clean-fid and --write-statistics.
+files with the same name in two folders, whatever the ending, or on the same line of two lists; with --resize the two may differ in size. \
+For FID a side can also be statistics (.npz with mu and sigma), as written by pytorch-fid, clean-fid and --write-statistics.
 
 Examples:
   bench measure --generated out/ --real test/image/ --metric fid --metric kid
   bench measure --generated out/ --real test/image/ --metric lpips:alex --metric ssim --metric psnr --per-sample --json
+  bench measure --generated out.txt --real real.txt --metric ssim --resize pillow-bicubic
   bench measure --generated out/ --real test/image/ --metric fid:clean --metric fid:torch-fidelity
   bench measure --real test/image/ --metric fid --write-statistics test.npz
   bench measure --generated out/ --real test.npz --metric fid"
@@ -343,6 +394,12 @@ pub(crate) struct MeasureArgs {
     /// Width in pixels of the border that PSNR and SSIM leave out, as is usual in super-resolution.
     #[arg(long, value_name = "PIXELS")]
     pub(crate) crop_border: Option<u32>,
+    /// Bring the two images of a pair to one size by this filter; a run uses `pillow-bicubic`.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) resize: Option<Filter>,
+    /// The image of a pair that --resize brings to the size of the other; a run resizes the real one.
+    #[arg(long, value_name = "SIDE", default_value = "real", requires = "resize")]
+    pub(crate) resize_side: ResizedSide,
     /// A setting of a metric, e.g. `kid.seed=7`; may be repeated.
     #[arg(long = "set", value_name = "METRIC.KEY=VALUE")]
     pub(crate) sets: Vec<String>,
@@ -361,6 +418,9 @@ pub(crate) struct MeasureArgs {
     /// Number of images in a batch of a network. Values depend on it only by rounding.
     #[arg(long, default_value_t = DEFAULT_BATCH, value_parser = parse_count)]
     pub(crate) batch_size: usize,
+    /// Size of the largest image that is read, in megapixels.
+    #[arg(long, value_name = "N", default_value_t = MAX_MEGAPIXELS)]
+    pub(crate) max_megapixels: u32,
     /// Folder of cached features [default: the user's cache folder].
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
@@ -376,34 +436,6 @@ pub(crate) struct MeasureArgs {
     /// Print one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "The command writes tables/, plots/ and report.html, which is a single file that needs no network. The report of one run is \
-written into its own folder and replaces an earlier report. Images of the data set are shown if they are still in the same place.
-
-Examples:
-  bench report --results results/demo
-  bench report --results results/demo --intervals --samples 12 --max-megabytes 30
-  bench report --results results/a results/b --out results/a-and-b"
-)]
-pub(crate) struct ReportArgs {
-    /// Folders of runs; the runs need not be finished.
-    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
-    pub(crate) results: Vec<PathBuf>,
-    /// Where to write the report; required for several runs.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Show means with their 95 % intervals.
-    #[arg(long)]
-    pub(crate) intervals: bool,
-    /// Number of samples of each model that the page shows with maps.
-    #[arg(long, value_name = "N", default_value_t = PageConfig::default().samples)]
-    pub(crate) samples: usize,
-    /// Largest size of the page; maps that do not fit are left out.
-    #[arg(long, value_name = "MB", default_value_t = PageConfig::default().max_megabytes)]
-    pub(crate) max_megabytes: f64,
 }
 
 #[derive(Debug, Args)]
@@ -426,25 +458,9 @@ pub(crate) struct SynthArgs {
     pub(crate) size: (usize, usize),
 }
 
-/// A part of the samples: `index` of `count`, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shard {
-    pub(crate) index: usize,
-    pub(crate) count: usize,
-}
-
-impl std::str::FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text
-            .split_once('/')
-            .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
-        match parts {
-            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
-            _ => Err("expected I/N with I from 1 to N, e.g. 1/4".to_owned()),
-        }
-    }
+/// A setting by its word in a configuration.
+fn parse_word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {

@@ -1,7 +1,10 @@
 //! A configuration file: who owns which table, and what the file says as a whole.
 
 mod document;
+mod faithfulness;
+mod protocol;
 mod statistics;
+mod variant;
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +13,25 @@ use i2am_attribution::{Convention, ConventionConfig};
 use i2am_datasets::{DATASETS, DatasetConfig};
 use i2am_imacs::ImacsConfig;
 use i2am_imacs::scores::{self, Enabled, Recorded, SCORES};
-use i2am_imaging::ColorMap;
+use i2am_imaging::{ColorMap, MAX_MEGAPIXELS};
 use i2am_metrics::{Configured, METRICS};
 use i2am_report::PageConfig;
+use i2am_results::name_objection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use toml::Spanned;
 use toml::de::DeValue;
 
 pub(crate) use document::{Document, Source};
+pub(crate) use faithfulness::Faithfulness;
+#[cfg(feature = "torch")]
+pub(crate) use faithfulness::{Form, Operator};
+pub(crate) use protocol::{Followed, PROTOCOLS};
 pub(crate) use statistics::Statistics;
+pub(crate) use variant::Variant;
 
 use crate::exit::usage;
+use crate::metrics::Filter;
 use crate::suggest;
 
 /// Version of the configuration's keys.
@@ -35,6 +45,8 @@ pub(crate) struct RunConfig {
     pub(crate) name: String,
     pub(crate) output: PathBuf,
     pub(crate) seed: u64,
+    /// The largest picture that is read; decides no number.
+    pub(crate) max_megapixels: u32,
     pub(crate) dataset: Box<dyn DatasetConfig>,
     pub(crate) convention: Convention,
     pub(crate) imacs: ImacsConfig,
@@ -46,6 +58,13 @@ pub(crate) struct RunConfig {
     pub(crate) debug: Debug,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
+    pub(crate) ground_truth: GroundTruth,
+    /// Whether and how maps are compared with what the image depends on.
+    pub(crate) faithfulness: Option<Faithfulness>,
+    /// The protocol it names, which has filled in the rest.
+    pub(crate) protocol: Option<Followed>,
+    /// The models that are variants of others.
+    pub(crate) variants: Vec<Variant>,
     pub(crate) statistics: Statistics,
     /// What the page shows; decides no number.
     pub(crate) page: PageConfig,
@@ -67,6 +86,8 @@ pub(crate) struct Capture {
     pub(crate) specific: Vec<String>,
     /// Bound on the scores held at a time, in MiB.
     pub(crate) chunk_mib: usize,
+    /// Whether sums are recorded a second time, weighted by what tokens carry.
+    pub(crate) carried: bool,
 }
 
 impl Default for Capture {
@@ -75,6 +96,7 @@ impl Default for Capture {
             time_groups: None,
             specific: Vec::new(),
             chunk_mib: 64,
+            carried: false,
         }
     }
 }
@@ -118,9 +140,38 @@ impl Default for Pictures {
             grid: true,
             overlays: true,
             colors: ColorMap::default(),
-            strength: 0.6,
+            strength: 0.8,
         }
     }
+}
+
+/// `[ground_truth]`: how a ground truth of another size than the generated picture is compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct GroundTruth {
+    /// What resizes it.
+    pub(crate) filter: Filter,
+    /// Which real pictures FID and KID read.
+    pub(crate) sets: RealSets,
+}
+
+impl Default for GroundTruth {
+    fn default() -> Self {
+        Self {
+            filter: Filter::PillowBicubic,
+            sets: RealSets::Stored,
+        }
+    }
+}
+
+/// Which real pictures are read by metrics that compare all pictures with all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RealSets {
+    /// Those of the data set.
+    Stored,
+    /// The same at the height of the generated pictures, each in its own ratio.
+    Resized,
 }
 
 /// The tables `[metric.NAME]`.
@@ -206,8 +257,16 @@ struct Top {
     output: Option<PathBuf>,
     #[serde(default)]
     seed: u64,
+    #[serde(default = "max_megapixels")]
+    max_megapixels: u32,
     #[serde(default = "inpainting")]
     task: String,
+    #[serde(rename = "faithfulness")]
+    _faithfulness: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "protocol")]
+    _protocol: Option<String>,
+    #[serde(rename = "ground_truth")]
+    _ground_truth: Option<serde::de::IgnoredAny>,
     #[serde(rename = "dataset")]
     _dataset: serde::de::IgnoredAny,
     #[serde(rename = "model")]
@@ -226,6 +285,10 @@ struct Top {
 
 /// The task that asks for no score beyond those of every run: that maps respect the mask.
 const INPAINTING: &str = "inpainting";
+
+fn max_megapixels() -> u32 {
+    MAX_MEGAPIXELS
+}
 
 fn inpainting() -> String {
     INPAINTING.to_owned()
@@ -253,13 +316,7 @@ impl RunConfig {
                 document.path().display()
             )));
         }
-        if top.name.is_empty() || top.name.contains(['/', '\\']) || top.name.starts_with('.') {
-            let found = &top.name;
-            return Err(usage(format!(
-                "{}: name: expected a folder name, found `{found}`",
-                document.path().display()
-            )));
-        }
+        check_name("name", &top.name).map_err(|problem| document.refuse(&problem))?;
         let base = document.path().parent().unwrap_or(Path::new("")).to_owned();
         let dataset = Self::read_dataset(document, &base)?;
         let imacs = document.take_parsed("imacs")?;
@@ -287,7 +344,24 @@ impl RunConfig {
         let convention = attribution
             .resolve()
             .map_err(|error| document.refuse(&error))?;
+        if convention.carried && !capture.carried {
+            return Err(document.refuse(
+                &"attribution.carried: expected `attribution.capture.carried = true` as well, so that what tokens carry is recorded; found false",
+            ));
+        }
+        let faithfulness = document.take_top("faithfulness");
+        let faithfulness: Option<Faithfulness> = faithfulness
+            .map(|table| document.parse(table))
+            .transpose()?;
+        if let Some(Err(problem)) = faithfulness.as_ref().map(Faithfulness::check) {
+            return Err(document.refuse(&problem));
+        }
         let metrics = Self::read_metrics(document)?;
+        let ground_truth = document.take_top("ground_truth");
+        let ground_truth: GroundTruth = ground_truth
+            .map(|table| document.parse(table))
+            .transpose()?
+            .unwrap_or_default();
         let statistics = document.take_top("statistics");
         let statistics = Statistics::read(document, statistics)?;
         let page = document.take_top("page");
@@ -299,10 +373,11 @@ impl RunConfig {
         Ok(Self {
             output: top.output.map_or_else(
                 || Path::new("results").join(&top.name),
-                |output| base.join(output),
+                |output| i2am_files::resolve(&base, output),
             ),
             name: top.name,
             seed: top.seed,
+            max_megapixels: top.max_megapixels,
             dataset,
             convention,
             imacs,
@@ -312,6 +387,10 @@ impl RunConfig {
             debug,
             pictures,
             metrics,
+            ground_truth,
+            faithfulness,
+            protocol: document.protocol().cloned(),
+            variants: document.variants().to_vec(),
             statistics,
             page,
             base,
@@ -384,6 +463,10 @@ impl RunConfig {
         for (name, table) in tables {
             let name = name.into_inner();
             if let Some(metric) = i2am_metrics::find(&name) {
+                // Without what a protocol asks for.
+                if matches!(table.get_ref(), DeValue::Boolean(false)) {
+                    continue;
+                }
                 // One table, or several variants in `[[metric.NAME]]`.
                 let span = table.span();
                 let tables = match table.into_inner() {
@@ -418,7 +501,62 @@ impl RunConfig {
     }
 }
 
+/// Whether `name`, the value of `key`, can be the name of a folder.
+///
+/// # Errors
+/// What was expected, and what is there.
+pub(crate) fn check_name(key: &str, name: &str) -> Result<(), String> {
+    let leads_away = name.starts_with('.') || name.contains(['/', '\\']);
+    let reason = if leads_away {
+        Some("leads into another folder or is hidden".to_owned())
+    } else {
+        name_objection(name)
+    };
+    reason.map_or(Ok(()), |reason| {
+        let found = name.escape_debug();
+        Err(format!(
+            "{key}: expected a folder name, found `{found}`, which {reason}"
+        ))
+    })
+}
+
 /// What stands for a table that the configuration does not have.
-fn empty_table<'a>() -> Table<'a> {
+pub(crate) fn empty_table<'a>() -> Table<'a> {
     Spanned::new(0..0, DeValue::Table(toml::de::DeTable::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn any_bytes_are_a_configuration_or_refused() {
+        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+        let mut corpus: Vec<Vec<u8>> = i2am_files::sorted_entries(configs)
+            .unwrap()
+            .iter()
+            .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+            .map(|path| i2am_files::read(path).unwrap())
+            .collect();
+        assert!(corpus.len() > 3);
+        corpus.push(b"\xef\xbb\xbfschema_version = 1\r\nname = 'x'\r\n".to_vec());
+        corpus.push(b"\xff\xfes\0".to_vec());
+        let corpus: Vec<&[u8]> = corpus.iter().map(Vec::as_slice).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        i2am_testkit::fuzz("configuration", &corpus, |bytes| {
+            File::create(&path).unwrap().write_all(bytes).unwrap();
+            let read = Source::read(&path, &[]).and_then(|source| {
+                let mut document = Document::parse_source(&source)?;
+                RunConfig::read(&mut document).map(drop)
+            });
+            if let Err(error) = read {
+                assert!(error.to_string().contains("run.toml"), "{error}");
+            }
+        });
+    }
 }

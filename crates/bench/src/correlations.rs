@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use i2am_quantity::{Note, Notes};
-use i2am_stats::{Columns, Correlation, Settings, Target, correlate, holm};
+use i2am_stats::{By, Columns, Correlation, MOST_TO_RESAMPLE, Settings, Target, correlate, holm};
 
 /// A column of numbers, with gaps.
 pub(crate) type Column = Vec<Option<f64>>;
@@ -74,7 +74,15 @@ pub(crate) fn corrected<Family: Ord>(tests: Vec<(Family, Option<f64>)>) -> Vec<O
     corrected
 }
 
-/// What a reader must know besides the numbers: too few points, a missing interval or p.
+/// What a reader must know of the interval of more points than are resampled.
+pub(crate) fn by_jackknife(found: &Correlation) -> Option<String> {
+    let by_jackknife = found
+        .interval
+        .is_ok_and(|interval| interval.by == By::Jackknife);
+    by_jackknife.then(|| format!("interval by the jackknife: more than {MOST_TO_RESAMPLE} points"))
+}
+
+/// What a reader must know in addition to the numbers: too few points, a missing interval or p, how an interval was found.
 pub(crate) fn note(found: &Correlation) -> Notes {
     let mut notes = Notes::NONE;
     if found.value.is_ok() {
@@ -87,6 +95,7 @@ pub(crate) fn note(found: &Correlation) -> Notes {
         if let Err(reason) = found.p {
             notes.add(Note::Remark(format!("no p: {reason}")));
         }
+        notes.extend(by_jackknife(found).map(Note::Remark));
     }
     notes
 }

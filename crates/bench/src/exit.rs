@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use i2am_files::FileError;
+
 /// The exit codes that scripts may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -13,7 +15,7 @@ pub(crate) enum Outcome {
     Usage,
     /// 3: the run is worse than its baseline allows, or lacks something that is there.
     Worse,
-    /// 4: some samples failed, the others are done.
+    /// 4: some samples failed, or a metric that was asked for has no value; the rest is done.
     SomeFailed,
 }
 
@@ -44,6 +46,15 @@ impl std::error::Error for UsageError {}
 /// A usage error with this message.
 pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(UsageError(message.into()))
+}
+
+/// A file of the user's that cannot be read: its content is the user's to mend, as a configuration is.
+pub(crate) fn refused_content(error: FileError) -> anyhow::Error {
+    if error.cause.kind() == std::io::ErrorKind::InvalidData {
+        usage(error.to_string())
+    } else {
+        error.into()
+    }
 }
 
 impl Outcome {

@@ -1,5 +1,7 @@
 //! The command line: config to plan, stages in order, progress and exit codes.
 
+#[cfg(feature = "torch")]
+mod batch;
 mod cache;
 mod cli;
 mod commands;
@@ -7,6 +9,11 @@ mod config;
 mod correlations;
 mod device;
 mod exit;
+mod exported;
+#[cfg(feature = "torch")]
+mod hub;
+#[cfg(unix)]
+mod interrupt;
 mod metrics;
 #[cfg(feature = "torch")]
 mod models;
@@ -16,7 +23,9 @@ mod models;
 mod plan;
 mod preflight;
 mod progress;
+mod published;
 mod registry;
+mod shard;
 mod stages;
 mod suggest;
 mod table;
@@ -39,10 +48,14 @@ fn main() -> ExitCode {
         }
     };
     #[cfg(feature = "torch")]
-    if args.computes() {
-        i2am_nets::libtorch::let_threads_sleep();
+    if args.computes() && !args.run.as_ref().is_some_and(commands::has_ended) {
+        i2am_nets::libtorch::start_again_tuned();
     }
     progress::start_logging(args.quiet);
+    #[cfg(unix)]
+    if let Err(error) = interrupt::watch() {
+        tracing::warn!("signals cannot be watched: {error}");
+    }
     match commands::run(args) {
         Ok(outcome) => outcome.into(),
         Err(error) => {

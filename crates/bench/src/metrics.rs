@@ -1,6 +1,7 @@
 //! Metrics by name: what a flag or a configuration asks for, ready to measure.
 
 mod pairs;
+mod resized;
 
 use std::path::PathBuf;
 
@@ -8,7 +9,8 @@ use anyhow::Result;
 use i2am_metrics::{Configured, METRICS, MetricError, Resources, Session, find};
 use toml::de::{DeTable, DeValue};
 
-pub(crate) use pairs::{measure_pairs, read_pair};
+pub(crate) use pairs::{Filter, Resize, ResizedSide, measure_pairs, read_any_pair, read_pair};
+pub(crate) use resized::Resized;
 
 use crate::exit::usage;
 use crate::suggest;

@@ -1,17 +1,22 @@
 //! Models as the runner knows them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use i2am_datasets::Part;
 use i2am_files::FileHashes;
-use i2am_runner::capture::InterveneConfig;
-use i2am_runner::families::{FAMILIES, Model, family};
+use i2am_runner::RunnerError;
+use i2am_runner::capture::{CaptureConfig, InterveneConfig};
+use i2am_runner::families::{FAMILIES, Model, ModelFacts, family};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::de::DeValue;
 
-use crate::config::{Document, RunConfig, Table};
+use crate::batch;
+use crate::config::{Document, RunConfig, Table, check_name};
+use crate::hub::{self, Place};
 use crate::suggest;
 
 /// One `[[model]]`.
@@ -19,6 +24,11 @@ pub(crate) struct ModelEntry {
     pub(crate) name: String,
     pub(crate) settings: Value,
     pub(crate) model: Box<dyn Model>,
+    facts: OnceLock<ModelFacts>,
+    /// Samples at a time, if that is set.
+    pub(crate) batch: Option<usize>,
+    /// What it is loaded from.
+    pub(crate) places: Vec<Place>,
 }
 
 impl ModelEntry {
@@ -26,6 +36,27 @@ impl ModelEntry {
     pub(crate) fn describe(&self) -> String {
         let family = self.settings["family"].as_str().unwrap_or_default();
         format!("model `{}` ({family})", self.name)
+    }
+
+    /// What is known of its checkpoint, which is looked at once.
+    ///
+    /// # Errors
+    /// As [`Model::check`].
+    pub(crate) fn facts(&self) -> Result<&ModelFacts, RunnerError> {
+        if let Some(facts) = self.facts.get() {
+            return Ok(facts);
+        }
+        let facts = self.model.check(None)?;
+        Ok(self.facts.get_or_init(|| facts))
+    }
+
+    /// Checks it as [`Model::check`] does, and keeps what is then known.
+    ///
+    /// # Errors
+    /// As [`Model::check`].
+    pub(crate) fn check(&self, capture: &CaptureConfig) -> Result<&ModelFacts, RunnerError> {
+        let facts = self.model.check(Some(capture))?;
+        Ok(self.facts.get_or_init(|| facts))
     }
 }
 
@@ -44,10 +75,10 @@ pub(crate) fn checkpoint_hashes(
     let mut found = Vec::new();
     for entry in models {
         let root = entry.model.checkpoint();
-        for file in entry.model.check(None)?.files {
-            let name = name_of(&file, root).display();
+        for file in &entry.facts()?.files {
+            let name = name_of(file, root).display();
             let name = format!("checkpoint:{}:{name}", entry.name);
-            found.push((name, hashes.sha256(&file)?));
+            found.push((name, hashes.sha256(file)?));
         }
     }
     Ok(found)
@@ -131,19 +162,25 @@ pub(crate) fn read_models(
 }
 
 fn read_model<'a>(document: &Document<'a>, table: Table<'a>, base: &Path) -> Result<ModelEntry> {
+    let mut table = table;
     let Kind { name, family: kind } = document.parse(table.clone())?;
-    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
-        return Err(document.refuse(&format!(
-            "model.name: expected a folder name, found `{name}`"
-        )));
-    }
+    let batch = batch::take(&mut table)
+        .map_err(|problem| document.refuse(&format!("model `{name}`: {problem}")))?;
+    check_name("model.name", &name).map_err(|problem| document.refuse(&problem))?;
     let Some(family) = family(&kind) else {
         let help = suggest::help(&kind, FAMILIES.iter().map(|family| family.info().name));
         return Err(document.refuse(&format!("model `{name}`: no family `{kind}`: {help}")));
     };
+    let named = texts(&table);
+    let on_hub = hub::replace_names(&mut table)?;
     let model = family
         .configure(table, base)
         .map_err(|error| document.locate(error))?;
+    let places = model.places().iter().filter_map(|key| {
+        let known = on_hub.iter().find(|place| place.key == *key).cloned();
+        known.or_else(|| Some(local_place(key, named.get(*key)?, base)))
+    });
+    let places = places.collect();
     let mut settings = model.settings();
     // Where the checkpoint lies cannot change a number; what is in it is hashed apart.
     if let Some(settings) = settings.as_object_mut() {
@@ -155,19 +192,125 @@ fn read_model<'a>(document: &Document<'a>, table: Table<'a>, base: &Path) -> Res
         name,
         settings,
         model,
+        facts: OnceLock::new(),
+        batch,
+        places,
     })
 }
 
-/// Versions for the manifest.
-pub(crate) fn versions() -> Vec<(String, String)> {
-    vec![("libtorch".to_owned(), i2am_nets::libtorch::version())]
+/// The texts in a `[[model]]` table, by their keys.
+fn texts(table: &Table<'_>) -> BTreeMap<String, String> {
+    let DeValue::Table(model) = table.get_ref() else {
+        return BTreeMap::new();
+    };
+    let texts = model
+        .iter()
+        .filter_map(|(key, value)| match value.get_ref() {
+            DeValue::String(text) => Some((key.get_ref().to_string(), text.to_string())),
+            _ => None,
+        });
+    texts.collect()
+}
+
+/// A file or folder on this machine.
+fn local_place(key: &str, named: &str, base: &Path) -> Place {
+    Place {
+        key: key.to_owned(),
+        named: named.to_owned(),
+        commit: None,
+        license: hub::license_at(&i2am_files::resolve(base, named)),
+    }
+}
+
+/// One line for each place that `models` are loaded from, with its license.
+pub(crate) fn licenses(models: &[ModelEntry]) -> Vec<String> {
+    let mut users: Vec<(String, Vec<&str>)> = Vec::new();
+    for entry in models {
+        for place in &entry.places {
+            let line = describe(place);
+            match users.iter_mut().find(|(known, _)| *known == line) {
+                Some((_, names)) => names.push(&entry.name),
+                None => users.push((line, vec![&entry.name])),
+            }
+        }
+    }
+    let line = |(line, names): (String, Vec<&str>)| format!("{line} (model {})", names.join(", "));
+    users.into_iter().map(line).collect()
+}
+
+fn describe(place: &Place) -> String {
+    let commit = place.commit.as_ref();
+    let commit = commit.map_or_else(String::new, |commit| format!(" at {commit}"));
+    let license = place.license.as_ref().map_or_else(
+        || "unknown, since no README.md in its folder names one".to_owned(),
+        ToString::to_string,
+    );
+    format!(
+        "License of {} {}{commit}: {license}",
+        place.key, place.named
+    )
+}
+
+/// The commit of every name of the hub, for the manifest.
+pub(crate) fn commits(models: &[ModelEntry]) -> Vec<(String, String)> {
+    let places = models.iter().flat_map(|entry| &entry.places);
+    let commits = places.filter_map(|place| Some((place.named.clone(), place.commit.clone()?)));
+    commits.collect()
+}
+
+/// Versions for the manifest, and how a GPU computes if `device` is one.
+pub(crate) fn versions(device: &str) -> Vec<(String, String)> {
+    let mut versions = vec![("libtorch".to_owned(), i2am_nets::libtorch::version())];
+    if device != "cpu" {
+        versions.push((
+            "cuda".to_owned(),
+            gpu_settings(&|name| std::env::var(name).ok()),
+        ));
+    }
+    versions
+}
+
+/// What decides the last digits on a GPU. `bench` changes none of it: libtorch has cuDNN's benchmark off, lets convolutions in f32 use TF32, and
+/// products of matrices not; two variables of the environment, which `variable` knows, change that.
+fn gpu_settings(variable: &dyn Fn(&str) -> Option<String>) -> String {
+    let is = |name: &str, value: &str| variable(name).as_deref() == Some(value);
+    let (convolutions, products) = if is("NVIDIA_TF32_OVERRIDE", "0") {
+        ("no", "no")
+    } else {
+        let products = is("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1");
+        ("yes", if products { "yes" } else { "no" })
+    };
+    let cudnn = if tch::Cuda::user_enabled_cudnn() {
+        "on"
+    } else {
+        "off"
+    };
+    format!(
+        "cuDNN {cudnn}, its benchmark off; TF32 in convolutions {convolutions}, in products of matrices {products}"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::name_of;
+    use super::{gpu_settings, name_of};
+
+    #[test]
+    fn a_manifest_names_where_a_gpu_rounds_more() {
+        let set = |names: &'static [(&str, &str)]| {
+            gpu_settings(&|name| {
+                let found = names.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let by_default = "TF32 in convolutions yes, in products of matrices no";
+        assert!(set(&[]).ends_with(by_default), "{}", set(&[]));
+        let none = "TF32 in convolutions no, in products of matrices no";
+        assert!(set(&[("NVIDIA_TF32_OVERRIDE", "0")]).ends_with(none));
+        let all = "TF32 in convolutions yes, in products of matrices yes";
+        assert!(set(&[("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1")]).ends_with(all));
+    }
 
     #[test]
     fn files_of_a_checkpoint_keep_apart() {

@@ -32,6 +32,16 @@ pub(crate) fn checkpoint_hashes(
     Ok(Vec::new())
 }
 
+/// None: a run that does not generate names no checkpoints.
+pub(crate) fn commits(_models: &[ModelEntry]) -> Vec<(String, String)> {
+    Vec::new()
+}
+
+/// None: what generated the images is not read.
+pub(crate) fn licenses(_models: &[ModelEntry]) -> Vec<String> {
+    Vec::new()
+}
+
 /// The models of the run in the output folder.
 pub(crate) fn read_models(
     document: &mut Document<'_>,
@@ -77,6 +87,6 @@ impl Intervene {
 }
 
 /// Versions for the manifest.
-pub(crate) fn versions() -> Vec<(String, String)> {
+pub(crate) fn versions(_device: &str) -> Vec<(String, String)> {
     Vec::new()
 }

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use i2am_datasets::{Dataset, Part};
+use i2am_datasets::{Dataset, DatasetError, OtherReference, Part, Sample};
 use i2am_files::FileHashes;
 use i2am_imacs::scores::{Enabled, SCORES};
+use i2am_imaging::limit_megapixels;
+use i2am_quantity::{Measurement, Note};
 use i2am_results::{
     ConfigHash, ConfigHashes, DatasetName, GitState, ManifestStart, PartInput, SampleInputs,
 };
 use serde_json::{Value, json};
 
-use crate::cli::{RunArgs, Shard, StageName};
-use crate::config::{Document, RunConfig};
+use crate::cli::{RunArgs, StageName};
+use crate::config::{Document, GroundTruth, RunConfig};
 use crate::device::use_threads;
 use crate::models::{self, Intervene, ModelEntry};
 use crate::progress;
+use crate::shard::Shard;
 
 /// Where synthetic sets without a folder of their own are drawn.
 pub(crate) const GENERATED: &str = "datasets/generated";
@@ -30,7 +33,15 @@ pub(crate) struct Plan {
     pub(crate) stages: Vec<StageName>,
     pub(crate) device: String,
     pub(crate) threads: usize,
+    #[cfg_attr(
+        not(feature = "torch"),
+        expect(dead_code, reason = "only networks are run by workers")
+    )]
+    pub(crate) workers: Option<usize>,
     pub(crate) fresh: bool,
+    /// The file of the configuration, and what the command line replaces in it.
+    #[cfg(feature = "torch")]
+    pub(crate) source: (PathBuf, Vec<String>),
     /// Number of samples to take, of which a shard has only some.
     pub(crate) samples: usize,
     pub(crate) shard: Option<Shard>,
@@ -51,6 +62,7 @@ impl Plan {
         let models = models::read_models(document, &config)?;
         let intervene = Intervene::read(document, &config, &models)?;
         let threads = use_threads(args.threads)?;
+        limit_megapixels(config.max_megapixels);
         let dataset = {
             let bar = progress::bar("drawing the data set", 0);
             let drawn = |done: usize| bar.set_position(done as u64);
@@ -69,6 +81,7 @@ impl Plan {
                 StageName::Generate,
                 StageName::Score,
                 StageName::Measure,
+                StageName::Faithfulness,
                 StageName::Correlate,
                 StageName::Report,
             ];
@@ -84,7 +97,10 @@ impl Plan {
             stages,
             device,
             threads,
+            workers: args.workers,
             fresh,
+            #[cfg(feature = "torch")]
+            source: (args.config.clone(), args.sets.clone()),
             samples,
             shard: args.shard,
         })
@@ -110,6 +126,47 @@ impl Plan {
         parts
     }
 
+    /// Sample `index` as `load` reads samples, with the reference that `model` is given.
+    ///
+    /// # Errors
+    /// A sample that `load` cannot read.
+    pub(crate) fn sample_of(
+        &self,
+        model: &str,
+        index: usize,
+        load: impl Fn(usize) -> Result<Sample, DatasetError>,
+    ) -> Result<Sample, DatasetError> {
+        let mut models = self.models.iter();
+        let entry = models.find(|entry| entry.name == model);
+        match entry.and_then(|entry| other_reference(&entry.settings)) {
+            Some(other) => other.load(self.dataset.as_ref(), index, load),
+            None => load(index),
+        }
+    }
+
+    /// What a reader has to know about every number of `model`, if there is anything.
+    pub(crate) fn note_of(&self, model: &str) -> Option<Note> {
+        let mut models = self.models.iter();
+        let entry = models.find(|entry| entry.name == model)?;
+        is_shown_answer(&entry.settings).then_some(Note::ShownAnswer)
+    }
+
+    /// `rows` of `model` with [`Plan::note_of`] it.
+    pub(crate) fn noted(&self, model: &str, rows: Vec<Measurement>) -> Vec<Measurement> {
+        let mut rows = rows;
+        for row in &mut rows {
+            row.note.extend(self.note_of(model));
+        }
+        rows
+    }
+
+    /// The hash of the settings that decide what is generated.
+    #[cfg(feature = "torch")]
+    pub(crate) fn generate_hash(&self) -> String {
+        let hashes = config_hashes(&self.resolved(), self.config.dataset.places());
+        hashes.generate.hash().to_owned()
+    }
+
     /// What the manifest starts with.
     ///
     /// # Errors
@@ -127,7 +184,8 @@ impl Plan {
             "i2am-bench".to_owned(),
             env!("CARGO_PKG_VERSION").to_owned(),
         )]);
-        versions.extend(models::versions());
+        versions.extend(models::versions(&self.device));
+        versions.extend(models::commits(&self.models));
         Ok(ManifestStart {
             name: self.config.name.clone(),
             dataset: self.dataset_name(),
@@ -168,10 +226,13 @@ impl Plan {
         let mut samples: BTreeMap<_, _> = ids.iter().map(|id| (id.clone(), None)).collect();
         // One after the other: threads would leave memory in another order each time, and products of matrices depend on where their
         // operands lie, so that two starts of one run would differ in the last bits.
+        let bar = progress::bar("hash the data set", self.indices().count() as u64);
         for index in self.indices() {
             let (id, inputs) = of(index)?;
             samples.insert(id, Some(inputs));
+            bar.inc(1);
         }
+        bar.finish_and_clear();
         Ok(samples)
     }
 
@@ -197,6 +258,9 @@ impl Plan {
             capture,
             recorded,
             metrics,
+            ground_truth,
+            protocol,
+            variants,
             statistics,
             ..
         } = &self.config;
@@ -218,6 +282,12 @@ impl Plan {
             "metric_settings": metrics.settings(),
             "statistics": statistics,
         });
+        if let Some(faithfulness) = &self.config.faithfulness {
+            resolved["faithfulness"] = json!(faithfulness);
+        }
+        if capture.carried {
+            resolved["attribution"]["capture"]["carried"] = true.into();
+        }
         for score in SCORES.iter().map(|score| score.info()) {
             let made = scores.iter().find(|made| made.info().name == score.name);
             let settings = made.map(|made| made.settings());
@@ -230,20 +300,49 @@ impl Plan {
                 (Enabled::ByTask, settings) => resolved[score.name] = json!(settings),
             }
         }
+        if *ground_truth != GroundTruth::default() {
+            resolved["ground_truth"] = json!(ground_truth);
+        }
+        if let Some(followed) = protocol {
+            resolved["protocol"] = followed.settings();
+        }
+        if !variants.is_empty() {
+            resolved["variants"] = json!(variants);
+        }
         if let Some(rules) = self.intervene.settings() {
             resolved["intervene"] = rules;
         }
         resolved
     }
 
-    /// The folder of results; a shard has its own beside that of the whole run.
+    /// The folder of results.
     pub(crate) fn output(&self) -> PathBuf {
-        let mut output = self.config.output.clone().into_os_string();
-        if let Some(Shard { index, count }) = self.shard {
-            output.push(format!(".shard-{index}-of-{count}"));
-        }
-        output.into()
+        output(&self.config, self.shard)
     }
+}
+
+/// The folder of results of a run; a shard has its own next to that of the whole run.
+pub(crate) fn output(config: &RunConfig, shard: Option<Shard>) -> PathBuf {
+    let mut output = config.output.clone().into_os_string();
+    if let Some(Shard { index, count }) = shard {
+        output.push(format!(".shard-{index}-of-{count}"));
+    }
+    output.into()
+}
+
+/// Whose references a model is given, by its settings; its own samples' if there is nothing.
+pub(crate) fn other_reference(settings: &Value) -> Option<OtherReference> {
+    let damage = settings["damage"].as_array()?;
+    let mut tables = damage.iter().filter_map(Value::as_object).cloned();
+    let mut found = tables.find(|damage| damage.get("kind") == Some(&json!("other-reference")))?;
+    found.remove("kind");
+    serde_json::from_value(Value::Object(found)).ok()
+}
+
+/// Whether a model is shown what is in the masked region, by its settings.
+fn is_shown_answer(settings: &Value) -> bool {
+    let mut images = settings["images"].as_array().into_iter().flatten();
+    settings["source"] == "whole" && images.any(|image| image == "source")
 }
 
 /// Which of the resolved settings decide the numbers of each stage; `places` are those of the data set that are only paths.
@@ -283,15 +382,24 @@ fn config_hashes(config: &Value, places: &[&str]) -> ConfigHashes {
             score.push(key);
         }
     }
+    let mut measure = vec!["metric".to_owned()];
+    if config.get("ground_truth").is_some() {
+        measure.push("ground_truth".to_owned());
+    }
+    let faithfulness: &[String] = match config.get("faithfulness") {
+        Some(_) => &["faithfulness".to_owned()],
+        None => &[],
+    };
     ConfigHashes {
         generate: of(&generate),
         score: of(&score),
-        measure: of(&["metric".to_owned()]),
+        measure: of(&measure),
+        faithfulness: of(faithfulness),
     }
 }
 
 /// The commit that the program was built from, if it was built in a repository.
-fn git_state() -> Option<GitState> {
+pub(crate) fn git_state() -> Option<GitState> {
     Some(GitState {
         commit: option_env!("I2AM_COMMIT")?.to_owned(),
         dirty: option_env!("I2AM_DIRTY") == Some("true"),
@@ -350,6 +458,7 @@ mod tests {
     fn data_sets_name_their_places() {
         for (name, places) in [
             ("coco-detection", &["annotations", "images"] as &[&str]),
+            ("dresscode", &["root"]),
             ("manifest", &["file"]),
             ("sr", &["high", "low"]),
             ("synth", &["root"]),

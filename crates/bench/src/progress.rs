@@ -1,15 +1,27 @@
 //! Words and bars on standard error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+#[cfg(feature = "torch")]
+use indicatif::ProgressDrawTarget;
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle, WeakProgressBar};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Every bar is one of these, so that lines of the log can be written between them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// The bar that says how far the command is, for logs without bars.
+static CURRENT: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
+/// Lines of the log so far.
+static LINES: AtomicU64 = AtomicU64::new(0);
+
+/// A log without bars is silent for no longer than this; another number of seconds is set by `I2AM_LOG_SECONDS`.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Collects a line and writes it while the bars are out of the way.
 #[derive(Default)]
@@ -28,6 +40,7 @@ impl Write for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        LINES.fetch_add(1, Ordering::Relaxed);
         // A closed standard error is no reason to stop.
         let _ = BARS.suspend(|| io::stderr().write_all(&self.0));
     }
@@ -52,9 +65,53 @@ pub(crate) fn start_logging(quiet: bool) {
         .with_target(false)
         .with_writer(Lines);
     format
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(filter)
         .init();
+    if !io::stderr().is_terminal() {
+        std::thread::spawn(break_silence);
+    }
+}
+
+/// Says now and then how far the command is.
+fn break_silence() {
+    let seconds = std::env::var("I2AM_LOG_SECONDS").ok();
+    let silence =
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.parse().ok()?).ok());
+    let silence = silence.unwrap_or(SILENCE);
+    let (mut lines, mut since) = (0, Instant::now());
+    loop {
+        std::thread::sleep(silence / 10);
+        let now = LINES.load(Ordering::Relaxed);
+        if now != lines {
+            (lines, since) = (now, Instant::now());
+        } else if since.elapsed() + silence / 10 >= silence {
+            since = Instant::now();
+            let bar = current().as_ref().and_then(WeakProgressBar::upgrade);
+            if let Some(bar) = bar.filter(|bar| !bar.is_finished()) {
+                tracing::info!("{}", state(&bar));
+            }
+        }
+    }
+}
+
+fn current() -> MutexGuard<'static, Option<WeakProgressBar>> {
+    CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A bar in words.
+fn state(bar: &ProgressBar) -> String {
+    let (done, total) = (bar.position(), bar.length().unwrap_or(0));
+    let left = match bar.eta() {
+        Duration::ZERO => "time left not known yet".to_owned(),
+        left => format!("{} left", HumanDuration(left)),
+    };
+    let message = bar.message();
+    let at = if message.is_empty() { "" } else { ", now " };
+    format!(
+        "{}: {done} of {total} done, {left}{at}{message}",
+        bar.prefix()
+    )
 }
 
 /// One line for an error and its causes.
@@ -63,7 +120,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 }
 
 /// An error and its causes; a cause that the error before it names already is not repeated.
-fn one_line(error: &anyhow::Error) -> String {
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if line.is_empty() {
@@ -75,6 +132,12 @@ fn one_line(error: &anyhow::Error) -> String {
     line
 }
 
+/// Draws no bars from now on.
+#[cfg(feature = "torch")]
+pub(crate) fn hide_bars() {
+    BARS.set_draw_target(ProgressDrawTarget::hidden());
+}
+
 /// Text on standard output.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -83,7 +146,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// A bar with the time left; nothing is drawn off a terminal.
+/// A bar with the time left. Nothing is drawn off a terminal; there, the log says now and then how far the newest bar is.
 pub(crate) fn bar(title: &str, length: u64) -> ProgressBar {
     let template =
         "{prefix:<24.bold} {bar:30} {pos:>5}/{len} {msg} {elapsed_precise} left {eta_precise}";
@@ -94,6 +157,7 @@ pub(crate) fn bar(title: &str, length: u64) -> ProgressBar {
             .with_prefix(title.to_owned()),
     );
     bar.enable_steady_tick(Duration::from_millis(200));
+    *current() = Some(bar.downgrade());
     bar
 }
 
@@ -122,6 +186,10 @@ impl i2am_metrics::Progress for MetricBars {
         if let Some(bar) = self.current().take() {
             bar.finish_and_clear();
         }
+    }
+
+    fn warn(&self, what: &str) {
+        tracing::warn!("{what}");
     }
 }
 

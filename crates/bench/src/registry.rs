@@ -1,4 +1,4 @@
-//! Every quantity that the program knows: those of the scores of maps, then those of the metrics of images.
+//! Every quantity that the program knows: those of the scores of maps, of their truth, and of the metrics of images.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,9 @@ pub(crate) fn quantities() -> Quantities<'static> {
     static ALL: LazyLock<Vec<&'static Quantity>> = LazyLock::new(|| {
         let metrics = i2am_metrics::METRICS.iter();
         let of_metrics = metrics.map(|metric| metric.info().quantity);
-        i2am_imacs::scores::quantities().chain(of_metrics).collect()
+        let of_maps = i2am_imacs::scores::quantities();
+        let of_truth = i2am_faithfulness::QUANTITIES.iter().copied();
+        of_maps.chain(of_truth).chain(of_metrics).collect()
     });
     Quantities::new(&ALL)
 }

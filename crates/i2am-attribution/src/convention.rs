@@ -99,6 +99,47 @@ pub enum Polarity {
     Inverted,
 }
 
+/// Which of the recorded sums a map is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// Over generated positions: for every reference token a softmax over the positions, which the network never computes; I2AM's map.
+    ColumnSoftmax,
+    /// Over generated positions: how much of what each position reads comes from the reference. It is 1 everywhere where no other keys
+    /// compete, and then no map.
+    Share,
+    /// Over reference positions: the network's own softmax, over all keys.
+    Absolute,
+    /// Over reference positions: a softmax over the keys of the reference alone, in which a position counts that hardly reads the
+    /// reference as much as any other.
+    Relative,
+}
+
+impl Reading {
+    /// Its name in configurations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ColumnSoftmax => "column-softmax",
+            Self::Share => "share",
+            Self::Absolute => "absolute",
+            Self::Relative => "relative",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_usual(&self) -> bool {
+        matches!(self, Self::ColumnSoftmax | Self::Absolute)
+    }
+
+    /// The direction whose maps it makes.
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::ColumnSoftmax | Self::Share => Direction::ReferenceToGenerated,
+            Self::Absolute | Self::Relative => Direction::GeneratedToReference,
+        }
+    }
+}
+
 /// How layers are weighted in a mean over layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -154,6 +195,9 @@ pub enum MaskEdges {
 /// Settings that differ between the two directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DirectionSettings {
+    /// Sums that maps are made of. The usual ones leave no trace in a manifest, which was written before there were others.
+    #[serde(skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
     /// Layers that means run over.
     pub layers: LayerChoice,
     /// Layers that means of one time group run over.
@@ -174,6 +218,12 @@ pub struct Convention {
     pub r2g: DirectionSettings,
     /// Settings of maps over reference positions.
     pub g2r: DirectionSettings,
+    /// Which reference image maps are about, counted from 0.
+    #[serde(skip_serializing_if = "is_default")]
+    pub reference: usize,
+    /// Whether probabilities are multiplied by the length of what their token hands on. Such sums are only recorded on request.
+    #[serde(skip_serializing_if = "is_default")]
+    pub carried: bool,
     /// Weighting of layers in means over layers.
     pub layer_weighting: LayerWeighting,
     /// Interpolation of maps.
@@ -190,6 +240,10 @@ pub struct Convention {
     pub epsilon: f64,
     /// Number of time groups shown.
     pub time_groups: usize,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Epsilon of the published code.
@@ -210,7 +264,8 @@ impl Convention {
     }
 
     fn spatial() -> Self {
-        let direction = |layers: LayerChoice| DirectionSettings {
+        let direction = |reading: Reading, layers: LayerChoice| DirectionSettings {
+            reading,
             time_layers: layers.clone(),
             layers,
             averaged_over: Averaging::Inside,
@@ -218,8 +273,10 @@ impl Convention {
         };
         Self {
             name: ConventionName::Spatial,
-            r2g: direction(LayerChoice::SpatialElseAll),
-            g2r: direction(LayerChoice::Spatial),
+            r2g: direction(Reading::ColumnSoftmax, LayerChoice::SpatialElseAll),
+            g2r: direction(Reading::Absolute, LayerChoice::Spatial),
+            reference: 0,
+            carried: false,
             layer_weighting: LayerWeighting::UnitMean,
             resize: MapResize::TorchBicubic,
             clamp: Clamp::Zero,
@@ -235,12 +292,14 @@ impl Convention {
         Self {
             name: ConventionName::ReleasedCode,
             r2g: DirectionSettings {
+                reading: Reading::ColumnSoftmax,
                 layers: LayerChoice::UnetOneToken,
                 time_layers: LayerChoice::UnetOneToken,
                 averaged_over: Averaging::All,
                 polarity: Polarity::Inverted,
             },
             g2r: DirectionSettings {
+                reading: Reading::Absolute,
                 layers: LayerChoice::warp_blocks(&[4]),
                 time_layers: LayerChoice::warp_blocks(&[3, 4, 5]),
                 averaged_over: Averaging::All,
@@ -254,7 +313,8 @@ impl Convention {
     }
 
     fn paper() -> Self {
-        let direction = |layers: LayerChoice| DirectionSettings {
+        let direction = |reading: Reading, layers: LayerChoice| DirectionSettings {
+            reading,
             time_layers: layers.clone(),
             layers,
             averaged_over: Averaging::All,
@@ -262,8 +322,8 @@ impl Convention {
         };
         Self {
             name: ConventionName::Paper,
-            r2g: direction(LayerChoice::All),
-            g2r: direction(LayerChoice::Spatial),
+            r2g: direction(Reading::ColumnSoftmax, LayerChoice::All),
+            g2r: direction(Reading::Absolute, LayerChoice::Spatial),
             layer_weighting: LayerWeighting::Raw,
             floor: None,
             ..Self::spatial()
@@ -275,6 +335,14 @@ impl Convention {
         match direction {
             Direction::ReferenceToGenerated => &self.r2g,
             Direction::GeneratedToReference => &self.g2r,
+        }
+    }
+
+    /// How layers are weighted in maps of `direction`. Shares of different layers can be compared as they are.
+    pub fn weighting(&self, direction: Direction) -> LayerWeighting {
+        match self.direction(direction).reading {
+            Reading::Share => LayerWeighting::Raw,
+            _ => self.layer_weighting,
         }
     }
 

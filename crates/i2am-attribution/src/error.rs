@@ -100,6 +100,14 @@ pub enum AttributionError {
         /// What it is.
         found: String,
     },
+    /// A file of counterfactual maps that cannot be used.
+    #[error("{}: counterfactual maps: {problem}", .path.display())]
+    Counterfactual {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A tensor could not be laid out for writing.
     #[error("attention record cannot be written: {source}")]
     Encode {
@@ -133,9 +141,33 @@ pub enum NoMap {
     /// Every layer sees the reference as one pooled token.
     #[error("one reference token: no map over the reference")]
     OneToken,
+    /// Every layer sees the reference as a few pooled tokens.
+    #[error("{tokens} pooled reference tokens: no map over the reference")]
+    PooledTokens {
+        /// How many.
+        tokens: usize,
+    },
+    /// The record is about fewer reference images.
+    #[error("no layer was recorded for reference image {reference}, counted from 0")]
+    NoSuchReference {
+        /// The one asked for.
+        reference: usize,
+    },
+    /// All keys of the layers are those of the reference.
+    #[error("all keys are the reference's: its share is 1 everywhere")]
+    NoShare,
+    /// What tokens carry was not recorded.
+    #[error("what tokens carry was not recorded (`attribution.capture.carried`)")]
+    NotCarried,
     /// The layers see spatial reference tokens, but this direction was not recorded for any of them.
     #[error("no layer was recorded from generated to reference positions")]
     NotRecorded,
+    /// The convention is one of UNets, and the layers are blocks of a transformer over all tokens.
+    #[error("the convention `{convention}` is not defined for joint attention; `spatial` is")]
+    NotDefined {
+        /// Its name.
+        convention: &'static str,
+    },
     /// The convention chooses layers that the record lacks.
     #[error("no recorded layer is among the chosen ones ({choice})")]
     NoChosenLayer {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AttentionRecord, AttributionError, Direction, Grid, LayerRecord, Level, Near};
 
-pub use near::{NearPair, near_pairs};
+pub use near::{NearPair, matching_place, near_pairs};
 
 /// `[attribution.locality]`: what is recorded for the score. Without the table nothing is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,16 +61,18 @@ pub struct Locality {
     /// The same share around the matching place of another position, mean over all positions: what the map would have if it looked
     /// at the same places whatever position asks.
     pub shuffled: f64,
-    /// The same share of even attention: the part of the map that a window covers.
+    /// The same share of even attention: the part of the map that a window covers, of what the map has in all.
     pub uniform: f64,
+    /// What the map has in all: 1, or less where other keys compete with those of the reference.
+    pub share: f64,
 }
 
 impl Locality {
-    /// How far `near` lies between `shuffled`, 0, and 1; negative for a map that avoids the matching place. `None` where windows
+    /// How far `near` lies between `shuffled`, 0, and `share`, 1; negative for a map that avoids the matching place. `None` where windows
     /// cover the whole map, so that nothing can be told.
     pub fn gain(&self) -> Option<f64> {
-        let room = 1.0 - self.shuffled;
-        (room > 1e-6).then(|| (self.near - self.shuffled) / room)
+        let room = self.share - self.shuffled;
+        (room > 1e-6 * self.share).then(|| (self.near - self.shuffled) / room)
     }
 }
 
@@ -89,7 +91,7 @@ pub fn localities(record: &AttentionRecord, direction: Direction) -> Vec<Localit
     let layers: Vec<Shares<'_>> = record
         .layers
         .iter()
-        .filter_map(|layer| Shares::of(layer, direction, record.groups()))
+        .filter_map(|layer| Shares::of(layer, direction, &record.steps))
         .collect();
     let Some(first) = layers.first() else {
         return Vec::new();
@@ -119,7 +121,8 @@ pub fn localities(record: &AttentionRecord, direction: Direction) -> Vec<Localit
                 radius,
                 near: mean(&|s| s.mean(&s.near, index, &level, &record.steps)),
                 shuffled: mean(&|s| s.mean(&s.shuffled, index, &level, &record.steps)),
-                uniform: mean(&|s| s.uniform[index]),
+                uniform: mean(&|s| s.uniform[index] * s.mean(&s.all, 0, &level, &record.steps)),
+                share: mean(&|s| s.mean(&s.all, 0, &level, &record.steps)),
                 level: level.clone(),
             });
         }
@@ -135,12 +138,15 @@ struct Shares<'r> {
     onto: Grid,
     near: Vec<f64>,
     shuffled: Vec<f64>,
+    /// The share of the whole map, `[groups, heads]`.
+    all: Vec<f64>,
     /// One for each radius.
     uniform: Vec<f64>,
 }
 
 impl<'r> Shares<'r> {
-    fn of(layer: &'r LayerRecord, direction: Direction, groups: usize) -> Option<Self> {
+    fn of(layer: &'r LayerRecord, direction: Direction, steps: &[u32]) -> Option<Self> {
+        let groups = steps.len();
         let Near { radii, r2g, g2r } = layer.near.as_ref()?;
         let (generated, reference) = (layer.generated_grid(), layer.reference_grid()?);
         let (from, onto, near, map) = match direction {
@@ -151,11 +157,23 @@ impl<'r> Shares<'r> {
         let rows = groups * layer.heads;
         let mut shuffled = Vec::with_capacity(near.len());
         let mut uniform = Vec::with_capacity(radii.len());
+        let sides = |row: usize| {
+            // Inside and outside of the mask together.
+            [row, rows + row].map(|row| &map[row * onto.len()..][..onto.len()])
+        };
+        let of_row = |row: usize| sides(row).into_iter().flatten();
+        // A softmax over keys that are all the reference's adds up to 1, up to the rounding of its many small terms.
+        let taken = |row: usize| f64::from(steps[row / layer.heads]);
+        let all = match (direction, &layer.share) {
+            (Direction::GeneratedToReference, Some(_)) => (0..rows)
+                .map(|row| of_row(row).map(|&sum| f64::from(sum)).sum::<f64>() / positions)
+                .collect(),
+            _ => (0..rows).map(taken).collect(),
+        };
         for covered in near::coverage(from, onto, radii) {
             uniform.push(covered.iter().sum::<f64>() / onto.len() as f64);
             for row in 0..rows {
-                // Inside and outside of the mask together.
-                let sides = [row, rows + row].map(|row| &map[row * onto.len()..][..onto.len()]);
+                let sides = sides(row);
                 let sum: f64 = (0..onto.len())
                     .map(|cell| {
                         sides.map(|side| f64::from(side[cell])).iter().sum::<f64>() * covered[cell]
@@ -169,6 +187,7 @@ impl<'r> Shares<'r> {
             radii,
             onto,
             near: near.iter().map(|sum| sum / positions).collect(),
+            all,
             shuffled,
             uniform,
         })
@@ -187,6 +206,7 @@ impl<'r> Shares<'r> {
     /// The mean over the steps and heads of `level` at one radius.
     fn mean(&self, sums: &[f64], radius: usize, level: &Level, steps: &[u32]) -> f64 {
         let heads = self.layer.heads;
+        let groups = steps.len();
         let (mut sum, mut weight) = (0.0, 0.0);
         for (group, &steps) in steps.iter().enumerate() {
             for head in 0..heads {
@@ -196,16 +216,12 @@ impl<'r> Shares<'r> {
                     _ => true,
                 };
                 if enters {
-                    sum += sums[(radius * self.groups(sums) + group) * heads + head];
+                    sum += sums[(radius * groups + group) * heads + head];
                     weight += f64::from(steps);
                 }
             }
         }
         sum / weight
-    }
-
-    fn groups(&self, sums: &[f64]) -> usize {
-        sums.len() / (self.radii.len() * self.layer.heads)
     }
 }
 

@@ -4,10 +4,11 @@ mod cell;
 mod layer;
 
 use i2am_imaging::Plane;
+use i2am_quantity::{Note, Notes};
 
 use crate::{
-    AttentionRecord, Convention, Direction, Grid, LayerChoice, LayerRecord, LayerWeighting, Level,
-    NoMap,
+    AttentionRecord, Convention, ConventionName, Direction, Grid, LayerChoice, LayerRecord,
+    LayerWeighting, Level, NoMap, Reading, Source,
 };
 use layer::Selection;
 
@@ -19,9 +20,8 @@ pub struct AttributionMap {
     /// The values: sums of probabilities over steps, up to the scaling of layers. Over generated positions at the size of the
     /// latent, over reference positions at the size of the largest grid among the layers.
     pub plane: Plane,
-    /// Whether a layer entered that sees the reference as one pooled token: attention weights there are 1 at every position, so
-    /// the layer's query and key weights, which make this map, cannot influence the picture.
-    pub one_token: bool,
+    /// What a reader has to know about it.
+    pub notes: Notes,
     /// Names of the layers that entered, in the record's order.
     pub layers: Vec<String>,
 }
@@ -43,12 +43,8 @@ pub fn levels(
             levels.extend((0..heads).map(Level::Head));
         }
     }
-    levels.extend(
-        LayerChoice::All
-            .choose(record, direction)
-            .into_iter()
-            .map(|layer| Level::Layer(layer.name.clone())),
-    );
+    let named = maker.all().into_iter();
+    levels.extend(named.map(|layer| Level::Layer(layer.name.clone())));
     for grid in maker.resolutions() {
         levels.push(Level::Resolution {
             height: grid.height,
@@ -126,7 +122,7 @@ impl<'a> MapMaker<'a> {
         let layers = entered.len() as f64;
         Ok(AttributionMap {
             plane: target.plane(|index| sum[index] / layers),
-            one_token: entered.iter().any(|layer| layer.is_one_token()),
+            notes: notes(&entered, self.direction),
             layers: entered.iter().map(|layer| layer.name.clone()).collect(),
         })
     }
@@ -184,42 +180,83 @@ impl<'a> MapMaker<'a> {
         self.choose(&self.convention.direction(self.direction).layers)
     }
 
+    /// # Errors
+    /// [`NoMap::NotDefined`] for a convention that was written for UNets, of layers that are none.
+    fn defined(&self) -> Result<(), NoMap> {
+        let convention = self.convention.name;
+        let is_block = self.record.layers.iter().any(LayerRecord::is_block);
+        if is_block && convention != ConventionName::Spatial {
+            let convention = convention.as_str();
+            return Err(NoMap::NotDefined { convention });
+        }
+        Ok(())
+    }
+
     fn choose(&self, choice: &LayerChoice) -> Result<Vec<&'a LayerRecord>, NoMap> {
-        let layers = choice.choose(self.record, self.direction);
+        self.defined()?;
+        let layers = choice.choose(self.record, self.convention.reference, self.direction);
         if !layers.is_empty() {
-            return Ok(layers);
+            return self.readable(layers);
+        }
+        let reference = self.convention.reference;
+        let mut of_reference = self.record.layers.iter();
+        if !of_reference.any(|layer| layer.reference == reference) {
+            return Err(NoMap::NoSuchReference { reference });
         }
         if LayerChoice::All
-            .choose(self.record, self.direction)
+            .choose(self.record, reference, self.direction)
             .is_empty()
         {
-            let one_token = self.record.layers.iter().all(LayerRecord::is_one_token);
-            return Err(if one_token {
-                NoMap::OneToken
-            } else {
-                NoMap::NotRecorded
-            });
+            let pooled = self.record.layers.iter().find(|layer| !layer.has_places());
+            return Err(pooled.map_or(NoMap::NotRecorded, no_places));
         }
         Err(NoMap::NoChosenLayer {
             choice: choice.to_string(),
         })
     }
 
+    /// Every layer with a map, whether or not the convention chooses it.
+    fn all(&self) -> Vec<&'a LayerRecord> {
+        if self.defined().is_err() {
+            return Vec::new();
+        }
+        let all = LayerChoice::All;
+        let layers = all.choose(self.record, self.convention.reference, self.direction);
+        self.readable(layers).unwrap_or_default()
+    }
+
+    /// Those of `layers` for which the sums that the convention reads were recorded.
+    fn readable(&self, mut layers: Vec<&'a LayerRecord>) -> Result<Vec<&'a LayerRecord>, NoMap> {
+        let reading = self.convention.direction(self.direction).reading;
+        if self.convention.carried {
+            layers.retain(|layer| layer.carried.is_some());
+        } else if reading == Reading::Share {
+            layers.retain(|layer| layer.competes());
+        }
+        match layers.is_empty() {
+            false => Ok(layers),
+            true if self.convention.carried => Err(NoMap::NotCarried),
+            true => Err(NoMap::NoShare),
+        }
+    }
+
     fn named(&self, name: &str) -> Result<&'a LayerRecord, NoMap> {
+        self.defined()?;
         let layer = self.record.layer(name).ok_or_else(|| NoMap::NoSuchLayer {
             name: name.to_owned(),
         })?;
         match layer.grid(self.direction) {
-            Some(_) => Ok(layer),
-            None if layer.is_one_token() => Err(NoMap::OneToken),
-            None => Err(NoMap::NotRecorded),
+            Some(_) => Ok(self.readable(vec![layer])?[0]),
+            None if layer.has_places() => Err(NoMap::NotRecorded),
+            None => Err(no_places(layer)),
         }
     }
 
-    /// The sizes of the chosen layers' own maps, each once, in the record's order.
+    /// The sizes of the chosen layers' own maps, each once, in the record's order; blocks of a transformer have one size and no such level.
     fn resolutions(&self) -> Vec<Grid> {
         let mut grids = Vec::new();
-        for layer in self.chosen().unwrap_or_default() {
+        let chosen = self.chosen().unwrap_or_default().into_iter();
+        for layer in chosen.filter(|layer| !layer.is_block()) {
             if let Some(grid) = layer.grid(self.direction)
                 && !grids.contains(&grid)
             {
@@ -242,7 +279,7 @@ impl<'a> MapMaker<'a> {
     }
 
     fn weight(&self, values: &[f64]) -> f64 {
-        match self.convention.layer_weighting {
+        match self.convention.weighting(self.direction) {
             LayerWeighting::Raw => 1.0,
             LayerWeighting::UnitMean => {
                 let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -272,6 +309,25 @@ impl<'a> MapMaker<'a> {
             (Direction::GeneratedToReference, All) => "generated position",
         }
     }
+}
+
+/// Why a layer has no map over the reference.
+pub(crate) fn no_places(layer: &LayerRecord) -> NoMap {
+    match layer.source.tokens() {
+        1 => NoMap::OneToken,
+        tokens => NoMap::PooledTokens { tokens },
+    }
+}
+
+/// What a reader has to know about a map made of `layers`.
+fn notes(layers: &[&LayerRecord], direction: Direction) -> Notes {
+    let any = |test: &dyn Fn(&LayerRecord) -> bool| layers.iter().any(|layer| test(layer));
+    let one_token = any(&LayerRecord::is_one_token);
+    let mixed = any(&|layer| matches!(layer.source, Source::Mixed { .. }));
+    let composed = direction == Direction::GeneratedToReference && mixed;
+    let notes = [(one_token, Note::OneToken), (composed, Note::Composed)];
+    let there = notes.into_iter().filter(|(there, _)| *there);
+    there.map(|(_, note)| note).collect()
 }
 
 /// The number of heads that all of `layers` have.

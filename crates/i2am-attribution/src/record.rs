@@ -52,15 +52,28 @@ impl fmt::Display for Grid {
     }
 }
 
-/// What the keys of a layer are.
+/// What the keys of a layer that belong to the reference are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(from = "file::SourceForm", into = "file::SourceForm")]
 pub enum Source {
-    /// One pooled token of the whole reference picture. Its attention weight is 1 everywhere, so the layer's query and key weights
-    /// cannot influence the picture, and there is no map over the reference.
-    ImageToken,
+    /// Pooled tokens of the whole reference image: there is no map over the reference. If there is one and no other key, its attention
+    /// weight is 1 everywhere, so the layer's query and key weights cannot influence the image.
+    Tokens {
+        /// How many.
+        count: usize,
+    },
     /// One token for each position of a feature map of the reference, row-major.
     Spatial {
+        /// Rows of the reference feature map.
+        height: usize,
+        /// Columns of the reference feature map.
+        width: usize,
+    },
+    /// Tokens that each mix the positions of a feature map. A map over the reference is composed of the attention to the tokens and of
+    /// the attention by which they were made; it is an approximation.
+    Mixed {
+        /// How many.
+        count: usize,
         /// Rows of the reference feature map.
         height: usize,
         /// Columns of the reference feature map.
@@ -72,10 +85,76 @@ impl Source {
     /// Number of reference tokens.
     pub fn tokens(self) -> usize {
         match self {
-            Self::ImageToken => 1,
+            Self::Tokens { count } | Self::Mixed { count, .. } => count,
             Self::Spatial { height, width } => Grid { height, width }.len(),
         }
     }
+}
+
+/// What keys belong to that are not those of a layer's reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyRole {
+    /// The generated image itself.
+    Generated,
+    /// The prompt.
+    Text,
+    /// What fills a prompt up to a fixed length.
+    Padding,
+    /// The image that is edited, as the network is shown it.
+    Source,
+    /// Tokens of the same reference that have no place in it, such as a class token.
+    Pooled,
+    /// Another reference image.
+    OtherReference,
+    /// Anything else, such as registers.
+    Other,
+}
+
+impl fmt::Display for KeyRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Generated => "generated",
+            Self::Text => "text",
+            Self::Padding => "padding",
+            Self::Source => "source",
+            Self::Pooled => "pooled",
+            Self::OtherReference => "other-reference",
+            Self::Other => "other",
+        })
+    }
+}
+
+/// The share that keys of one role have of the attention of generated positions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtherKeys {
+    /// What the keys belong to.
+    pub role: KeyRole,
+    /// `[groups, heads]`: mean over the generated positions, summed over the steps of the group.
+    pub share: Vec<f32>,
+}
+
+/// The share that a reference has of the attention of queries that are not of the generated image: what it hands on through them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reader {
+    /// What the queries belong to.
+    pub role: KeyRole,
+    /// `[groups, heads]`: mean over the queries, summed over the steps of the group.
+    pub share: Vec<f32>,
+}
+
+/// Sums in which every probability is multiplied by the length of what its token hands on, `|W_o v|` of that token and head.
+///
+/// # Shapes
+/// As the fields of the same names in [`LayerRecord`]; `share` also where all keys are the reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Carried {
+    /// Softmax over generated positions.
+    pub r2g: Vec<f32>,
+    /// Softmax over all keys, by reference position; absent without a map over the reference.
+    pub g2r: Option<Vec<f32>>,
+    /// Softmax over all keys, by generated position.
+    pub share: Vec<f32>,
 }
 
 /// The reduced attention of one layer.
@@ -91,7 +170,9 @@ impl Source {
 pub struct LayerRecord {
     /// Name in the spelling of diffusers, such as `down_blocks.0.attentions.0.transformer_blocks.0.attn2`.
     pub name: String,
-    /// What the layer's keys are.
+    /// Which reference image it is about, counted from 0. A layer that reads several has a record for each.
+    pub reference: usize,
+    /// What the layer's keys of that reference are.
     pub source: Source,
     /// Number of attention heads.
     pub heads: usize,
@@ -100,18 +181,31 @@ pub struct LayerRecord {
     /// Columns of the generated feature map.
     pub width: usize,
     /// `[2, groups, heads, H, W]`: softmax over generated positions, summed over the reference tokens inside / outside the
-    /// reference mask and over the steps of the group. An [`Source::ImageToken`] counts as inside.
+    /// reference mask and over the steps of the group. Tokens without a place count as inside.
     pub r2g: Vec<f32>,
-    /// `[2, groups, heads, h, w]`: softmax over reference positions, summed over the generated positions inside / outside the
-    /// inpainting mask and over the steps of the group. Absent for an [`Source::ImageToken`], or where it was not asked for.
+    /// `[2, groups, heads, h, w]`: softmax over all keys, of which those of the reference are kept, summed over the generated positions
+    /// inside / outside the inpainting mask and over the steps of the group. Absent for [`Source::Tokens`], or where it was not asked for.
     pub g2r: Option<Vec<f32>>,
+    /// `[2, groups, heads, h, w]`: the same with a softmax over the keys of the reference alone. Absent where these are all keys, so that
+    /// `g2r` is that already, and where `g2r` is.
+    pub relative: Option<Vec<f32>>,
+    /// `[2, groups, heads, H, W]`: how much of what each generated position reads comes from the reference, by a softmax over all keys;
+    /// summed over the reference tokens inside / outside the reference mask and over the steps of the group. Absent where all keys are
+    /// the reference, so that it is 1.
+    pub share: Option<Vec<f32>>,
+    /// The shares of the other keys. They and `share` add up to 1 for each step.
+    pub others: Vec<OtherKeys>,
+    /// How much of what tokens of the prompt read comes from the reference, in layers where these ask too.
+    pub readers: Vec<Reader>,
+    /// The sums weighted by what is carried. Only kept on request.
+    pub carried: Option<Carried>,
     /// Reference tokens inside / outside the reference mask.
     pub r2g_counts: [u64; 2],
     /// Generated positions inside / outside the inpainting mask; not used where `g2r` is absent.
     pub g2r_counts: [u64; 2],
-    /// `[H*W, h*w]`: softmax over reference positions, mean over heads and steps. Only kept on request.
+    /// `[H*W, h*w]`: softmax as in `g2r`, mean over heads and steps. Only kept on request.
     pub specific: Option<Vec<f16>>,
-    /// Attention near the matching place. Only kept on request; absent for an [`Source::ImageToken`].
+    /// Attention near the matching place. Only kept on request, and for [`Source::Spatial`].
     pub near: Option<Near>,
 }
 
@@ -132,6 +226,29 @@ pub struct Near {
 }
 
 impl LayerRecord {
+    /// A layer of the first reference without sums, to be filled in.
+    pub fn new(name: impl Into<String>, source: Source, heads: usize, generated: Grid) -> Self {
+        Self {
+            name: name.into(),
+            reference: 0,
+            source,
+            heads,
+            height: generated.height,
+            width: generated.width,
+            r2g: Vec::new(),
+            g2r: None,
+            relative: None,
+            share: None,
+            others: Vec::new(),
+            readers: Vec::new(),
+            carried: None,
+            r2g_counts: [source.tokens() as u64, 0],
+            g2r_counts: [generated.len() as u64, 0],
+            specific: None,
+            near: None,
+        }
+    }
+
     /// Size of the layer's own map in `direction`; `None` if it has none.
     pub fn grid(&self, direction: Direction) -> Option<Grid> {
         match direction {
@@ -148,17 +265,37 @@ impl LayerRecord {
         }
     }
 
-    /// Size of the reference feature map; `None` for one pooled token.
+    /// Size of the reference feature map; `None` for pooled tokens.
     pub fn reference_grid(&self) -> Option<Grid> {
         match self.source {
-            Source::ImageToken => None,
-            Source::Spatial { height, width } => Some(Grid { height, width }),
+            Source::Tokens { .. } => None,
+            Source::Spatial { height, width } | Source::Mixed { height, width, .. } => {
+                Some(Grid { height, width })
+            }
         }
     }
 
-    /// Whether the reference is one pooled token.
+    /// Whether the reference is one pooled token, and the only key.
     pub fn is_one_token(&self) -> bool {
-        self.source == Source::ImageToken
+        self.source == Source::Tokens { count: 1 } && self.others.is_empty()
+    }
+
+    /// Whether keys that are not of the reference are among those of the softmax; otherwise its share is 1 everywhere.
+    pub fn competes(&self) -> bool {
+        self.others
+            .iter()
+            .any(|other| other.role != KeyRole::Pooled)
+    }
+
+    /// Whether it is a block of a transformer over all tokens, which has no resolutions as a UNet has.
+    pub fn is_block(&self) -> bool {
+        let blocks = ["transformer_blocks.", "single_transformer_blocks."];
+        blocks.iter().any(|start| self.name.starts_with(start))
+    }
+
+    /// Whether the tokens of the reference have places, by themselves or by what they mix.
+    pub fn has_places(&self) -> bool {
+        self.reference_grid().is_some()
     }
 }
 
@@ -173,9 +310,10 @@ pub struct AttentionRecord {
     pub layers: Vec<LayerRecord>,
     /// Sampling steps summed in each group, in sampling order: the first group is the noisiest.
     pub steps: Vec<u32>,
-    /// Rows of the latent, the size to which maps over generated positions are brought.
+    /// Rows of the generated image's latent, the size to which maps over generated positions are brought. What is sampled may be larger
+    /// and hold more than the image.
     pub latent_height: usize,
-    /// Columns of the latent.
+    /// Columns of that latent.
     pub latent_width: usize,
 }
 

@@ -5,8 +5,10 @@ mod config;
 use std::ops::Range;
 
 use i2am_imaging::{Plane, torch_nearest};
+use i2am_quantity::{Note, Notes};
 
-use crate::{AttentionRecord, AttributionMap, Direction, Grid, NoMap};
+use crate::map::no_places;
+use crate::{AttentionRecord, AttributionMap, Direction, Grid, NoMap, Source};
 
 pub use config::{MaskedPositions, PlacesConfig, Specific, SpecificConfig};
 
@@ -134,7 +136,7 @@ pub fn specific_map(
     let layer = record.layer(name).ok_or_else(|| NoMap::NoSuchLayer {
         name: name.to_owned(),
     })?;
-    let reference = layer.reference_grid().ok_or(NoMap::OneToken)?;
+    let reference = layer.reference_grid().ok_or_else(|| no_places(layer))?;
     let specific = layer.specific.as_ref().ok_or_else(|| NoMap::NoSpecific {
         layer: name.to_owned(),
     })?;
@@ -170,7 +172,10 @@ pub fn specific_map(
     });
     Ok(AttributionMap {
         plane,
-        one_token: false,
+        notes: match layer.source {
+            Source::Mixed { .. } => Note::Composed.into(),
+            _ => Notes::NONE,
+        },
         layers: vec![name.to_owned()],
     })
 }

@@ -2,24 +2,48 @@
 
 use half::f16;
 
-use crate::{AttentionRecord, LayerRecord, Source};
+use crate::{AttentionRecord, Grid, KeyRole, LayerRecord, OtherKeys, Source};
 
 /// A one-token layer of `heads` heads and one group whose map is `r2g`, `[heads, height, width]`.
 pub(crate) fn one_token(name: &str, size: [usize; 2], heads: usize, r2g: &[f32]) -> LayerRecord {
     let mut both_sides = r2g.to_vec();
     both_sides.resize(2 * r2g.len(), 0.0);
+    let [height, width] = size;
     LayerRecord {
-        name: name.to_owned(),
-        source: Source::ImageToken,
-        heads,
-        height: size[0],
-        width: size[1],
         r2g: both_sides,
-        g2r: None,
-        r2g_counts: [1, 0],
-        g2r_counts: [0, 0],
-        specific: None,
-        near: None,
+        ..LayerRecord::new(
+            name,
+            Source::Tokens { count: 1 },
+            heads,
+            Grid { height, width },
+        )
+    }
+}
+
+/// A layer of one group whose reference, of the same size, has the share `share` everywhere, even over its positions.
+pub(crate) fn joint(name: &str, size: [usize; 2], heads: usize, share: f32) -> LayerRecord {
+    let [height, width] = size;
+    let count = height * width;
+    let inside_only = |value: f32| {
+        let mut sums = vec![value; heads * count];
+        sums.resize(2 * heads * count, 0.0);
+        sums
+    };
+    LayerRecord {
+        r2g: inside_only(1.0),
+        g2r: Some(inside_only(share)),
+        relative: Some(inside_only(1.0)),
+        share: Some(inside_only(share)),
+        others: vec![OtherKeys {
+            role: KeyRole::Generated,
+            share: vec![1.0 - share; heads],
+        }],
+        ..LayerRecord::new(
+            name,
+            Source::Spatial { height, width },
+            heads,
+            Grid { height, width },
+        )
     }
 }
 
@@ -33,15 +57,10 @@ pub(crate) fn spatial(
     let (positions, tokens) = (size[0] * size[1], reference[0] * reference[1]);
     let count_up = |n: usize| (0..n).map(|i| i as f32).collect::<Vec<_>>();
     let halves = |n: usize| [(n / 2) as u64, (n - n / 2) as u64];
+    let [height, width] = reference;
+    let source = Source::Spatial { height, width };
+    let [height, width] = size;
     LayerRecord {
-        name: name.to_owned(),
-        source: Source::Spatial {
-            height: reference[0],
-            width: reference[1],
-        },
-        heads,
-        height: size[0],
-        width: size[1],
         r2g: count_up(2 * heads * positions),
         g2r: Some(count_up(2 * heads * tokens)),
         r2g_counts: halves(tokens),
@@ -52,7 +71,7 @@ pub(crate) fn spatial(
                 .map(f16::from_f32)
                 .collect(),
         ),
-        near: None,
+        ..LayerRecord::new(name, source, heads, Grid { height, width })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! For each image of the annotation file, the **first** object in file order whose box covers enough and not too much of the image; an
 //! image without one is left out. The box is the masked region, its crop the reference, and the image itself
-//! the ground truth, so that a model has to put the object back. Crowds, categories and occlusion do not matter.
+//! the ground truth, so that a model has to put the object back. Categories and occlusion do not matter; crowds count like objects
+//! unless [`Crowds::Skip`] says otherwise. Entries of the file that cannot be used are passed over with a warning.
 //!
 //! Masks and references are made when a sample is loaded and stored nowhere.
 //!
@@ -11,19 +12,21 @@
 //! crop as JPEG once more.
 
 mod annotations;
+mod file;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use i2am_files::sha256_hex;
-use i2am_imaging::{BoundingBox, GrayImage, read_rgb};
+use i2am_imaging::{BoundingBox, GrayImage, read_rgb, read_size};
 use image::Luma;
 use image::imageops::crop_imm;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{file_size, part_path};
+use crate::masks::is_default;
 use crate::{Dataset, DatasetError, DatasetInfo, Layout, Pairing, Part, Sample, ids};
-use annotations::{Annotated, Crop};
+use annotations::{Annotated, Chosen, Crop};
 
 /// The table `[dataset]` of a configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,9 +42,23 @@ pub struct CocoDetectionConfig {
     /// Largest share of the image that an object's box covers, 0 to 1.
     #[serde(default = "largest_area")]
     pub max_area: f64,
+    /// Whether an object that stands for a crowd can be taken.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub crowds: Crowds,
     /// Keep only the first samples, in the order of their ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+/// What becomes of annotations with `iscrowd`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Crowds {
+    /// They are objects like others, as for the published builder.
+    #[default]
+    Keep,
+    /// They are not taken.
+    Skip,
 }
 
 fn least_area() -> f64 {
@@ -62,8 +79,8 @@ impl Layout for CocoDetectionConfig {
     const PLACES: &'static [&'static str] = &["annotations", "images"];
 
     fn resolve(&mut self, base: &Path) {
-        self.annotations = base.join(&self.annotations);
-        self.images = base.join(&self.images);
+        self.annotations = i2am_files::resolve(base, &self.annotations);
+        self.images = i2am_files::resolve(base, &self.images);
     }
 
     fn open(
@@ -84,16 +101,22 @@ pub struct CocoDetection {
     samples: Vec<Annotated>,
     /// Images in the annotation file.
     images: usize,
+    /// What was passed over in it.
+    warnings: Vec<String>,
 }
+
+/// Why there may be no sample.
+const NONE_FITS: &str =
+    ": no image has an object whose box covers a share from min_area to max_area of it";
 
 impl CocoDetection {
     /// Reads the annotations and chooses the objects; pictures are read later.
     ///
-    /// A sample's id is the image's in twelve digits, as in COCO's own file names.
+    /// A sample's id is the image's: a number in twelve digits, as in COCO's own file names, a text as it is.
     ///
     /// # Errors
-    /// [`DatasetError::File`] if the file cannot be read; [`DatasetError::List`] if it is not an annotation file;
-    /// [`DatasetError::Entry`] if an image or object cannot be used; [`DatasetError::Setting`] if no object can be of such an area;
+    /// [`DatasetError::File`] if the file cannot be read; [`DatasetError::List`] if it is not an annotation file, or nothing in it can
+    /// be used; [`DatasetError::Entry`] if two images have one id; [`DatasetError::Setting`] if no object can be of such an area;
     /// [`DatasetError::Empty`].
     pub fn open(config: &CocoDetectionConfig) -> Result<Self, DatasetError> {
         let (low, high) = (config.min_area, config.max_area);
@@ -106,14 +129,22 @@ impl CocoDetection {
             });
         }
         let path = &config.annotations;
-        let file = annotations::read(path)?;
-        let images = file.images.len();
-        let samples = annotations::choose(path, file, [low, high])?;
-        let named = |sample: Annotated| (format!("{:012}", sample.image), sample);
-        let why_none =
-            ": no image has an object whose box covers a share from min_area to max_area of it";
-        let named = samples.into_iter().map(named).collect();
-        let (ids, samples) = ids::sorted(path, named, config.limit, why_none)?;
+        let file = file::read(path)?;
+        let Chosen {
+            samples,
+            images,
+            warnings,
+        } = annotations::choose(path, &file, [low, high], config.crowds)?;
+        if samples.is_empty() && !warnings.is_empty() {
+            return Err(DatasetError::List {
+                path: path.clone(),
+                reason: format!(
+                    "expected at least one sample, found none{NONE_FITS}; {}",
+                    warnings.join("; ")
+                ),
+            });
+        }
+        let (ids, samples) = ids::sorted(path, samples, config.limit, NONE_FITS)?;
         let split = path.file_stem().unwrap_or_default();
         Ok(Self {
             config: config.clone(),
@@ -121,6 +152,7 @@ impl CocoDetection {
             ids,
             samples,
             images,
+            warnings,
         })
     }
 }
@@ -161,6 +193,10 @@ impl Dataset for CocoDetection {
         ": annotations give an image, a mask and a reference only"
     }
 
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     fn object(&self, index: usize) -> Option<BoundingBox> {
         self.samples.get(index).map(|sample| sample.bounds)
     }
@@ -172,6 +208,16 @@ impl Dataset for CocoDetection {
             self.samples.len(),
             self.images
         ))
+    }
+
+    /// The image must be as large as annotated.
+    fn check_headers(&self, index: usize, parts: &[Part]) -> Result<(), DatasetError> {
+        let size = self.path(index, Part::Image).map(read_size);
+        let annotated = self.samples.get(index).map(|sample| sample.size);
+        if annotated.is_some() && size.and_then(Result::ok) == annotated {
+            return Ok(());
+        }
+        self.load_parts(index, parts).map(|_sample| ())
     }
 
     fn load_parts(&self, index: usize, parts: &[Part]) -> Result<Sample, DatasetError> {

@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use i2am_files::{FileHashes, sha256_hex};
-use i2am_imaging::{BoundingBox, read_gray, read_rgb, read_size};
+use i2am_imaging::{BoundingBox, MaskDoubt, StoredMask, read_rgb, read_size};
 
-use crate::{DatasetError, Fingerprint, Gap, Pairing, Part, Sample};
-use reader::{Reader, binary, size};
+use crate::{DatasetError, Fingerprint, Gap, MaskSettings, Pairing, Part, Sample, masks};
+use reader::{Reader, size};
 
 /// What a model is asked to do with the pictures of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,17 @@ pub enum Goal {
         /// How many times as high and wide the result is to be; exactly, or it cannot be compared with the ground truth.
         scale: u32,
     },
+}
+
+/// What is strange about a mask of a sample.
+#[derive(Clone, Debug)]
+pub struct MaskRemark {
+    /// Which mask.
+    pub part: Part,
+    /// What kind of strangeness.
+    pub doubt: MaskDoubt,
+    /// What people should know.
+    pub text: String,
 }
 
 /// A list of samples, each a set of files.
@@ -98,6 +109,16 @@ pub trait Dataset: Send + Sync {
         Goal::Repaint
     }
 
+    /// How its masks are stored.
+    fn masks(&self) -> MaskSettings {
+        MaskSettings::default()
+    }
+
+    /// What was passed over when the set was opened.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+
     /// What is worth saying about the set as a whole before a run.
     fn remark(&self) -> Option<String> {
         None
@@ -125,6 +146,35 @@ pub trait Dataset: Send + Sync {
         } else {
             self.load_parts(index, parts).map(|_sample| ())
         }
+    }
+
+    /// Reads the masks of sample `index` that are files: the masked region, and those of `parts`.
+    ///
+    /// # Errors
+    /// [`DatasetError::NoSample`]; [`DatasetError::Picture`] if a mask is damaged, or shows something that would not count.
+    fn check_masks(&self, index: usize, parts: &[Part]) -> Result<Vec<MaskRemark>, DatasetError> {
+        let Some(id) = self.ids().get(index) else {
+            return Err(DatasetError::no_sample(self.ids(), index));
+        };
+        let reader = Reader {
+            id,
+            path: &|part| part_path(self, index, part),
+            masks: self.masks(),
+        };
+        let wanted = |part: &Part| {
+            let asked = *part == Part::Mask || parts.contains(part);
+            asked && self.path(index, *part).is_some_and(|path| path.is_file())
+        };
+        let mut remarks = Vec::new();
+        for part in Part::MASKS.into_iter().filter(wanted) {
+            let remark = |doubt: MaskDoubt| MaskRemark {
+                part,
+                text: masks::remark(part, &doubt),
+                doubt,
+            };
+            remarks.extend(reader.mask(part, None)?.doubts.into_iter().map(remark));
+        }
+        Ok(remarks)
     }
 
     /// Reads sample `index` with all parts whose files exist.
@@ -158,6 +208,7 @@ pub trait Dataset: Send + Sync {
         let reader = Reader {
             id,
             path: &|part| part_path(self, index, part),
+            masks: self.masks(),
         };
         let image = reader.read(Part::Image, read_rgb)?;
         let reference = reader.read(Part::Reference, read_rgb)?;
@@ -169,7 +220,7 @@ pub trait Dataset: Send + Sync {
         };
         let reference_mask = parts
             .contains(&Part::ReferenceMask)
-            .then(|| reader.sized(Part::ReferenceMask, over_reference, read_gray))
+            .then(|| reader.mask(Part::ReferenceMask, Some(over_reference)))
             .transpose()?;
         let labels = |part: Part| {
             let wanted = parts.contains(&part);
@@ -179,14 +230,14 @@ pub trait Dataset: Send + Sync {
             .contains(&Part::Warped)
             .then(|| reader.read(Part::Warped, read_rgb))
             .transpose()?;
-        let warped_mask = parts.contains(&Part::WarpedMask).then(|| match &warped {
-            Some(warped) => reader.sized(Part::WarpedMask, size(warped), read_gray),
-            None => reader.read(Part::WarpedMask, read_gray),
-        });
+        let warped_mask = parts
+            .contains(&Part::WarpedMask)
+            .then(|| reader.mask(Part::WarpedMask, warped.as_ref().map(size)))
+            .transpose()?;
         Ok(Sample {
             id: id.clone(),
-            mask: binary(reader.sized(Part::Mask, over_image, read_gray)?),
-            reference_mask: reference_mask.map(binary),
+            mask: reader.mask(Part::Mask, Some(over_image))?.into_binary(),
+            reference_mask: reference_mask.map(StoredMask::into_binary),
             ground_truth: if part_is_image(self, index, parts) {
                 Some(image.clone())
             } else {
@@ -201,7 +252,11 @@ pub trait Dataset: Send + Sync {
                 .then(|| reader.pose())
                 .transpose()?,
             warped,
-            warped_mask: warped_mask.transpose()?,
+            warped_mask: warped_mask.map(|mask| mask.levels),
+            correspondence: parts
+                .contains(&Part::Correspondence)
+                .then(|| reader.correspondence(over_image))
+                .transpose()?,
             image,
             reference,
         })
@@ -265,7 +320,11 @@ pub trait Dataset: Send + Sync {
             }
         }
         let pairing = self.pairing().map_or("-", Pairing::name);
-        let decides = format!("{pairing}\t{}", self.decides(index));
+        let mut decides = format!("{pairing}\t{}", self.decides(index));
+        let masks = self.masks();
+        if masks != MaskSettings::default() {
+            write!(decides, "\t{masks:?}").expect("writing to a String cannot fail");
+        }
         Ok(Fingerprint::of(&decides, parts))
     }
 

@@ -160,6 +160,14 @@ impl DatasetError {
         }
     }
 
+    /// Whether it is about a mask that shows something of which nothing would count.
+    pub fn is_of_mask(&self) -> bool {
+        match self {
+            Self::Picture { cause, .. } => matches!(**cause, ImagingError::Mask { .. }),
+            _ => false,
+        }
+    }
+
     /// There is no sample `index` among the samples called `ids`.
     pub(crate) fn no_sample(ids: &[String], index: usize) -> Self {
         let count = ids.len();

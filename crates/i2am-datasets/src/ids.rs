@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use i2am_files::shown;
+
 use crate::DatasetError;
 
 /// The longest id in bytes: room is left for the ending of a file name, which most systems limit to 255.
@@ -46,11 +48,11 @@ pub(crate) fn checked<T>(
     for &Listed { line, ref id, .. } in &listed {
         if let Some(reason) = objection(id) {
             let expected = "an id that can be a file name";
-            let found = format!("`{id}`: {reason}");
+            let found = format!("{}: {reason}", shown(id));
             return Err(DatasetError::line(path, line, expected, found));
         }
         if let Some(first) = seen.insert(id, line) {
-            let found = format!("`{id}` also on line {first}");
+            let found = format!("{} also on line {first}", shown(id));
             return Err(DatasetError::line(path, line, "every id once", found));
         }
     }
@@ -89,5 +91,70 @@ pub(crate) fn stem(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
         _ => name,
+    }
+}
+
+/// The first folder name in `parent` that exists; the published one, which comes first, if none does, so that messages name that.
+pub(crate) fn present(parent: &Path, names: [&'static str; 2]) -> &'static str {
+    let found = names.into_iter().find(|name| parent.join(name).is_dir());
+    found.unwrap_or(names[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+
+    use crate::manifest::{Manifest, ManifestConfig};
+    use crate::viton_hd::{VitonHd, VitonHdConfig};
+    use crate::{Dataset, DatasetError, Pairing};
+
+    use super::*;
+
+    fn assert_usable(opened: Result<&dyn Dataset, &DatasetError>) {
+        match opened {
+            Ok(dataset) => {
+                assert!(!dataset.ids().is_empty());
+                assert!(dataset.ids().is_sorted_by(|a, b| a < b));
+                for id in dataset.ids() {
+                    assert_eq!(objection(id), None);
+                }
+            }
+            Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+        }
+    }
+
+    #[test]
+    fn any_bytes_list_samples_or_are_refused_in_one_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pairs, manifest) = (
+            dir.path().join("test_pairs.txt"),
+            dir.path().join("list.csv"),
+        );
+        let corpus: [&[u8]; 8] = [
+            b"\xef\xbb\xbf00002_00.jpg 00000_00.jpg\r\n\r\n00000_00.jpg 00001_00.jpg\r\n",
+            b"a.jpg b.jpg\na.jpg c.jpg\n../d.jpg e.jpg\n",
+            b"id,image,mask,reference\na,in/a.png,mask.png,ref.png\nb,in\\b.png,mask.png,ref.png\n",
+            b"image,mask,reference,ground_truth\n\"a\nb.png\",m.png,r.png,\n",
+            b"image;mask;reference\na;b;c\n",
+            b"\xff\xfea\0",
+            b"x/y,CON,a.b.,\xe9\n",
+            b"",
+        ];
+        let file = manifest.clone();
+        i2am_testkit::fuzz("lists", &corpus, |bytes| {
+            for path in [&pairs, &manifest] {
+                File::create(path).unwrap().write_all(bytes).unwrap();
+            }
+            let opened = Manifest::open(&ManifestConfig::new(file.clone()));
+            assert_usable(opened.as_ref().map(|one| one as &dyn Dataset));
+            for pairing in [Pairing::Paired, Pairing::Unpaired] {
+                let opened = VitonHd::open(&VitonHdConfig {
+                    pairing,
+                    ..VitonHdConfig::new(dir.path())
+                });
+                assert_usable(opened.as_ref().map(|one| one as &dyn Dataset));
+            }
+        });
     }
 }

@@ -5,6 +5,7 @@
 //! here: its `mod` and its entry in [`DATASETS`].
 //!
 //! - [`coco_detection`]: one object of each image of an annotation file, for detection;
+//! - [`dresscode`]: the published folders of Dress Code;
 //! - [`manifest`]: a CSV file that names the pictures, for data of your own;
 //! - [`sr`]: pictures to make larger, with or without the true large ones, which can also be degraded or drawn;
 //! - [`synth`]: a drawn try-on set, written in VITON-HD's layout and read back through its reader;
@@ -39,17 +40,23 @@ mod fingerprint;
 mod gap;
 mod ids;
 mod kind;
+mod masks;
+mod other_reference;
+mod pairs;
 mod sample;
 
-pub use dataset::{Dataset, Goal};
+pub use dataset::{Dataset, Goal, MaskRemark};
 pub use error::DatasetError;
 pub use fingerprint::Fingerprint;
 pub use gap::Gap;
 pub use i2am_synth::{JOINTS, Joint, Pose};
 pub use kind::{ConfigValue, DatasetConfig, DatasetInfo, DatasetKind, Kind, Layout};
+pub use masks::MaskSettings;
+pub use other_reference::OtherReference;
 pub use sample::{LABELS, Pairing, Part, Sample};
 
 pub mod coco_detection;
+pub mod dresscode;
 pub mod manifest;
 pub mod sr;
 pub mod synth;
@@ -58,6 +65,7 @@ pub mod viton_hd;
 /// Every kind, sorted by name; this order is the order everywhere.
 pub static DATASETS: &[&dyn DatasetKind] = &[
     &Kind::<coco_detection::CocoDetectionConfig>::ENTRY,
+    &Kind::<dresscode::DressCodeConfig>::ENTRY,
     &Kind::<manifest::ManifestConfig>::ENTRY,
     &Kind::<sr::SrConfig>::ENTRY,
     &Kind::<synth::SynthConfig>::ENTRY,

@@ -7,17 +7,19 @@
 //! | `id` | name of the sample and of its result files; without this column, the image's file name without its ending |
 //! | `image`, `mask`, `reference` | needed |
 //! | `reference_mask`, `ground_truth`, `agnostic`, `densepose` | may be left out, or left empty for some samples |
-//! | `parse`, `agnostic_parse`, `pose`, `warped`, `warped_mask` | the same |
+//! | `parse`, `agnostic_parse`, `pose`, `warped`, `warped_mask`, `correspondence` | the same |
 //!
 //! Paths are relative to the CSV file. Masks are white in the masked region of the image, and where the reference shows its object.
 
 use std::path::{Path, PathBuf};
 
-use csv::StringRecord;
+use i2am_files::{Separator, Table, TableRow, listed, shown};
+use i2am_imaging::{MaskChannel, MaskLevels, MaskPolarity};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{self, Listed};
-use crate::{Dataset, DatasetError, DatasetInfo, Layout, Pairing, Part};
+use crate::masks::is_default;
+use crate::{Dataset, DatasetError, DatasetInfo, Layout, MaskSettings, Pairing, Part};
 
 /// The column with the sample's name.
 const ID: &str = "id";
@@ -28,9 +30,35 @@ const ID: &str = "id";
 pub struct ManifestConfig {
     /// The CSV file.
     pub file: PathBuf,
+    /// Which levels of masks count.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mask_levels: MaskLevels,
+    /// Where masks have their shape.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mask_channel: MaskChannel,
+    /// Which side of masks is masked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mask_polarity: MaskPolarity,
+    /// Which side of reference masks, warped ones too, shows the object.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reference_mask_polarity: MaskPolarity,
     /// Keep only the first samples, in the order of their ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+impl ManifestConfig {
+    /// The samples that the file `file` names.
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Self {
+            file: file.into(),
+            mask_levels: MaskLevels::default(),
+            mask_channel: MaskChannel::default(),
+            mask_polarity: MaskPolarity::default(),
+            reference_mask_polarity: MaskPolarity::default(),
+            limit: None,
+        }
+    }
 }
 
 impl Layout for ManifestConfig {
@@ -43,7 +71,7 @@ impl Layout for ManifestConfig {
     const PLACES: &'static [&'static str] = &["file"];
 
     fn resolve(&mut self, base: &Path) {
-        self.file = base.join(&self.file);
+        self.file = i2am_files::resolve(base, &self.file);
     }
 
     fn open(
@@ -62,6 +90,7 @@ type Cells = [Option<PathBuf>; Part::ALL.len()];
 #[derive(Clone, Debug)]
 pub struct Manifest {
     root: PathBuf,
+    masks: MaskSettings,
     ids: Vec<String>,
     cells: Vec<Cells>,
 }
@@ -70,28 +99,30 @@ impl Manifest {
     /// Reads the list; pictures are read later.
     ///
     /// # Errors
-    /// [`DatasetError::File`] if the file cannot be read; [`DatasetError::List`] if it is not CSV; [`DatasetError::Entry`] if a column
-    /// is unknown, missing or there twice, a cell is empty, or an id cannot be used; [`DatasetError::Empty`].
+    /// [`DatasetError::File`] if the file cannot be read or is no table; [`DatasetError::Entry`] if a column is unknown or missing, a
+    /// cell is empty, or an id cannot be used; [`DatasetError::Empty`].
     pub fn open(config: &ManifestConfig) -> Result<Self, DatasetError> {
         let path = &config.file;
         let root = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        let bytes = i2am_files::read(path)?;
-        // Spreadsheet programs start a file with a byte order mark.
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let mut rows = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_reader(text);
-        let header = rows
-            .headers()
-            .map_err(|error| malformed(path, text, &error))?;
-        let columns = Columns::find(path, header)?;
-        let mut listed = Vec::new();
-        for row in rows.records() {
-            let row = row.map_err(|error| malformed(path, text, &error))?;
-            listed.push(columns.sample(path, &root, &row, line_of(text, row.position()))?);
-        }
+        let table = Table::read(path, Separator::Comma, "export it with commas")?;
+        let columns = Columns::find(path, &table)?;
+        let listed = table
+            .rows
+            .iter()
+            .map(|row| columns.sample(path, &root, row))
+            .collect::<Result<_, _>>()?;
         let (ids, cells) = ids::checked(path, listed, config.limit)?;
-        Ok(Self { root, ids, cells })
+        Ok(Self {
+            root,
+            masks: MaskSettings {
+                levels: config.mask_levels,
+                channel: config.mask_channel,
+                polarity: config.mask_polarity,
+                reference_polarity: config.reference_mask_polarity,
+            },
+            ids,
+            cells,
+        })
     }
 }
 
@@ -102,26 +133,23 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(path: &Path, header: &StringRecord) -> Result<Self, DatasetError> {
+    fn find(path: &Path, table: &Table) -> Result<Self, DatasetError> {
         let known: Vec<&str> = [ID].into_iter().chain(Part::ALL.map(Part::name)).collect();
-        for (place, column) in header.iter().enumerate() {
-            let repeated = header.iter().take(place).any(|earlier| earlier == column);
-            if repeated || !known.contains(&column) {
-                let known = known.join(", ");
-                let expected = format!("each column to be one of {known}, at most once");
-                return Err(DatasetError::line(path, 1, expected, format!("`{column}`")));
+        let TableRow {
+            line,
+            cells: header,
+        } = &table.header;
+        for column in header {
+            if !known.contains(&column.as_str()) {
+                let expected = format!("each column to be one of {}", known.join(", "));
+                return Err(DatasetError::line(path, *line, expected, shown(column)));
             }
         }
-        let find = |name: &str| header.iter().position(|column| column == name);
+        let find = |name: &str| table.column(name);
         for part in Part::REQUIRED {
             if find(part.name()).is_none() {
-                let found = header.iter().collect::<Vec<_>>().join(", ");
-                return Err(DatasetError::line(
-                    path,
-                    1,
-                    format!("a column `{part}`"),
-                    found,
-                ));
+                let expected = format!("a column `{part}`");
+                return Err(DatasetError::line(path, *line, expected, header.join(", ")));
             }
         }
         Ok(Self {
@@ -134,25 +162,24 @@ impl Columns {
         &self,
         path: &Path,
         root: &Path,
-        row: &StringRecord,
-        line: u64,
+        row: &TableRow,
     ) -> Result<Listed<Cells>, DatasetError> {
+        let line = row.line;
         let cell = |column: Option<usize>| {
-            column
-                .and_then(|c| row.get(c))
-                .filter(|text| !text.is_empty())
+            let text = column.map(|column| &row.cells[column]);
+            text.filter(|text| !text.is_empty())
         };
         let mut cells = Cells::default();
         for (part, (column, place)) in Part::ALL.into_iter().zip(self.parts.iter().zip(&mut cells))
         {
-            *place = cell(*column).map(|name| root.join(name));
+            *place = cell(*column).map(|name| listed(root, name));
             if place.is_none() && Part::REQUIRED.contains(&part) {
                 let expected = format!("a file name in column `{part}`");
                 return Err(DatasetError::line(path, line, expected, "an empty cell"));
             }
         }
         let id = match self.id {
-            Some(column) => row.get(column).unwrap_or_default().to_owned(),
+            Some(column) => row.cells[column].clone(),
             None => file_stem(cells[0].as_deref()),
         };
         Ok(Listed {
@@ -167,30 +194,6 @@ impl Columns {
 fn file_stem(image: Option<&Path>) -> String {
     let stem = image.and_then(Path::file_stem).unwrap_or_default();
     stem.to_string_lossy().into_owned()
-}
-
-/// The line, from 1, of the row at `position`: the reader says where it started to look for the row, which is before blank lines.
-fn line_of(text: &[u8], position: Option<&csv::Position>) -> u64 {
-    let Some(position) = position else { return 1 };
-    let rest = text.get(position.byte() as usize..).unwrap_or_default();
-    let blank = rest.iter().take_while(|byte| b"\r\n".contains(byte));
-    position.line() + blank.filter(|&&byte| byte == b'\n').count() as u64
-}
-
-fn malformed(path: &Path, text: &[u8], error: &csv::Error) -> DatasetError {
-    let reason = match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => {
-            format!("expected {expected_len} cells as in the first line, found {len}")
-        }
-        csv::ErrorKind::Utf8 { .. } => "expected UTF-8 text".to_owned(),
-        _ => error.to_string(),
-    };
-    DatasetError::List {
-        path: path.to_path_buf(),
-        reason: format!("line {}: {reason}", line_of(text, error.position())),
-    }
 }
 
 impl Dataset for Manifest {
@@ -216,6 +219,10 @@ impl Dataset for Manifest {
 
     fn path(&self, index: usize, part: Part) -> Option<PathBuf> {
         self.cells.get(index)?[part as usize].clone()
+    }
+
+    fn masks(&self) -> MaskSettings {
+        self.masks
     }
 
     fn why_without(&self, _part: Part) -> &'static str {

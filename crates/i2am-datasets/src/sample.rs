@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use i2am_imaging::{GrayImage, RgbImage};
+use i2am_imaging::{Correspondence, GrayImage, RgbImage};
 use serde::{Deserialize, Serialize};
 
 use crate::Pose;
@@ -12,9 +12,9 @@ pub const LABELS: u8 = 20;
 
 /// The pictures of one sample.
 ///
-/// `image`, `mask`, `ground_truth`, `agnostic`, `densepose`, `parse` and `agnostic_parse` have one size, `reference` and
-/// `reference_mask` another one, `warped` and `warped_mask` a third. All are as stored, not resized. Masks hold 0 and 255 only:
-/// stored levels from 128 on count as 255; but `warped_mask` keeps its levels.
+/// `image`, `mask`, `ground_truth`, `agnostic`, `densepose`, `parse`, `agnostic_parse` and `correspondence` have one size, `reference`
+/// and `reference_mask` another one, `warped` and `warped_mask` a third. All are as stored, not resized. Masks hold 0 and 255 only:
+/// stored levels from 128 on count as 255, unless [`crate::MaskSettings`] say otherwise; but `warped_mask` keeps its levels.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// Name of the sample, unique in its dataset and fit for a file name.
@@ -43,6 +43,8 @@ pub struct Sample {
     pub warped: Option<RgbImage>,
     /// How far `warped` shows the garment: 255 where it does.
     pub warped_mask: Option<GrayImage>,
+    /// From where in `reference` every pixel comes that shows the garment on the person, as large as `image`.
+    pub correspondence: Option<Correspondence>,
 }
 
 /// A file of a sample.
@@ -73,11 +75,13 @@ pub enum Part {
     Warped,
     /// [`Sample::warped_mask`].
     WarpedMask,
+    /// [`Sample::correspondence`].
+    Correspondence,
 }
 
 impl Part {
     /// Every part, in the order of the fields of [`Sample`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Image,
         Self::Mask,
         Self::Reference,
@@ -90,7 +94,11 @@ impl Part {
         Self::Pose,
         Self::Warped,
         Self::WarpedMask,
+        Self::Correspondence,
     ];
+
+    /// The parts that are masks.
+    pub const MASKS: [Self; 3] = [Self::Mask, Self::ReferenceMask, Self::WarpedMask];
 
     /// The parts that every sample has.
     pub const REQUIRED: [Self; 3] = [Self::Image, Self::Mask, Self::Reference];
@@ -110,6 +118,7 @@ impl Part {
             Self::Pose => "pose",
             Self::Warped => "warped",
             Self::WarpedMask => "warped_mask",
+            Self::Correspondence => "correspondence",
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use i2am_synth::SynthSet;
 use serde::{Deserialize, Serialize};
 
-use crate::viton_hd::{VitonHd, VitonHdConfig, test_split};
+use crate::viton_hd::{VitonHd, VitonHdConfig};
 use crate::{Dataset, DatasetError, DatasetInfo, Layout, Pairing};
 
 /// The table `[dataset]` of a configuration.
@@ -44,10 +44,9 @@ impl SynthConfig {
         let root = self.folder(generated);
         self.set().write_viton_hd(&root, progress)?;
         let layout = VitonHdConfig {
-            root,
-            split: test_split(),
             pairing: self.pairing,
             limit: self.limit,
+            ..VitonHdConfig::new(root)
         };
         VitonHd::open_as(Self::INFO.name, &layout)
     }
@@ -78,7 +77,7 @@ impl Layout for SynthConfig {
 
     fn resolve(&mut self, base: &Path) {
         if let Some(root) = &mut self.root {
-            *root = base.join(&*root);
+            *root = i2am_files::resolve(base, &*root);
         }
     }
 
@@ -122,7 +121,7 @@ mod tests {
         };
         let dataset = config.read(dir.path(), &|_| ()).unwrap();
         assert_eq!((dataset.name(), dataset.ids().len()), ("synth", 3));
-        let expected = dir.path().join("synth-v2-seed11-4x32x24");
+        let expected = dir.path().join("synth-v3-seed11-4x32x24");
         assert_eq!(dataset.root(), expected);
         dataset.check(&[]).unwrap();
         assert_eq!(dataset.load(2).unwrap().mask.dimensions(), (24, 32));

@@ -13,10 +13,12 @@
 //! | `openpose_json` | `X_keypoints.json` | joints |
 //! | `cloth-warp`, `cloth-warp-mask` | `X.jpg` | warped garment and its mask, paired |
 //! | `unpaired-cloth-warp`, `unpaired-cloth-warp-mask` | `X.jpg` | the same, unpaired |
+//! | `correspondence`, or `unpaired-correspondence` | `X.png` | from where in the reference the garment on the person comes ([`Correspondence`](i2am_imaging::Correspondence)) |
 //!
-//! The warped garments are no part of VITON-HD: DCI-VTON's authors publish them apart, to be unpacked into the same folder.
+//! Correspondences are no part of VITON-HD: only the drawn set has them. They are a part of samples where their folder exists.
+//! The warped garments are no part of VITON-HD, either: DCI-VTON's authors publish them apart, to be unpacked into the same folder.
 //!
-//! `<root>/<split>_pairs.txt` has a line `X.jpg C.jpg` for each pair. Paired, a person wears the cloth of the same name and
+//! `<root>/<split>_pairs.txt` (or `<split>_pairs_unpaired.txt`, as `CatVTON`'s authors call it) has a line `X.jpg C.jpg` for each pair. Paired, a person wears the cloth of the same name and
 //! the second column is ignored; unpaired, it is the second column's. Samples are sorted by id, which for the published names is
 //! the order of (person, cloth) of the published test loaders.
 //!
@@ -25,16 +27,19 @@
 
 use std::path::{Path, PathBuf};
 
+use i2am_imaging::{MaskChannel, MaskLevels, MaskPolarity};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{self, Listed};
-use crate::{Dataset, DatasetError, DatasetInfo, Layout, Pairing, Part};
+use crate::ids;
+use crate::masks::is_default;
+use crate::pairs::{self, Pair};
+use crate::{Dataset, DatasetError, DatasetInfo, Layout, MaskSettings, Pairing, Part};
 
 /// The table `[dataset]` of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VitonHdConfig {
-    /// The folder that holds `test_pairs.txt` and `test/`.
+    /// The folder that holds the list of pairs and `test/`.
     pub root: PathBuf,
     /// `test` (default) or `train`.
     #[serde(default = "test_split")]
@@ -42,14 +47,70 @@ pub struct VitonHdConfig {
     /// Paired (default) or unpaired.
     #[serde(default)]
     pub pairing: Pairing,
+    /// The list of pairs, a file in `root`; by default the first of `SPLIT_pairs.txt` and `SPLIT_pairs_unpaired.txt` that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<String>,
+    /// Which levels of masks count.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mask_levels: MaskLevels,
+    /// Where masks have their shape.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mask_channel: MaskChannel,
+    /// Which side of masks is masked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mask_polarity: MaskPolarity,
+    /// Which side of reference masks, warped ones too, shows the object.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reference_mask_polarity: MaskPolarity,
     /// Keep only the first samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
 
 /// The split that results are published on.
-pub(crate) fn test_split() -> String {
+fn test_split() -> String {
     "test".to_owned()
+}
+
+impl VitonHdConfig {
+    /// The paired test split below `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            split: test_split(),
+            pairing: Pairing::default(),
+            pairs: None,
+            mask_levels: MaskLevels::default(),
+            mask_channel: MaskChannel::default(),
+            mask_polarity: MaskPolarity::default(),
+            reference_mask_polarity: MaskPolarity::default(),
+            limit: None,
+        }
+    }
+
+    /// The file name of the list of pairs; `name` is the kind that messages shall show.
+    fn list(&self, name: &'static str) -> Result<String, DatasetError> {
+        if let Some(pairs) = &self.pairs {
+            return match ids::objection(pairs) {
+                None => Ok(pairs.clone()),
+                Some(reason) => Err(DatasetError::Setting {
+                    kind: name,
+                    setting: "pairs",
+                    expected: "the name of a file in `root`, such as `test_pairs_unpaired.txt`"
+                        .to_owned(),
+                    found: format!("`{pairs}`: {reason}"),
+                }),
+            };
+        }
+        let split = &self.split;
+        let published = format!("{split}_pairs.txt");
+        let others = format!("{split}_pairs_unpaired.txt");
+        let is_there = |list: &String| self.root.join(list).is_file();
+        let found = [&published, &others]
+            .into_iter()
+            .find(|list| is_there(list));
+        Ok(found.unwrap_or(&published).clone())
+    }
 }
 
 impl Layout for VitonHdConfig {
@@ -62,7 +123,7 @@ impl Layout for VitonHdConfig {
     const PLACES: &'static [&'static str] = &["root"];
 
     fn resolve(&mut self, base: &Path) {
-        self.root = base.join(&self.root);
+        self.root = i2am_files::resolve(base, &self.root);
     }
 
     fn open(
@@ -74,13 +135,6 @@ impl Layout for VitonHdConfig {
     }
 }
 
-/// A person and a cloth, by their file names.
-#[derive(Clone, Debug)]
-struct Pair {
-    person: String,
-    cloth: String,
-}
-
 /// The layout, read.
 #[derive(Clone, Debug)]
 pub struct VitonHd {
@@ -90,6 +144,8 @@ pub struct VitonHd {
     pairs: Vec<Pair>,
     agnostic: &'static str,
     cloth_mask: &'static str,
+    /// The folder, if it exists.
+    correspondence: Option<&'static str>,
 }
 
 impl VitonHd {
@@ -98,7 +154,8 @@ impl VitonHd {
     /// A paired sample's id is the person's file name without its ending; an unpaired one's is `PERSON_CLOTH`.
     ///
     /// # Errors
-    /// [`DatasetError::File`] if the pairs file cannot be read; [`DatasetError::Setting`] if the split is not the name of a folder;
+    /// [`DatasetError::File`] if the pairs file cannot be read; [`DatasetError::Setting`] if the split is not the name of a folder,
+    /// or the list not that of a file;
     /// [`DatasetError::Entry`] if a line is not two file names, or an id cannot be used; [`DatasetError::Empty`].
     pub fn open(config: &VitonHdConfig) -> Result<Self, DatasetError> {
         Self::open_as(VitonHdConfig::INFO.name, config)
@@ -118,71 +175,28 @@ impl VitonHd {
                 found: format!("`{split}`"),
             });
         }
-        let path = config.root.join(format!("{split}_pairs.txt"));
-        let bytes = i2am_files::read(&path)?;
-        let listed = parse_pairs(&path, &String::from_utf8_lossy(&bytes), config.pairing)?;
+        let path = config.root.join(config.list(name)?);
+        let text = i2am_files::read_text(&path)?;
+        let listed = pairs::parse(&path, &text, config.pairing)?;
         let (ids, pairs) = ids::checked(&path, listed, config.limit)?;
         let folder = config.root.join(split);
+        let correspondence = match config.pairing {
+            Pairing::Paired => "correspondence",
+            Pairing::Unpaired => "unpaired-correspondence",
+        };
         Ok(Self {
             name,
             config: config.clone(),
             ids,
             pairs,
-            agnostic: present(&folder, ["agnostic-v3.2", "agnostic"]),
-            cloth_mask: present(&folder, ["cloth-mask", "cloth_mask"]),
+            agnostic: ids::present(&folder, ["agnostic-v3.2", "agnostic"]),
+            cloth_mask: ids::present(&folder, ["cloth-mask", "cloth_mask"]),
+            correspondence: folder
+                .join(correspondence)
+                .is_dir()
+                .then_some(correspondence),
         })
     }
-}
-
-/// The first folder name that exists; the published one if none does, so that messages name that.
-fn present(parent: &Path, names: [&'static str; 2]) -> &'static str {
-    let found = names.into_iter().find(|name| parent.join(name).is_dir());
-    found.unwrap_or(names[0])
-}
-
-fn parse_pairs(
-    path: &Path,
-    text: &str,
-    pairing: Pairing,
-) -> Result<Vec<Listed<Pair>>, DatasetError> {
-    let lines = text.lines().enumerate();
-    let full = lines.filter(|(_, line)| !line.trim().is_empty());
-    full.map(|(number, line)| {
-        let number = number as u64 + 1;
-        let pair = parse_pair(line, pairing).ok_or_else(|| {
-            let found = format!("`{}`", line.trim());
-            DatasetError::line(path, number, "`PERSON CLOTH`, two file names", found)
-        })?;
-        let person = ids::stem(&pair.person);
-        let id = match pairing {
-            Pairing::Paired => person.to_owned(),
-            Pairing::Unpaired => format!("{person}_{}", ids::stem(&pair.cloth)),
-        };
-        Ok(Listed {
-            line: number,
-            id,
-            entry: pair,
-        })
-    })
-    .collect()
-}
-
-/// Two file names; anything that leads into another folder is none.
-fn parse_pair(line: &str, pairing: Pairing) -> Option<Pair> {
-    let mut names = line.split_whitespace();
-    let (person, second) = (names.next()?, names.next()?);
-    let bad = |name: &str| ids::objection(name).is_some();
-    if names.next().is_some() || bad(person) || bad(second) {
-        return None;
-    }
-    let cloth = match pairing {
-        Pairing::Paired => person,
-        Pairing::Unpaired => second,
-    };
-    Some(Pair {
-        person: person.to_owned(),
-        cloth: cloth.to_owned(),
-    })
 }
 
 impl Dataset for VitonHd {
@@ -208,6 +222,10 @@ impl Dataset for VitonHd {
 
     fn path(&self, index: usize, part: Part) -> Option<PathBuf> {
         let Pair { person, cloth } = self.pairs.get(index)?;
+        let cloth = match self.config.pairing {
+            Pairing::Paired => person,
+            Pairing::Unpaired => cloth,
+        };
         let stem = ids::stem(person);
         let mask = format!("{stem}_mask.png");
         let labels = format!("{stem}.png");
@@ -230,6 +248,7 @@ impl Dataset for VitonHd {
             Part::Pose => ("openpose_json", &joints),
             Part::Warped => (warped, person),
             Part::WarpedMask => (warped_mask, person),
+            Part::Correspondence => (self.correspondence?, &labels),
         };
         Some(
             self.config
@@ -240,11 +259,21 @@ impl Dataset for VitonHd {
         )
     }
 
+    fn masks(&self) -> MaskSettings {
+        MaskSettings {
+            levels: self.config.mask_levels,
+            channel: self.config.mask_channel,
+            polarity: self.config.mask_polarity,
+            reference_polarity: self.config.reference_mask_polarity,
+        }
+    }
+
     fn why_without(&self, part: Part) -> &'static str {
         match part {
             Part::GroundTruth => {
                 ": an unpaired sample has no photograph of the person in the other garment"
             }
+            Part::Correspondence => ": only the drawn data set `synth` knows it",
             _ => "",
         }
     }

@@ -30,6 +30,15 @@ impl FileError {
         }
     }
 
+    /// Whether nothing else can be written to the file system either: it is full, or cannot be written at all.
+    pub fn is_no_room(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        matches!(
+            self.cause.kind(),
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem
+        )
+    }
+
     /// For `map_err`: turns the system's answer into a [`FileError`].
     pub(crate) fn with(action: Action, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::new(action, path, cause)

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::{Action, FileError, sha256_file, sha256_hex, write_atomic};
+use crate::{Action, FileError, read_text, sha256_file, sha256_hex, write_atomic};
 
 /// The first word of a file of hashes; another version of the format has another one.
 const FORMAT: &str = "i2am-file-hashes-1";
@@ -61,7 +61,7 @@ impl FileHashes {
     /// Reads the memory at `place`; one that does not exist or is damaged is empty.
     pub fn open(place: impl Into<PathBuf>) -> Self {
         let place = place.into();
-        let known = crate::read(&place).ok().and_then(|bytes| parse(&bytes));
+        let known = read_text(&place).ok().and_then(|text| parse(&text));
         Self {
             place: Some(place),
             ..Self::with(known.unwrap_or_default())
@@ -119,7 +119,7 @@ impl FileHashes {
         let Some(place) = self.place.as_ref().filter(|_| self.files_read() > 0) else {
             return;
         };
-        let mut all = crate::read(place).ok().and_then(|bytes| parse(&bytes));
+        let mut all = read_text(place).ok().and_then(|text| parse(&text));
         let all = all.get_or_insert_default();
         all.extend(self.known().clone());
         // Without the memory the next start reads the files again, so nothing is lost but time.
@@ -166,7 +166,8 @@ fn written(known: &BTreeMap<PathBuf, Known>) -> String {
             changed,
         } = state;
         // A path that is no text of one line is not remembered.
-        if let Some(path) = path.to_str().filter(|path| !path.contains('\n')) {
+        let of_one_line = |path: &&str| !path.contains(['\n', '\r']);
+        if let Some(path) = path.to_str().filter(of_one_line) {
             writeln!(lines, "{sha256}\t{size}\t{modified}\t{changed}\t{path}")
                 .expect("writing to a String cannot fail");
         }
@@ -175,8 +176,8 @@ fn written(known: &BTreeMap<PathBuf, Known>) -> String {
 }
 
 /// What [`written`] writes; none if it is damaged or of another version.
-fn parse(bytes: &[u8]) -> Option<BTreeMap<PathBuf, Known>> {
-    let (head, lines) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
+fn parse(text: &str) -> Option<BTreeMap<PathBuf, Known>> {
+    let (head, lines) = text.split_once('\n')?;
     if head != format!("{FORMAT} {}", sha256_hex(lines)) {
         return None;
     }

@@ -6,6 +6,7 @@ use i2am_attribution::{
     AttentionRecord, Cell, Convention, Direction, Grid, Level, cell_attention, cells,
 };
 use i2am_imaging::Plane;
+use i2am_quantity::Marks;
 
 use crate::{ImacsConfig, OutsideShare, outside_share, score};
 
@@ -16,8 +17,8 @@ pub struct CellScore {
     pub cell: Cell,
     /// Size of the layer's own map.
     pub grid: Grid,
-    /// Whether the layer sees the reference as one pooled token.
-    pub one_token: bool,
+    /// The marks of the layer's maps.
+    pub marks: Marks,
     /// The score, as of any other level; none where the map or the mask allows none.
     pub imacs: Option<f64>,
     /// Raw attention outside the mask; none where the layer has none.
@@ -42,7 +43,9 @@ pub fn score_cells(
         let scored = score(record, convention, direction, &level, mask, config).ok();
         Some(CellScore {
             grid: layer.grid(direction)?,
-            one_token: layer.is_one_token(),
+            marks: scored
+                .as_ref()
+                .map_or(Marks::NONE, |score| score.notes.marks()),
             imacs: scored.map(|score| score.imacs.value),
             outside: attention.and_then(|attention| outside_share(&attention, mask)),
             cell,
@@ -64,7 +67,7 @@ pub struct Ranking {
 struct Tally {
     cell: Cell,
     grid: Grid,
-    one_token: bool,
+    marks: Marks,
     imacs: Moments,
     attention: Moments,
     area: Moments,
@@ -79,8 +82,8 @@ pub struct RankedCell {
     pub cell: Cell,
     /// Size of the layer's own map.
     pub grid: Grid,
-    /// Whether the layer sees the reference as one pooled token.
-    pub one_token: bool,
+    /// The marks of the layer's maps.
+    pub marks: Marks,
     /// Samples with a score.
     pub n: usize,
     /// Samples without one.
@@ -104,7 +107,7 @@ impl Ranking {
                 self.tallies.push(Tally {
                     cell: score.cell,
                     grid: score.grid,
-                    one_token: score.one_token,
+                    marks: score.marks,
                     imacs: Moments::default(),
                     attention: Moments::default(),
                     area: Moments::default(),
@@ -112,6 +115,7 @@ impl Ranking {
                 self.tallies.len() - 1
             });
             let tally = &mut self.tallies[place];
+            tally.marks |= score.marks;
             tally.imacs.add(score.imacs);
             tally
                 .attention
@@ -126,7 +130,7 @@ impl Ranking {
             rank: None,
             cell: tally.cell.clone(),
             grid: tally.grid,
-            one_token: tally.one_token,
+            marks: tally.marks,
             n: tally.imacs.n,
             missing: self.samples - tally.imacs.n,
             imacs: tally.imacs.mean(),

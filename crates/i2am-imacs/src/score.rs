@@ -4,16 +4,17 @@ use i2am_attribution::{
     AttentionRecord, Convention, Direction, Level, NoMap, attribution_map, normalise,
 };
 use i2am_imaging::Plane;
+use i2am_quantity::Notes;
 
 use crate::{Imacs, ImacsConfig, ImacsError, imacs};
 
-/// A score and the footnote that belongs to it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A score and what a reader has to know about it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Score {
     /// The score.
     pub imacs: Imacs,
-    /// Whether the map is one of [`i2am_attribution::AttributionMap::one_token`].
-    pub one_token: bool,
+    /// The notes of the map.
+    pub notes: Notes,
 }
 
 /// Why there is no score: the reason beside an empty value.
@@ -53,7 +54,7 @@ pub fn score(
     let attribution = normalise(&map.plane, convention, direction, height, width, Some(mask));
     Ok(Score {
         imacs: imacs(&attribution, mask, config)?,
-        one_token: map.one_token,
+        notes: map.notes,
     })
 }
 

@@ -4,18 +4,21 @@
 //! be recorded for it while sampling, and which [`Quantity`]s its rows hold. Whatever lists, shows, compares or correlates scores asks
 //! this registry.
 
+mod correspondence;
 mod detection;
 mod imacs;
 mod locality;
 mod mask_area;
+mod mediated;
+mod share;
 mod specific;
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use i2am_attribution::{AttentionRecord, Convention, LocalityConfig, SpecificConfig};
-use i2am_imaging::{BoundingBox, ColorMap, RgbImage};
-use i2am_quantity::{Direction, Level, Measurement, Quantity};
+use i2am_imaging::{BoundingBox, ColorMap, Correspondence, RgbImage};
+use i2am_quantity::{Direction, Level, Marks, Measurement, Quantity};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Value, json};
@@ -33,7 +36,10 @@ pub use mask_area::MASK_AREA;
 pub static SCORES: &[&dyn MapScore] = &[
     &Entry::<mask_area::Score>::OF,
     &Entry::<imacs::Score>::OF,
+    &Entry::<share::Score>::OF,
+    &Entry::<mediated::Score>::OF,
     &Entry::<LocalityConfig>::OF,
+    &Entry::<correspondence::Score>::OF,
     &Entry::<DetectionConfig>::OF,
     &Entry::<SpecificConfig>::OF,
 ];
@@ -202,6 +208,8 @@ pub struct ScoreInput<'a> {
     pub size: [usize; 2],
     /// The true box of the object, in pixels of the generated image, where the data set knows it.
     pub object: Option<BoundingBox>,
+    /// From where in the reference image the pixels of the generated image should come, where the data set knows it.
+    pub correspondence: Option<&'a Correspondence>,
     /// What random numbers are drawn from.
     pub seed: BoxSeed<'a>,
 }
@@ -258,8 +266,8 @@ pub struct Overlay {
     pub direction: Direction,
     /// Which map.
     pub level: Level,
-    /// Whether it is of layers with a single reference token.
-    pub one_token: bool,
+    /// The marks that its values have in tables.
+    pub marks: Marks,
     /// The image with the map over it.
     pub picture: RgbImage,
 }

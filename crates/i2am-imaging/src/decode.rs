@@ -1,33 +1,37 @@
 //! Decoding of PNG and JPEG files, recognized by their content, into 8-bit images as Pillow gives them.
 
+use std::io::Cursor;
 use std::path::Path;
 
-use i2am_files::{Action, FileError};
-use image::{
-    DynamicImage, GrayImage, ImageBuffer, ImageFormat, ImageReader, Luma, Pixel, Rgb, RgbImage,
-};
+use image::codecs::jpeg::JpegDecoder;
+use image::codecs::png::PngDecoder;
+use image::{DynamicImage, GrayImage, ImageBuffer, Limits, Luma, Pixel, Rgb, RgbImage};
 
 use crate::ImagingError;
+use crate::encoded::{Encoded, Format, upright};
 
-mod jpeg;
+/// Memory in bytes that a decoder of PNG may take besides the picture: for color profiles and texts.
+const ASIDE: u64 = 64 << 20;
 
-/// The picture in the file `path` as RGB, as `Image.open(path).convert("RGB")` of Pillow gives it.
+/// The picture in the file `path` as RGB, as `ImageOps.exif_transpose(Image.open(path)).convert("RGB")` of Pillow gives it.
 ///
 /// Palettes are resolved, gray is copied into the three channels, an alpha channel is **dropped, not composited** (what
-/// it hides shows), a rotation noted in EXIF is not applied. Of 16-bit channels the high byte is taken; Pillow does the
-/// same except for 16-bit gray, which it cuts off at 255 (white for nearly every picture).
+/// it hides shows). The orientation that EXIF data note is **applied**: a picture is as viewers show it. Of 16-bit channels the high
+/// byte is taken; Pillow does the same except for 16-bit gray, which it cuts off at 255 (white for nearly every picture). Of an
+/// animation the first picture is read.
 ///
 /// PNG files give Pillow's levels exactly. JPEG files differ from it by at most 4 levels, 0.4 on average with chroma
 /// at half size and 0.01 without, because the standard leaves the decoder some freedom.
 ///
 /// # Errors
 /// [`ImagingError::File`] if the file cannot be read, [`ImagingError::NotAnImage`] if it is neither PNG nor JPEG,
-/// [`ImagingError::Decode`] if it is damaged or cut off.
+/// [`ImagingError::Decode`] if it is damaged or cut off, [`ImagingError::TooLarge`] if it has more pixels than
+/// [`limit_megapixels`](crate::limit_megapixels) allows.
 pub fn read_rgb(path: impl AsRef<Path>) -> Result<RgbImage, ImagingError> {
     decode(path.as_ref()).map(to_rgb)
 }
 
-/// The picture in the file `path` as gray, as `Image.open(path).convert("L")` of Pillow gives it.
+/// The picture in the file `path` as gray, as `ImageOps.exif_transpose(Image.open(path)).convert("L")` of Pillow gives it.
 ///
 /// Gray stays as it is; colors become their ITU-R 601-2 luma in Pillow's fixed-point arithmetic
 /// (`0.299 R + 0.587 G + 0.114 B`). Everything else as in [`read_rgb`].
@@ -44,27 +48,18 @@ pub fn read_gray(path: impl AsRef<Path>) -> Result<GrayImage, ImagingError> {
     })
 }
 
-/// Height and width of the picture in the file `path`, from its header.
+/// Height and width of the picture in the file `path` as it is read, from its header; of its pixels only that they are all there.
 ///
 /// # Errors
-/// [`ImagingError::File`] if the file cannot be read, [`ImagingError::Decode`] if its header cannot.
+/// As [`read_rgb`], for what the header shows.
 pub fn read_size(path: impl AsRef<Path>) -> Result<[usize; 2], ImagingError> {
-    let path = path.as_ref();
-    let unread = |cause| FileError::new(Action::Read, path, cause);
-    let reader = ImageReader::open(path).map_err(unread)?;
-    let reader = reader.with_guessed_format().map_err(unread)?;
-    let size = reader.into_dimensions();
-    let (width, height) = size.map_err(|error| ImagingError::Decode {
-        path: path.to_path_buf(),
-        format: "PNG or JPEG",
-        reason: error.to_string(),
-    })?;
-    Ok([height as usize, width as usize])
+    let encoded = Encoded::open(path.as_ref())?;
+    Ok(upright(encoded.stored_size()?, encoded.orientation()))
 }
 
 /// A picture in gray, as `image.convert("L")` of Pillow gives it: see [`read_gray`].
 pub fn rgb_to_gray(image: &RgbImage) -> GrayImage {
-    convert(image, |p| luma(*p))
+    convert(image, |p| Luma([luma(p.0.map(u32::from)) as u8]))
 }
 
 fn to_rgb(decoded: DynamicImage) -> RgbImage {
@@ -90,53 +85,26 @@ fn high_byte(level: u16) -> u8 {
     level.to_be_bytes()[0]
 }
 
-/// ITU-R 601-2 luma with weights of 16 bits, rounded to nearest.
-fn luma(Rgb([r, g, b]): Rgb<u8>) -> Luma<u8> {
-    let weighted = 19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b);
-    Luma([((weighted + 0x8000) >> 16) as u8])
+/// ITU-R 601-2 luma with weights of 16 bits, rounded to nearest, of levels of up to 16 bits.
+pub(crate) fn luma([r, g, b]: [u32; 3]) -> u32 {
+    (19_595 * r + 38_470 * g + 7_471 * b + 0x8000) >> 16
 }
 
-fn decode(path: &Path) -> Result<DynamicImage, ImagingError> {
-    let bytes = i2am_files::read(path)?;
-    let (format, name) = match image::guess_format(&bytes) {
-        Ok(ImageFormat::Png) => (ImageFormat::Png, "PNG"),
-        Ok(ImageFormat::Jpeg) => (ImageFormat::Jpeg, "JPEG"),
-        other => {
-            let found = describe(&bytes, other.ok());
-            return Err(ImagingError::NotAnImage {
-                path: path.to_path_buf(),
-                found,
-            });
+/// The picture in the file `path`, the right way up.
+pub(crate) fn decode(path: &Path) -> Result<DynamicImage, ImagingError> {
+    let encoded = Encoded::open(path)?;
+    let [height, width] = encoded.stored_size()?;
+    let bytes = Cursor::new(&encoded.bytes);
+    let decoded = match encoded.format {
+        Format::Png => {
+            let mut limits = Limits::no_limits();
+            // Of four channels of 16 bits.
+            limits.max_alloc = Some(8 * height as u64 * width as u64 + ASIDE);
+            PngDecoder::with_limits(bytes, limits).and_then(DynamicImage::from_decoder)
         }
+        Format::Jpeg => JpegDecoder::new(bytes).and_then(DynamicImage::from_decoder),
     };
-    let failed = |reason| ImagingError::Decode {
-        path: path.to_path_buf(),
-        format: name,
-        reason,
-    };
-    // The decoder fills the missing part of a cut JPEG with gray and reports nothing.
-    if format == ImageFormat::Jpeg && !jpeg::is_complete(&bytes) {
-        return Err(failed(
-            "the file is cut off before the end-of-image marker".to_owned(),
-        ));
-    }
-    image::load_from_memory_with_format(&bytes, format).map_err(|error| failed(error.to_string()))
-}
-
-/// What a file that is neither PNG nor JPEG looks like.
-fn describe(bytes: &[u8], format: Option<ImageFormat>) -> String {
-    match (bytes, format) {
-        ([], _) => "an empty file".to_owned(),
-        (_, Some(format)) => format!(
-            "a {} image",
-            format.extensions_str().first().unwrap_or(&"different")
-        ),
-        (text, _) if text.starts_with(b"version https://git-lfs") => {
-            "a Git LFS pointer (fetch the file itself with `git lfs pull`)".to_owned()
-        }
-        (start, _) => format!(
-            "a file that starts with `{}`",
-            start[..start.len().min(12)].escape_ascii()
-        ),
-    }
+    let mut picture = decoded.map_err(|error| encoded.undecodable(&error))?;
+    picture.apply_orientation(encoded.orientation());
+    Ok(picture)
 }

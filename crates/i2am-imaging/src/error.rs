@@ -32,9 +32,61 @@ pub enum ImagingError {
         reason: String,
     },
 
+    /// The picture has more pixels than are read.
+    #[error(
+        "{}: expected at most {limit} megapixels, the limit `max_megapixels`, found {height} x {width} pixels (height x width), {} megapixels",
+        .path.display(), *.height as f64 * *.width as f64 / 1e6
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+        /// The largest number of megapixels.
+        limit: u32,
+    },
+
+    /// A mask that cannot mean what its maker sees in it: see [`read_mask`](crate::read_mask).
+    #[error("{}: expected a mask that is white (level {white}) in the masked region, found {found}", .path.display())]
+    Mask {
+        /// The file.
+        path: PathBuf,
+        /// The level of white: 255, or 65,535 of 16 bits.
+        white: u16,
+        /// What it is instead, and which setting would accept it.
+        found: String,
+    },
+
+    /// The picture has colors where its levels are values.
+    #[error(
+        "{}: expected a gray picture, whose levels are values, found colors in {share} of its pixels: the colors of a color map or overlay cannot be \
+         turned back into values; store the values themselves, gray or as safetensors",
+        .path.display()
+    )]
+    NotValues {
+        /// The file.
+        path: PathBuf,
+        /// How much of it is colored.
+        share: String,
+    },
+
     /// The file holds colors where numbers are wanted.
     #[error("{}: expected a PNG of labels, with a palette or gray, found {found}", .path.display())]
     NotLabels {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+
+    /// The file does not say for every pixel from where it comes.
+    #[error(
+        "{}: expected places, a PNG of three channels of 16 bits (column, row, and 65,535 where they are known or 0 elsewhere), found {found}",
+        .path.display()
+    )]
+    NotPlaces {
         /// The file.
         path: PathBuf,
         /// What it is instead.

@@ -3,7 +3,7 @@
 use image::imageops::replace;
 use image::{Rgb, RgbImage};
 
-use crate::text::{CHARACTER, draw, length, wrap};
+use crate::text::Type;
 use crate::{pillow_bicubic_rgb, pillow_nearest_rgb};
 
 const PAPER: Rgb<u8> = Rgb([255; 3]);
@@ -12,8 +12,10 @@ const INK: Rgb<u8> = Rgb([32; 3]);
 const FRAME: Rgb<u8> = Rgb([208; 3]);
 /// Between cells, and around the sheet.
 const GAP: u32 = 12;
-/// From one line of text to the next, and from the last one to its picture.
-const LINE: u32 = CHARACTER + 4;
+/// Between groups on one line.
+const GROUP_GAP: u32 = 28;
+/// From a text to what is below it.
+const BELOW: u32 = 5;
 
 /// A picture and the words above it. Long captions wrap at the width of the picture.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct Cell {
     pub caption: String,
     /// The picture.
     pub picture: RgbImage,
+    /// Whether it keeps its size whatever the size of its row.
+    pub keeps_size: bool,
 }
 
 impl Cell {
@@ -30,6 +34,15 @@ impl Cell {
         Self {
             caption: caption.into(),
             picture,
+            keeps_size: false,
+        }
+    }
+
+    /// A cell whose picture is drawn as it is, whatever the size of its row.
+    pub fn unscaled(caption: impl Into<String>, picture: RgbImage) -> Self {
+        Self {
+            keeps_size: true,
+            ..Self::new(caption, picture)
         }
     }
 }
@@ -59,13 +72,16 @@ pub enum CellSize {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct PictureGrid {
-    rows: Vec<Row>,
+    blocks: Vec<Block>,
 }
 
+/// Cells under one title.
 #[derive(Debug, Clone)]
-struct Row {
+struct Block {
     title: String,
     cells: Vec<DrawnCell>,
+    /// Whether it may stand on a line with others, and be broken.
+    flows: bool,
 }
 
 /// A cell as it will appear: lines of its caption, scaled picture.
@@ -74,6 +90,9 @@ struct DrawnCell {
     caption: Vec<String>,
     picture: RgbImage,
 }
+
+/// Blocks that stand on one line, each with the lines of its title.
+struct Line<'a>(Vec<(Vec<String>, &'a [DrawnCell], Type)>);
 
 impl PictureGrid {
     /// A sheet without rows.
@@ -88,100 +107,195 @@ impl PictureGrid {
         size: CellSize,
         cells: impl IntoIterator<Item = Cell>,
     ) -> &mut Self {
+        self.add(title.into(), size, cells, false)
+    }
+
+    /// Adds `cells` like [`PictureGrid::row`], but on the line of the group before as long as there is room: no wider than the widest
+    /// row, broken where it is wider than that.
+    pub fn group(
+        &mut self,
+        title: impl Into<String>,
+        size: CellSize,
+        cells: impl IntoIterator<Item = Cell>,
+    ) -> &mut Self {
+        self.add(title.into(), size, cells, true)
+    }
+
+    fn add(
+        &mut self,
+        title: String,
+        size: CellSize,
+        cells: impl IntoIterator<Item = Cell>,
+        flows: bool,
+    ) -> &mut Self {
         let cells = cells
             .into_iter()
             .map(|cell| DrawnCell::new(&cell, size))
             .collect();
-        self.rows.push(Row {
-            title: title.into(),
+        self.blocks.push(Block {
+            title,
             cells,
+            flows,
         });
         self
     }
 
     /// The sheet as one image, as large as its rows need.
     pub fn render(&self) -> RgbImage {
-        let width = self.rows.iter().map(Row::width).max().unwrap_or_default();
-        let height: u32 = self.rows.iter().map(|row| row.height() + GAP).sum();
+        let rows = self.blocks.iter().filter(|block| !block.flows);
+        let widest = rows.map(|row| width(&row.cells).max(Type::TITLE.width(&row.title)));
+        let lines = self.lines(widest.max().unwrap_or_default());
+        let width = lines.iter().map(Line::width).max().unwrap_or_default();
+        let height: u32 = lines.iter().map(|line| line.height() + GAP).sum();
         let mut sheet = RgbImage::from_pixel(width + 2 * GAP, height + GAP, PAPER);
         let mut top = GAP;
-        for row in &self.rows {
-            row.draw(&mut sheet, top);
-            top += row.height() + GAP;
+        for line in &lines {
+            line.draw(&mut sheet, top);
+            top += line.height() + GAP;
         }
         sheet
     }
+
+    /// Groups share lines of `most` pixels.
+    fn lines(&self, most: u32) -> Vec<Line<'_>> {
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        for block in &self.blocks {
+            if !block.flows {
+                let title = (!block.title.is_empty()).then(|| block.title.clone());
+                let title = title.into_iter().collect();
+                lines.push(Line(vec![(title, &block.cells, Type::TITLE)]));
+                continue;
+            }
+            for (part, cells) in broken(&block.cells, most).into_iter().enumerate() {
+                let title = if part == 0 { block.title.as_str() } else { "" };
+                let title = Type::HEAD.wrap(title, width(cells));
+                let group = (title, cells, Type::HEAD);
+                match lines.last_mut() {
+                    Some(line) if line.takes(&group, most) => line.0.push(group),
+                    _ => lines.push(Line(vec![group])),
+                }
+            }
+        }
+        lines
+    }
 }
 
-impl Row {
-    fn title_height(&self) -> u32 {
-        if self.title.is_empty() { 0 } else { 2 * LINE }
+/// `cells` in parts that are no wider than `most` pixels, unless they are one cell.
+fn broken(cells: &[DrawnCell], most: u32) -> Vec<&[DrawnCell]> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    for end in 1..=cells.len() {
+        if end - start > 1 && width(&cells[start..end]) > most {
+            parts.push(&cells[start..end - 1]);
+            start = end - 1;
+        }
     }
-
-    fn caption_height(&self) -> u32 {
-        LINE * self
-            .cells
-            .iter()
-            .map(|cell| cell.caption.len() as u32)
-            .max()
-            .unwrap_or_default()
+    if start < cells.len() {
+        parts.push(&cells[start..]);
     }
+    parts
+}
 
-    fn height(&self) -> u32 {
-        let pictures = self
-            .cells
-            .iter()
-            .map(|cell| cell.picture.height())
-            .max()
-            .unwrap_or_default();
-        self.title_height() + self.caption_height() + pictures
+/// Of cells next to each other.
+fn width(cells: &[DrawnCell]) -> u32 {
+    let cells: u32 = cells.iter().map(|cell| cell.width() + GAP).sum();
+    cells.saturating_sub(GAP)
+}
+
+/// Of a group: its title may be one long word.
+fn group_width((title, cells, face): &(Vec<String>, &[DrawnCell], Type)) -> u32 {
+    let title = title.iter().map(|line| face.width(line)).max();
+    width(cells).max(title.unwrap_or_default())
+}
+
+impl<'a> Line<'a> {
+    /// Whether a group still fits: never behind a row, which has another face.
+    fn takes(&self, group: &(Vec<String>, &'a [DrawnCell], Type), most: u32) -> bool {
+        let alike = self.0.iter().all(|(.., face)| *face == group.2);
+        alike && self.width() + GROUP_GAP + group_width(group) <= most
     }
 
     fn width(&self) -> u32 {
-        let cells: u32 = self.cells.iter().map(|cell| cell.width() + GAP).sum();
-        cells
-            .saturating_sub(GAP)
-            .max(CHARACTER * length(&self.title) as u32)
+        let groups: u32 = self
+            .0
+            .iter()
+            .map(|group| group_width(group) + GROUP_GAP)
+            .sum();
+        groups.saturating_sub(GROUP_GAP)
+    }
+
+    fn title_height(&self) -> u32 {
+        let heights = self.0.iter().map(|(title, _, face)| match title.len() {
+            0 => 0,
+            lines => lines as u32 * face.line() + BELOW,
+        });
+        heights.max().unwrap_or_default()
+    }
+
+    fn cells(&self) -> impl Iterator<Item = &DrawnCell> {
+        self.0.iter().flat_map(|(_, cells, _)| *cells)
+    }
+
+    fn caption_height(&self) -> u32 {
+        match self.cells().map(|cell| cell.caption.len()).max() {
+            None | Some(0) => 0,
+            Some(lines) => lines as u32 * Type::CAPTION.line() + BELOW,
+        }
+    }
+
+    fn height(&self) -> u32 {
+        let pictures = self.cells().map(|cell| cell.picture.height()).max();
+        self.title_height() + self.caption_height() + pictures.unwrap_or_default()
     }
 
     fn draw(&self, sheet: &mut RgbImage, top: u32) {
-        draw(sheet, &self.title, (GAP, top + LINE / 2), INK);
-        let pictures_top = top + self.title_height() + self.caption_height();
+        let captions_top = top + self.title_height();
+        let pictures_top = captions_top + self.caption_height();
         let mut left = GAP;
-        for cell in &self.cells {
-            // Captions of one row stand on one base line.
-            let caption_top = pictures_top - LINE * cell.caption.len() as u32;
-            for (index, line) in cell.caption.iter().enumerate() {
-                draw(sheet, line, (left, caption_top + LINE * index as u32), INK);
+        for group in &self.0 {
+            let (title, cells, face) = group;
+            // Titles, like captions, stand right above what they name.
+            let title_top = captions_top - BELOW.min(self.title_height());
+            for (index, line) in title.iter().rev().enumerate() {
+                let y = title_top - face.line() * (index as u32 + 1);
+                face.draw(sheet, line, (left, y), INK);
             }
-            frame(sheet, (left, pictures_top), cell.picture.dimensions());
-            replace(sheet, &cell.picture, left.into(), pictures_top.into());
-            left += cell.width() + GAP;
+            let mut x = left;
+            for cell in *cells {
+                let caption_top = pictures_top - BELOW.min(self.caption_height());
+                for (index, line) in cell.caption.iter().rev().enumerate() {
+                    let y = caption_top - Type::CAPTION.line() * (index as u32 + 1);
+                    Type::CAPTION.draw(sheet, line, (x, y), INK);
+                }
+                frame(sheet, (x, pictures_top), cell.picture.dimensions());
+                replace(sheet, &cell.picture, x.into(), pictures_top.into());
+                x += cell.width() + GAP;
+            }
+            left += group_width(group) + GROUP_GAP;
         }
     }
 }
 
 impl DrawnCell {
-    /// Captions need some width, however narrow the picture is.
-    const LEAST_COLUMNS: u32 = 10;
+    /// Captions need some width in pixels, however narrow the picture is.
+    const LEAST_WIDTH: u32 = 80;
 
     fn new(cell: &Cell, size: CellSize) -> Self {
+        let size = if cell.keeps_size {
+            CellSize::Native
+        } else {
+            size
+        };
         let picture = scale(&cell.picture, size);
-        let columns = (picture.width() / CHARACTER).max(Self::LEAST_COLUMNS);
+        let width = picture.width().max(Self::LEAST_WIDTH);
         Self {
-            caption: wrap(&cell.caption, columns as usize),
+            caption: Type::CAPTION.wrap(&cell.caption, width),
             picture,
         }
     }
 
     fn width(&self) -> u32 {
-        let caption = self
-            .caption
-            .iter()
-            .map(|line| length(line))
-            .max()
-            .unwrap_or_default();
-        self.picture.width().max(CHARACTER * caption as u32)
+        let lines = self.caption.iter().map(|line| Type::CAPTION.width(line));
+        self.picture.width().max(lines.max().unwrap_or_default())
     }
 }
 

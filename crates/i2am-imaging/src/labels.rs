@@ -3,40 +3,32 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::GrayImage;
+use image::{DynamicImage, GrayImage};
 use png::{BitDepth, ColorType, Transformations};
 
 use crate::ImagingError;
-
-/// Bytes that one compressed byte of a PNG can stand for at most: 258 bytes take two bits.
-const MOST_INFLATED: usize = 1032;
+use crate::encoded::{Encoded, Format};
 
 /// The numbers in the PNG file `path`, as `numpy.array(Image.open(path))` of Pillow gives them: of a palette the number of each
-/// pixel's color, of gray its level. The colors of the palette do not matter.
+/// pixel's color, of gray its level. The colors of the palette do not matter. The orientation that EXIF data note is applied.
 ///
 /// # Errors
-/// [`ImagingError::File`] if the file cannot be read, [`ImagingError::NotLabels`] if it is no PNG of 8 bits or fewer with a palette
-/// or gray, [`ImagingError::Decode`] if it is damaged.
+/// As [`read_rgb`](crate::read_rgb); [`ImagingError::NotLabels`] if it is no PNG of 8 bits or fewer with a palette or gray.
 pub fn read_labels(path: impl AsRef<Path>) -> Result<GrayImage, ImagingError> {
-    let path = path.as_ref();
-    let bytes = i2am_files::read(path)?;
+    let encoded = Encoded::open(path.as_ref())?;
     let not_labels = |found: &str| ImagingError::NotLabels {
-        path: path.to_path_buf(),
+        path: encoded.path.to_path_buf(),
         found: found.to_owned(),
     };
-    if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        return Err(not_labels("a file that is no PNG"));
+    if encoded.format != Format::Png {
+        return Err(not_labels("a JPEG image, whose levels are not kept"));
     }
-    let damaged = |reason: String| ImagingError::Decode {
-        path: path.to_path_buf(),
-        format: "PNG",
-        reason,
-    };
-    let undecodable = |error: png::DecodingError| damaged(error.to_string());
-    let mut decoder = png::Decoder::new(Cursor::new(&bytes));
+    // Memory is taken for what the bytes can hold only.
+    let [height, width] = encoded.stored_size()?;
+    let undecodable = |error: png::DecodingError| encoded.damaged(error.to_string());
+    let mut decoder = png::Decoder::new(Cursor::new(&encoded.bytes));
     decoder.set_transformations(Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(undecodable)?;
-    let (width, height) = reader.info().size();
     let (color, depth) = (reader.info().color_type, reader.info().bit_depth);
     if !matches!(color, ColorType::Indexed | ColorType::Grayscale) {
         return Err(not_labels("colors without a palette"));
@@ -44,21 +36,18 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<GrayImage, ImagingError> {
     if depth == BitDepth::Sixteen {
         return Err(not_labels("16-bit gray"));
     }
-    // A header may claim any size: memory is taken for what the bytes can hold only.
-    let most = bytes.len().saturating_mul(MOST_INFLATED);
-    let size = reader.output_buffer_size().filter(|&size| size <= most);
-    let mut packed = vec![
-        0;
-        size.ok_or_else(|| damaged(format!(
-            "its header claims {height} x {width} pixels, more than its bytes can hold"
-        )))?
-    ];
+    let size = reader.output_buffer_size();
+    let mut packed = vec![0; size.ok_or_else(|| not_labels("rows that are too long"))?];
     let frame = reader.next_frame(&mut packed).map_err(undecodable)?;
-    let mut numbers = Vec::with_capacity(width as usize * height as usize);
+    let mut numbers = Vec::with_capacity(width * height);
     for row in packed.chunks_exact(frame.line_size) {
-        unpack(row, depth, width as usize, color, &mut numbers);
+        unpack(row, depth, width, color, &mut numbers);
     }
-    GrayImage::from_raw(width, height, numbers).ok_or_else(|| not_labels("rows of odd length"))
+    let labels = GrayImage::from_raw(width as u32, height as u32, numbers);
+    let mut labels =
+        DynamicImage::ImageLuma8(labels.ok_or_else(|| not_labels("rows of odd length"))?);
+    labels.apply_orientation(encoded.orientation());
+    Ok(labels.into_luma8())
 }
 
 /// Appends the `width` numbers that `row` holds. Gray of fewer than 8 bits is spread over 0 to 255, as Pillow does for one bit and

@@ -17,26 +17,34 @@ pub fn colored(map: &Plane, colors: ColorMap) -> RgbImage {
     })
 }
 
-/// `base` with `map`, in \[0, 1\], over it in colors.
+/// `base` with `map`, in \[0, 1\], over it in colors, which cover the picture the more the higher the map is: where it is 0 the picture
+/// stays as it is.
 ///
-/// `strength`, in \[0, 1\] (values outside are clamped), is the share of the colors: 0 gives the picture, 1 the map
-/// alone. A map of another size is brought to that of the picture by [`torch_bilinear`], which does not overshoot.
+/// `strength`, in \[0, 1\] (values outside are clamped), is the share of the colors where the map is 1: 0 gives the picture. A map of
+/// another size is brought to that of the picture by [`torch_bilinear`], which does not overshoot.
 pub fn overlay(base: &RgbImage, map: &Plane, colors: ColorMap, strength: f32) -> RgbImage {
     if base.is_empty() {
         return base.clone();
     }
-    let strength = strength.clamp(0.0, 1.0);
     let map = torch_bilinear(map, base.height() as usize, base.width() as usize);
     let color_of = colors.lookup();
     let mut blended = base.clone();
     for (pixel, &value) in blended.pixels_mut().zip(map.data()) {
-        for (level, color) in pixel.0.iter_mut().zip(color_of(value)) {
-            let mixed = f32::from(*level) * (1.0 - strength) + f32::from(color) * strength;
-            // To the nearest level; `mixed` is not negative.
-            *level = (mixed + 0.5) as u8;
-        }
+        *pixel = covered(*pixel, value, color_of(value), strength);
     }
     blended
+}
+
+/// A pixel under the color of a map that has `value` there.
+pub(crate) fn covered(pixel: Rgb<u8>, value: f32, color: [u8; 3], strength: f32) -> Rgb<u8> {
+    let share = strength.clamp(0.0, 1.0) * value.clamp(0.0, 1.0);
+    let mut mixed = pixel;
+    for (level, color) in mixed.0.iter_mut().zip(color) {
+        let value = f32::from(*level) * (1.0 - share) + f32::from(color) * share;
+        // To the nearest level; `value` is not negative.
+        *level = (value + 0.5) as u8;
+    }
+    mixed
 }
 
 /// `base` with a line around positions of a map that covers it.

@@ -10,6 +10,7 @@
 //! | [`pillow_bicubic_rgb`], [`pillow_bicubic_gray`] | half-pixel centers | cubic, a = -0.5 | filter widened: antialiased |
 //! | [`pillow_bicubic`] | the same, in floating point | the same | the same |
 //! | [`pillow_bilinear_rgb`], [`pillow_bilinear_gray`] | half-pixel centers | triangle | filter widened: antialiased |
+//! | [`pillow_lanczos_rgb`], [`pillow_lanczos_gray`] | half-pixel centers | sinc of three lobes | filter widened: antialiased |
 //! | [`pillow_nearest_rgb`], [`pillow_nearest_gray`] | `floor((out + 0.5) * in_size / out_size)`, middle of a block | one value | skips values |
 //! | [`opencv_linear_rgb`], [`opencv_linear_gray`] | half-pixel centers | linear | 2 x 2 taps, aliases; halving: the mean of 4 |
 //!
@@ -25,7 +26,7 @@ use image::{ImageBuffer, Pixel};
 pub use opencv::{opencv_linear_gray, opencv_linear_rgb};
 pub use pillow::{
     pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray, pillow_bilinear_rgb,
-    pillow_nearest_gray, pillow_nearest_rgb,
+    pillow_lanczos_gray, pillow_lanczos_rgb, pillow_nearest_gray, pillow_nearest_rgb,
 };
 pub use pillow_float::pillow_bicubic;
 pub use torch::{

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [generated, real] = files.as_slice() else {
         return Err("expected two files of statistics".into());
     };
-    let [generated, real] = [generated, real].map(|file| Statistics::read(Path::new(file)));
+    let [generated, real] = [generated, real].map(|file| Statistics::read(Path::new(file), None));
     let (generated, real) = (generated?, real?);
     let started = Instant::now();
     let score = frechet_distance(&generated, &real);

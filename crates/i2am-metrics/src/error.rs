@@ -53,7 +53,7 @@ pub enum MetricError {
     },
 
     /// The two pictures of a pair must have one size.
-    #[error("pictures of one size are compared: generated {} x {}, real {} x {}", .generated[0], .generated[1], .real[0], .real[1])]
+    #[error("expected pictures of one size, found generated {} x {}, real {} x {} (height x width)", .generated[0], .generated[1], .real[0], .real[1])]
     PairSize {
         /// Height and width of the generated picture.
         generated: [u32; 2],

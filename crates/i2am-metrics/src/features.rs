@@ -1,23 +1,25 @@
-//! Inception features of sets: computed once, kept by content.
+//! Features of sets, from whichever network: computed once, kept by content.
 
+mod backbone;
 mod cache;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use i2am_nets::Precision;
+use i2am_imaging::RgbImage;
 use i2am_nets::inception::{Inception, Tap};
 use rayon::prelude::*;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::batches::in_batches;
 use crate::error::MetricError;
-use crate::inception::{INCEPTION, Mode, SIDE, inception_input};
+use crate::inception::{INCEPTION, Mode};
 use crate::progress::Progress;
 use crate::resources::Resources;
 use crate::set::Pictures;
+pub use backbone::{Backbone, OfInception};
 use cache::Cache;
 
 /// Features of a set: `[n, width]`, one row per picture in the order of the set.
@@ -33,6 +35,13 @@ impl Features {
     /// Number of pictures.
     pub fn count(&self) -> usize {
         self.values.len() / self.width
+    }
+
+    /// `[n, width]` in 64-bit floats.
+    pub(crate) fn rows(&self) -> Tensor {
+        Tensor::from_slice(&self.values)
+            .to_kind(Kind::Double)
+            .reshape([self.count() as i64, self.width as i64])
     }
 }
 
@@ -57,15 +66,18 @@ pub(crate) fn at_least(
     })
 }
 
-/// The network with what it has computed.
+/// A network with what it has computed.
 #[derive(Debug)]
-pub struct Extractor {
+pub struct Extractor<B: Backbone = OfInception> {
+    backbone: B,
     weights: PathBuf,
     device: Device,
     /// Loaded when something has to be computed.
-    network: OnceCell<Inception>,
+    network: OnceCell<B::Network>,
     batch: usize,
     cache: Option<Cache>,
+    /// Whether it was said that features cannot be kept.
+    warned: Cell<bool>,
     known: RefCell<BTreeMap<String, Rc<Features>>>,
 }
 
@@ -77,31 +89,7 @@ impl Extractor {
     pub fn open(resources: &Resources) -> Result<Self, MetricError> {
         let weights = resources.find(&INCEPTION)?;
         Inception::check(&weights)?;
-        let cache = resources
-            .cache
-            .as_ref()
-            .map(|folder| Cache::open(folder, &weights))
-            .transpose()?;
-        Ok(Self {
-            weights,
-            device: resources.device,
-            network: OnceCell::new(),
-            batch: resources.batch.max(1),
-            cache,
-            known: RefCell::default(),
-        })
-    }
-
-    /// The network itself.
-    ///
-    /// # Errors
-    /// Weights that have changed since they were found.
-    pub fn network(&self) -> Result<&Inception, MetricError> {
-        if let Some(network) = self.network.get() {
-            return Ok(network);
-        }
-        let network = Inception::open(&self.weights, Precision::F32, self.device)?;
-        Ok(self.network.get_or_init(|| network))
+        Self::of(OfInception, weights, resources)
     }
 
     /// Features of `pictures` at `tap`, from the cache if they were computed before.
@@ -115,25 +103,111 @@ impl Extractor {
         tap: Tap,
         progress: &dyn Progress,
     ) -> Result<Rc<Features>, MetricError> {
+        self.rows(pictures, (mode, tap), progress)
+    }
+}
+
+impl<B: Backbone> Extractor<B> {
+    /// The network of the file `weights`, which was looked at.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub(crate) fn of(
+        backbone: B,
+        weights: PathBuf,
+        resources: &Resources,
+    ) -> Result<Self, MetricError> {
+        let folder = resources.cache.as_ref();
+        let cache = folder
+            .map(|folder| Cache::open(folder, &weights))
+            .transpose()?;
+        Ok(Self {
+            backbone,
+            weights,
+            device: resources.device,
+            network: OnceCell::new(),
+            batch: resources.batch.max(1),
+            cache,
+            warned: Cell::new(false),
+            known: RefCell::default(),
+        })
+    }
+
+    /// The network itself.
+    ///
+    /// # Errors
+    /// Weights that have changed since they were found.
+    pub fn network(&self) -> Result<&B::Network, MetricError> {
+        if let Some(network) = self.network.get() {
+            return Ok(network);
+        }
+        let network = self.backbone.load(&self.weights, self.device)?;
+        Ok(self.network.get_or_init(|| network))
+    }
+
+    /// Height and width of what goes into the network.
+    pub(crate) fn side(&self) -> usize {
+        self.backbone.side()
+    }
+
+    /// The features of one image. Those of an image that was met before are not computed again.
+    ///
+    /// # Errors
+    /// Weights that have changed since they were found.
+    pub(crate) fn row(
+        &self,
+        image: &RgbImage,
+        reading: B::Reading,
+    ) -> Result<Rc<Features>, MetricError> {
+        let (width, height) = image.dimensions();
+        let print = i2am_files::sha256_hex(image.as_raw());
+        let print = format!("{print} {height} {width}");
+        let key = cache::key(&self.backbone.key(reading), &[print]);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return Ok(Rc::clone(known));
+        }
+        let input = self.backbone.input(image, reading);
+        let features = Rc::new(Features {
+            width: self.backbone.width(reading),
+            values: self.run(self.network()?, &[input], reading),
+        });
+        self.known.borrow_mut().insert(key, Rc::clone(&features));
+        Ok(features)
+    }
+
+    /// Length of a row.
+    pub(crate) fn width(&self, reading: B::Reading) -> usize {
+        self.backbone.width(reading)
+    }
+
+    /// Features of `pictures`, from the cache if they were computed before.
+    ///
+    /// # Errors
+    /// A picture that cannot be read: the first in the order of the set.
+    pub(crate) fn rows(
+        &self,
+        pictures: &dyn Pictures,
+        reading: B::Reading,
+        progress: &dyn Progress,
+    ) -> Result<Rc<Features>, MetricError> {
         let prints: Vec<String> = (0..pictures.len())
             .into_par_iter()
             .map(|index| pictures.fingerprint(index))
             .collect::<Result<_, _>>()?;
-        let key = cache::key(mode, tap, &prints);
+        let key = cache::key(&self.backbone.key(reading), &prints);
         if let Some(known) = self.known.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
+        let width = self.backbone.width(reading);
         let stored = self
             .cache
             .as_ref()
-            .and_then(|cache| cache.get(&key, tap.width(), prints.len()));
+            .and_then(|cache| cache.get(&key, width, prints.len()));
         let features = if let Some(features) = stored {
             features
         } else {
-            let features = self.compute(pictures, mode, tap, progress)?;
-            if let Some(cache) = &self.cache {
-                cache.put(&key, &features)?;
-            }
+            let features = self.compute(pictures, reading, progress)?;
+            self.keep(&key, &features, progress);
             features
         };
         let features = Rc::new(features);
@@ -141,38 +215,50 @@ impl Extractor {
         Ok(features)
     }
 
+    /// Without a place to keep them, features are computed again next time, which is no reason to have no score.
+    fn keep(&self, key: &str, features: &Features, progress: &dyn Progress) {
+        let Some(cache) = &self.cache else { return };
+        if let Err(error) = cache.put(key, features)
+            && !self.warned.replace(true)
+        {
+            progress.warn(&format!(
+                "features are computed, and not kept for the next time: {error}"
+            ));
+        }
+    }
+
     /// Decodes and resizes the next batch while the network works on one.
     fn compute(
         &self,
         pictures: &dyn Pictures,
-        mode: Mode,
-        tap: Tap,
+        reading: B::Reading,
         progress: &dyn Progress,
     ) -> Result<Features, MetricError> {
         let count = pictures.len();
-        let width = tap.width();
+        let width = self.backbone.width(reading);
         let network = self.network()?;
         let mut values = Vec::with_capacity(count * width);
         progress.start(&pictures.place(), count as u64);
-        let input = |index| Ok(inception_input(&pictures.load(index)?, mode));
+        let backbone = &self.backbone;
+        let input = |index| Ok(backbone.input(&pictures.load(index)?, reading));
         let done = in_batches(count, self.batch, input, |inputs| {
-            values.extend(run(network, &inputs, tap));
+            values.extend(self.run(network, &inputs, reading));
             progress.advance(inputs.len() as u64);
             Ok(())
         });
         progress.finish();
         done.map(|()| Features { width, values })
     }
-}
 
-fn run(network: &Inception, inputs: &[Vec<f32>], tap: Tap) -> Vec<f32> {
-    let _guard = tch::no_grad_guard();
-    let side = SIDE as i64;
-    let stacked: Vec<Tensor> = inputs
-        .iter()
-        .map(|input| Tensor::from_slice(input).reshape([3, side, side]))
-        .collect();
-    let x = Tensor::stack(&stacked, 0).to_device(network.device());
-    let features = network.features(&x, tap);
-    Vec::try_from(features.reshape([-1])).expect("features are a row of 32-bit floats")
+    fn run(&self, network: &B::Network, inputs: &[Vec<f32>], reading: B::Reading) -> Vec<f32> {
+        let _guard = tch::no_grad_guard();
+        let side = self.backbone.side() as i64;
+        let stacked: Vec<Tensor> = inputs
+            .iter()
+            .map(|input| Tensor::from_slice(input).reshape([3, side, side]))
+            .collect();
+        let x = Tensor::stack(&stacked, 0).to_device(self.device);
+        let features = B::run(network, &x, reading);
+        Vec::try_from(features.reshape([-1])).expect("features are a row of 32-bit floats")
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use i2am_files::{listed, shown};
 use i2am_imaging::{PictureEnding, RgbImage, read_rgb};
 
 use crate::error::MetricError;
@@ -9,6 +10,9 @@ use crate::set::Pictures;
 
 /// Endings of lists.
 const LISTS: [&str; 2] = ["txt", "lst"];
+
+/// What pairs pictures that names do not.
+const LINE_BY_LINE: &str = "pictures are paired by name, endings apart; two lists (.txt) with a path on each line pair them line by line";
 
 /// Files in the order of their names.
 #[derive(Debug, Clone)]
@@ -37,7 +41,7 @@ impl PictureFiles {
     pub fn of(place: &Path, files: Vec<PathBuf>) -> Self {
         Self {
             place: place.to_owned(),
-            names: files.iter().map(|file| shown(file, place)).collect(),
+            names: files.iter().map(|file| below(file, place)).collect(),
             files,
             is_list: true,
         }
@@ -55,7 +59,7 @@ impl PictureFiles {
         if let Some(stranger) = found.unreadable.first() {
             return refuse(format!(
                 "expected PNG or JPEG pictures, found `{}` ({} such): convert them to PNG",
-                shown(stranger, place),
+                below(stranger, place),
                 found.unreadable.len()
             ));
         }
@@ -74,7 +78,7 @@ impl PictureFiles {
         let mut named: Vec<(String, PathBuf)> = found
             .pictures
             .into_iter()
-            .map(|file| (shown(&file, place), file))
+            .map(|file| (below(&file, place), file))
             .collect();
         named.sort();
         let (names, files) = named.into_iter().unzip();
@@ -94,11 +98,11 @@ impl PictureFiles {
         let ending = place.extension().unwrap_or_default();
         if !LISTS.iter().any(|list| ending.eq_ignore_ascii_case(list)) {
             return Err(refuse(
-                "expected a folder of pictures or a list of them (.txt)".to_owned(),
+                "expected a folder of pictures, a list of them (.txt), or statistics (.npz)"
+                    .to_owned(),
             ));
         }
-        let text = String::from_utf8(i2am_files::read(place)?)
-            .map_err(|error| refuse(format!("expected a list of paths in UTF-8: {error}")))?;
+        let text = i2am_files::read_text(place)?;
         let base = place.parent().unwrap_or(Path::new(""));
         let mut names = Vec::new();
         let mut files = Vec::new();
@@ -107,9 +111,17 @@ impl PictureFiles {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let file = base.join(line);
+            // Paths that are copied on Windows stand between quotation marks.
+            let unquoted = line
+                .strip_prefix('"')
+                .and_then(|line| line.strip_suffix('"'));
+            let line = unquoted.unwrap_or(line);
+            let file = listed(base, line);
             if !file.is_file() {
-                return Err(refuse(format!("line {number}: no file {}", file.display())));
+                let found = shown(&file.display().to_string());
+                return Err(refuse(format!(
+                    "line {number}: expected the path of a picture, found no file {found}"
+                )));
             }
             names.push(line.to_owned());
             files.push(file);
@@ -161,7 +173,7 @@ impl PictureFiles {
                 .filter(|stem| !own.contains_key(*stem))
                 .count();
             return Err(real.unpaired(format!(
-                "`{stem}` has no counterpart in {} ({lonely} such)",
+                "`{stem}` has no counterpart in {} ({lonely} such); {LINE_BY_LINE}",
                 self.place.display()
             )));
         }
@@ -172,7 +184,7 @@ impl PictureFiles {
                 .map(|&index| real.files[index].clone())
                 .ok_or_else(|| {
                     self.unpaired(format!(
-                        "`{stem}` has no counterpart in {}",
+                        "`{stem}` has no counterpart in {}; {LINE_BY_LINE}",
                         real.place.display()
                     ))
                 })
@@ -185,7 +197,7 @@ impl PictureFiles {
         for (index, name) in self.names.iter().enumerate() {
             if let Some(before) = stems.insert(stem(name), index) {
                 return Err(self.unpaired(format!(
-                    "`{}` and `{name}` would both be `{}`",
+                    "`{}` and `{name}` would both be the counterpart of `{}`; {LINE_BY_LINE}",
                     self.names[before],
                     stem(name)
                 )));
@@ -249,9 +261,9 @@ impl Found {
 }
 
 /// `file` below `place`, with `/` on every system.
-fn shown(file: &Path, place: &Path) -> String {
-    let below = file.strip_prefix(place).unwrap_or(file);
-    let parts: Vec<_> = below
+fn below(file: &Path, place: &Path) -> String {
+    let file = file.strip_prefix(place).unwrap_or(file);
+    let parts: Vec<_> = file
         .components()
         .map(|part| part.as_os_str().to_string_lossy())
         .collect();

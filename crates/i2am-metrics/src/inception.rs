@@ -38,6 +38,13 @@ impl Mode {
         self.variant().name
     }
 
+    /// The variants of a metric that torch-fidelity has and pytorch-fid has not.
+    pub(crate) const VARIANTS: [Variant; 3] = [
+        Self::TorchFidelity.variant(),
+        Self::Clean.variant(),
+        Self::PytorchFid.variant(),
+    ];
+
     /// The variant of a metric that uses it.
     pub(crate) const fn variant(self) -> Variant {
         match self {
@@ -53,6 +60,15 @@ impl Mode {
                 name: "clean",
                 summary: "resized and scaled as clean-fid does: antialiased",
             },
+        }
+    }
+
+    /// The name of a variant that says a setting which is not the usual one: `clean, neighbors 7`.
+    pub(crate) fn with(self, setting: &str, value: usize, usual: usize) -> String {
+        if value == usual {
+            self.as_str().to_owned()
+        } else {
+            format!("{}, {setting} {value}", self.as_str())
         }
     }
 

@@ -35,36 +35,54 @@ mod features;
 #[cfg(feature = "torch")]
 mod frechet;
 #[cfg(feature = "torch")]
+mod frechet_metric;
+#[cfg(feature = "torch")]
 mod guarded;
 mod images;
+mod in_balls;
 mod inception;
 #[cfg(feature = "torch")]
 mod low_rank;
 mod metric;
 mod metrics;
 #[cfg(feature = "torch")]
+mod neighbors;
 mod npz;
 #[cfg(feature = "torch")]
 mod numpy_random;
+#[cfg(feature = "torch")]
+mod of_features;
+
 mod pair;
 mod progress;
 mod resources;
 mod session;
 mod set;
 #[cfg(feature = "torch")]
+mod similarity;
+#[cfg(feature = "torch")]
 mod statistics;
+#[cfg(feature = "torch")]
+mod torch_random;
+#[cfg(feature = "torch")]
+mod torchvision;
+#[cfg(feature = "torch")]
+mod tower;
+mod tower_weights;
 
 pub use batches::in_batches;
 pub use error::MetricError;
 #[cfg(feature = "torch")]
-pub use features::{Extractor, Features};
+pub use features::{Backbone, Extractor, Features, OfInception};
 #[cfg(feature = "torch")]
 pub use frechet::frechet_distance;
 pub use images::PictureFiles;
+pub use in_balls::{InBalls, OfBalls};
 pub use inception::{INCEPTION, Mode, inception_input};
 pub use metric::{ConfigValue, Configured, Metric, MetricInfo, Needs, Prepared, Settings, Variant};
 pub use metrics::*;
-pub use pair::{Pair, PairMetric, PairValue};
+pub use npz::{Array, Npz};
+pub use pair::{Pair, PairMetric, PairValue, Region};
 pub use progress::{Progress, Silent};
 pub use resources::{DEFAULT_BATCH, Resources, WeightsInfo};
 pub use session::Session;

@@ -23,6 +23,8 @@ pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 pub enum Needs {
     /// Each generated image with its own ground truth.
     Pairs,
+    /// Each generated image with the reference image it was made from.
+    References,
     /// All generated images with all real ones.
     Sets,
 }

@@ -1,34 +1,71 @@
 //! Every metric there is. A new one is a file in `metrics/`, and in this file its `mod`, its `pub use` and its place in [`METRICS`].
 
 mod baseline;
+mod clip_i;
+mod cmmd;
+mod coverage;
+mod density;
+mod dino_i;
+mod dists;
+mod fd_dinov2;
 mod fid;
+mod inception_score;
 mod kid;
 mod lpips;
 mod luma;
+mod mind;
+mod ms_ssim;
+mod precision;
 mod psnr;
+mod recall;
 mod ssim;
 
 use std::collections::BTreeMap;
 
+use crate::in_balls::InBalls;
 use crate::metric::{Entry, Metric};
 use crate::resources::WeightsInfo;
 
 pub use baseline::Baseline;
+pub use clip_i::ClipI;
+pub use cmmd::Cmmd;
+pub use coverage::Coverage;
+pub use density::Density;
+pub use dino_i::DinoI;
+pub use dists::Dists;
+pub use fd_dinov2::FdDinov2;
 pub use fid::Fid;
+pub use inception_score::InceptionScore;
 pub use kid::Kid;
 pub use lpips::Lpips;
 #[cfg(feature = "torch")]
 pub use lpips::LpipsNet;
+pub use mind::Mind;
+pub use ms_ssim::MsSsim;
+pub use precision::Precision;
 pub use psnr::Psnr;
+pub use recall::Recall;
 pub use ssim::Ssim;
 
 /// In the order of columns; the same in every build.
 pub static METRICS: &[&dyn Metric] = &[
     &Entry::<Fid>::NEW,
     &Entry::<Kid>::NEW,
+    &Entry::<Mind>::NEW,
+    &Entry::<FdDinov2>::NEW,
+    &Entry::<Cmmd>::NEW,
+    &Entry::<InBalls<Precision>>::NEW,
+    &Entry::<InBalls<Recall>>::NEW,
+    &Entry::<InBalls<Density>>::NEW,
+    &Entry::<InBalls<Coverage>>::NEW,
+    &Entry::<InceptionScore>::NEW,
+    &Entry::<ClipI>::NEW,
+    &Entry::<DinoI>::NEW,
     &Entry::<Lpips>::NEW,
+    &Entry::<Dists>::NEW,
     &Entry::<Baseline>::NEW,
     &Entry::<Ssim>::NEW,
+    &Entry::<MsSsim>::NEW,
     &Entry::<Psnr>::NEW,
 ];
 
@@ -123,7 +160,21 @@ mod tests {
         let names: Vec<&str> = weights().into_keys().collect();
         assert_eq!(
             names,
-            ["inception", "lpips-alex", "lpips-squeeze", "lpips-vgg"]
+            [
+                "clip-vit-b-32",
+                "clip-vit-l-14",
+                "clip-vit-l-14-336",
+                "dinov2-vitb14",
+                "dinov2-vitl14",
+                "dinov2-vitl14-reg4",
+                "dinov2-vits14",
+                "dists",
+                "inception",
+                "inception-logits",
+                "lpips-alex",
+                "lpips-squeeze",
+                "lpips-vgg"
+            ]
         );
     }
 

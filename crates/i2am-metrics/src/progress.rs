@@ -8,6 +8,8 @@ pub trait Progress: Sync {
     fn advance(&self, units: u64);
     /// The work that began last is done.
     fn finish(&self);
+    /// Something that costs time and no score went wrong.
+    fn warn(&self, what: &str);
 }
 
 /// Ignores it.
@@ -18,4 +20,5 @@ impl Progress for Silent {
     fn start(&self, _what: &str, _total: u64) {}
     fn advance(&self, _units: u64) {}
     fn finish(&self) {}
+    fn warn(&self, _what: &str) {}
 }

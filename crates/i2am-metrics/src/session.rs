@@ -1,5 +1,8 @@
 //! What the metrics of one measurement share.
 
+#[cfg(feature = "torch")]
+use std::collections::BTreeMap;
+
 use crate::resources::Resources;
 
 /// [`Resources`], and the networks that were opened with them.
@@ -9,6 +12,9 @@ pub struct Session {
     /// The Inception network once a metric asked for it.
     #[cfg(feature = "torch")]
     extractor: std::cell::OnceCell<std::rc::Rc<crate::features::Extractor>>,
+    /// Transformers that metrics asked for, by the name of their weights.
+    #[cfg(feature = "torch")]
+    towers: std::cell::RefCell<BTreeMap<&'static str, std::rc::Rc<crate::tower::TowerExtractor>>>,
 }
 
 impl Session {
@@ -18,6 +24,8 @@ impl Session {
             resources,
             #[cfg(feature = "torch")]
             extractor: std::cell::OnceCell::new(),
+            #[cfg(feature = "torch")]
+            towers: std::cell::RefCell::default(),
         }
     }
 
@@ -37,5 +45,24 @@ impl Session {
         }
         let opened = std::rc::Rc::new(crate::features::Extractor::open(&self.resources)?);
         Ok(std::rc::Rc::clone(self.extractor.get_or_init(|| opened)))
+    }
+
+    /// A vision transformer, loaded once for all metrics, with the features they have in common.
+    ///
+    /// # Errors
+    /// Weights that are missing or do not fit.
+    #[cfg(feature = "torch")]
+    pub(crate) fn tower(
+        &self,
+        family: crate::tower::Family,
+        weights: &'static crate::resources::WeightsInfo,
+    ) -> Result<std::rc::Rc<crate::tower::TowerExtractor>, crate::MetricError> {
+        let mut towers = self.towers.borrow_mut();
+        if let Some(open) = towers.get(weights.name) {
+            return Ok(std::rc::Rc::clone(open));
+        }
+        let opened = std::rc::Rc::new(crate::tower::open(family, weights, &self.resources)?);
+        towers.insert(weights.name, std::rc::Rc::clone(&opened));
+        Ok(opened)
     }
 }

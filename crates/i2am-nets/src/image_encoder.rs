@@ -1,13 +1,16 @@
-//! Paint-by-Example's reference encoder: CLIP's vision tower, a mapper and a projection, to one context token.
+//! Reference encoders around CLIP's vision tower: Paint-by-Example's, with a mapper and a projection to one context token, and CLIP's own,
+//! of which IP-Adapter reads the embedding or the states of all patches.
 
 mod clip;
 mod config;
+mod embedder;
 mod mapper;
 
 use tch::Tensor;
 
 pub use clip::ClipVision;
 pub use config::ImageEncoderConfig;
+pub use embedder::ClipEmbedder;
 pub use mapper::Mapper;
 
 use crate::layers::{Bias, LayerNorm, Linear};

@@ -3,6 +3,7 @@
 //! Not torchvision's Inception v3: average pools leave the padding out, the last block takes a maximum, and the weights differ.
 
 mod blocks;
+mod classifier;
 mod conv;
 mod names;
 
@@ -15,6 +16,7 @@ use crate::layout::Checkpoint;
 use crate::source::{CheckpointSource, ExpectedSource};
 use crate::{NetError, Precision, Scope};
 use blocks::{A, B, C, D, E, Pool, max_pool};
+pub use classifier::Classifier;
 use conv::{Builder, Conv, Scale};
 
 /// What the network is called in full tensor names.
@@ -89,15 +91,7 @@ impl Inception {
         let expected = ExpectedSource::new();
         let scope = Scope::root(&expected, NETWORK);
         Self::build(&Builder { scope, scale }, Device::Cpu);
-        let report = checkpoint.compare(&expected.shapes());
-        if report.is_complete() {
-            Ok(())
-        } else {
-            Err(NetError::Tensors {
-                path: path.to_owned(),
-                report: Box::new(report),
-            })
-        }
+        checkpoint.examine(&expected)?.require_sound(path).map(drop)
     }
 
     fn build(b: &Builder<'_>, device: Device) -> Self {

@@ -8,13 +8,19 @@
 //! Checkpoints come in the diffusers folder layout or under LDM names; [`layout`] maps both to the diffusers spelling, so
 //! that nothing else needs to know where a tensor came from.
 
+pub mod dino;
+pub mod dists;
 mod error;
+pub mod flux2;
 pub mod guard;
 pub mod image_encoder;
+pub mod image_projection;
 pub mod inception;
 pub mod layers;
 pub mod layout;
+pub mod levels;
 pub mod libtorch;
+mod limits;
 mod load_report;
 pub mod lpips;
 mod probe;
@@ -25,9 +31,12 @@ pub mod unet;
 pub mod vae;
 
 pub use error::NetError;
-pub use load_report::{LoadReport, WrongShape};
-pub use probe::{AttentionProbe, Context, Intervention, NoProbe, Observation};
-pub use scope::{CrossAttention, Init, Scope, TensorSource};
+pub use load_report::{Damage, Fault, LoadReport, WrongShape};
+pub use probe::{
+    AttentionProbe, Context, Intervention, Joint, NoProbe, Observation, Places, Role, Segment,
+    Tokens,
+};
+pub use scope::{AttentionLayer, Init, Scope, TensorSource};
 pub use source::{CheckpointSource, ExpectedSource, FormulaSource, FreshSource, formula_weights};
 
 /// The number format that weights and activations are computed in.
@@ -44,6 +53,14 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Bytes of a number in this precision.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
     /// The libtorch kind of tensors in this precision.
     pub fn kind(self) -> tch::Kind {
         match self {

@@ -1,11 +1,20 @@
-//! The library itself: which version is loaded, and how its threads wait.
+//! The library itself: which version is loaded, how its threads wait, and what becomes of memory that it frees.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-/// OpenMP reads it once, when libtorch is loaded.
-const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
+/// Environment variables under which networks run faster, with their values. They change no number.
+///
+/// - OpenMP's threads spin while they wait for each other. With another program on the same cores, small networks then take many times
+///   as long; asleep, the threads lose little on an idle machine. OpenMP reads the variable once, when libtorch is loaded.
+/// - glibc gives memory back to the system as soon as a tensor is freed, and the system clears every page of the next one. Blocks up to
+///   32 MiB, the largest value that glibc accepts, come from memory that is kept, of which at most 512 MiB stay unused.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("OMP_WAIT_POLICY", "passive"),
+    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+    ("MALLOC_TRIM_THRESHOLD_", "536870912"),
+];
 
 /// The version of the libtorch that this process has loaded, such as `2.13.0+cpu`, as it is written in the folder it was loaded from
 /// (`build-version` of the libraries for C++, `version.py` of the Python package); `unknown` where neither is there.
@@ -27,7 +36,7 @@ fn loaded_from() -> Option<PathBuf> {
 }
 
 fn version_of(folder: &Path) -> Option<String> {
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let read = |name: &str| i2am_files::read_text(folder.join(name)).ok();
     let of_python = |text: String| {
         let line = text.lines().find(|line| line.starts_with("__version__"))?;
         Some(line.split(['\'', '"']).nth(1)?.to_owned())
@@ -38,13 +47,13 @@ fn version_of(folder: &Path) -> Option<String> {
         .filter(|version| !version.is_empty())
 }
 
-/// Starts the program once more with `OMP_WAIT_POLICY=passive`, unless the variable is set.
+/// Starts the program once more under [`VARIABLES`], unless all of them are set.
 ///
-/// OpenMP's threads spin while they wait for each other. With another program on the same cores, small networks then take many times
-/// as long; asleep, the threads lose little on an idle machine. The variable counts only before libtorch is loaded, which happens
-/// before `main`; so the process replaces itself, and this returns only where that is not necessary or not possible.
-pub fn let_threads_sleep() {
-    if std::env::var_os(WAIT_POLICY).is_some() {
+/// They count only before libtorch is loaded, which happens before `main`; so the process replaces itself, and this returns only where
+/// that is not necessary or not possible. A value that is set already stays.
+pub fn start_again_tuned() {
+    let missing = missing();
+    if missing.is_empty() {
         return;
     }
     #[cfg(unix)]
@@ -57,8 +66,14 @@ pub fn let_threads_sleep() {
             again.arg0(name);
         }
         // It returns only if the program cannot be started again; then this one goes on.
-        let _ = again.args(arguments).env(WAIT_POLICY, "passive").exec();
+        let _ = again.args(arguments).envs(missing).exec();
     }
+}
+
+/// Those of [`VARIABLES`] that are not set.
+pub fn missing() -> Vec<(&'static str, &'static str)> {
+    let is_missing = |(name, _): &(&str, &str)| std::env::var_os(name).is_none();
+    VARIABLES.iter().copied().filter(is_missing).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod alexnet;
 mod convolution;
 mod heads;
 mod squeezenet;
-mod vgg;
+pub(crate) mod vgg;
 mod winograd;
 
 use std::fmt::Debug;

@@ -25,13 +25,16 @@ pub trait TensorSource {
     /// The tensor `name`, which must have exactly `shape`.
     fn tensor(&self, name: &str, shape: &[i64], init: Init) -> Tensor;
 
-    /// Called for every layer that will attend to a context. Most sources ignore it.
-    fn cross_attention(&self, _network: &str, _layer: CrossAttention) {}
+    /// Called for a place whose tensors published files may have and nothing reads. Most sources ignore it.
+    fn unread(&self, _prefix: &str) {}
+
+    /// Called for every softmax of a network's transformers. Most sources ignore it.
+    fn attention(&self, _network: &str, _layer: AttentionLayer) {}
 }
 
-/// A layer that attends to a context.
+/// One softmax of a network's transformers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CrossAttention {
+pub struct AttentionLayer {
     /// Its name below its network, as in [`crate::Observation::layer`].
     pub name: String,
     /// Number of heads.
@@ -76,11 +79,17 @@ impl<'a> Scope<'a> {
         &self.path
     }
 
-    /// Tells the source of a layer called `name` at this place that attends to a context.
-    pub fn cross_attention(&self, name: &str, heads: i64) {
-        let name = self.sub(name).path;
+    /// Tells the source that a softmax of `heads` heads is at this place.
+    pub fn attention(&self, heads: i64) {
+        let name = self.path.clone();
         self.source
-            .cross_attention(&self.network, CrossAttention { name, heads });
+            .attention(&self.network, AttentionLayer { name, heads });
+    }
+
+    /// Tells the source that the tensors below this place, if there are any, are read by nothing.
+    pub fn unread(&self) {
+        self.source
+            .unread(&format!("{}.{}.", self.network, self.path));
     }
 
     /// The tensor `name` at this place.

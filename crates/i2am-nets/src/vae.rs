@@ -2,12 +2,14 @@
 
 mod config;
 mod halves;
+mod packed;
 mod tiles;
 
 use tch::Tensor;
 
 pub use config::VaeConfig;
 use halves::{Decoder, Encoder, Normalize};
+pub use packed::{PackedVae, PackedVaeConfig};
 pub use tiles::Tiles;
 
 use crate::layers::{Conv2d, GroupNorm, channels_last};

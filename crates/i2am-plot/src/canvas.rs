@@ -1,5 +1,6 @@
 use std::fmt::{self, Write as _};
 
+use crate::tikz::Tikz;
 use crate::{Axis, INK, MUTED, PAPER, RULE, Rgb};
 
 /// Size of titles.
@@ -25,15 +26,29 @@ pub enum Anchor {
 /// What a plot is drawn on, in pixels from the upper left corner. Later shapes lie over earlier ones.
 pub struct Canvas {
     svg: String,
+    tikz: Tikz,
+}
+
+/// A finished plot in its two forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drawing {
+    /// For screens.
+    pub svg: String,
+    /// A `tikzpicture` for LaTeX, in the font of the document; it needs the package `tikz`.
+    pub tikz: String,
 }
 
 impl Canvas {
     /// Blank paper.
     pub fn new(width: i32, height: i32) -> Self {
         let (width, height) = (width.max(1), height.max(1));
-        let mut canvas = Self { svg: String::new() };
+        let mut canvas = Self {
+            svg: String::new(),
+            tikz: Tikz::new([width, height]),
+        };
         canvas.element(format_args!(r#"<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">"#));
-        canvas.rectangle([0, 0], [width, height], PAPER);
+        // Paper has its own color.
+        canvas.svg_rectangle([0, 0], [width, height], PAPER);
         canvas
     }
 
@@ -44,6 +59,11 @@ impl Canvas {
 
     /// A filled rectangle between two corners.
     pub fn rectangle(&mut self, from: [i32; 2], to: [i32; 2], fill: Rgb) {
+        self.tikz.rectangle(from, to, fill);
+        self.svg_rectangle(from, to, fill);
+    }
+
+    fn svg_rectangle(&mut self, from: [i32; 2], to: [i32; 2], fill: Rgb) {
         let ([x, y], [width, height]) = (from, [to[0] - from[0], to[1] - from[1]]);
         let fill = hex(fill);
         self.element(format_args!(
@@ -58,7 +78,9 @@ impl Canvas {
         color: Rgb,
         width: u32,
     ) {
-        let (points, color) = (list(points), hex(color));
+        let points = list(points);
+        self.tikz.path(&points, color, width);
+        let color = hex(color);
         self.element(format_args!(
             r#"<polyline points="{points}" fill="none" stroke="{color}" stroke-width="{width}"/>"#
         ));
@@ -71,7 +93,9 @@ impl Canvas {
         color: Rgb,
         opacity: f64,
     ) {
-        let (points, color) = (list(points), hex(color));
+        let points = list(points);
+        self.tikz.area(&points, color, opacity);
+        let color = hex(color);
         self.element(format_args!(
             r#"<polygon points="{points}" fill="{color}" opacity="{opacity}"/>"#
         ));
@@ -79,6 +103,7 @@ impl Canvas {
 
     /// A filled circle; `opacity` from 0 to 1.
     pub fn circle(&mut self, [x, y]: [i32; 2], radius: i32, color: Rgb, opacity: f64) {
+        self.tikz.circle([x, y], radius, color, opacity);
         let color = hex(color);
         self.element(format_args!(
             r#"<circle cx="{x}" cy="{y}" r="{radius}" fill="{color}" opacity="{opacity}"/>"#
@@ -115,6 +140,8 @@ impl Canvas {
         anchor: Anchor,
         weight: &str,
     ) {
+        self.tikz
+            .text([x, y], text, size, color, anchor, !weight.is_empty());
         let place = match anchor {
             Anchor::Left | Anchor::Up => "start",
             Anchor::Middle | Anchor::UpMiddle => "middle",
@@ -158,9 +185,17 @@ impl Canvas {
     }
 
     /// The plot as SVG.
-    pub fn svg(mut self) -> String {
+    pub fn svg(self) -> String {
+        self.drawing().svg
+    }
+
+    /// The plot as SVG and for LaTeX.
+    pub fn drawing(mut self) -> Drawing {
         self.svg.push_str("</svg>\n");
-        self.svg
+        Drawing {
+            svg: self.svg,
+            tikz: self.tikz.finished(),
+        }
     }
 }
 
@@ -207,7 +242,7 @@ pub fn text_width(text: &str, size: f64) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Anchor, Canvas};
+    use super::{Anchor, Canvas, Drawing};
     use crate::{ACCENT, Axis, INK};
 
     #[test]
@@ -241,6 +276,18 @@ mod tests {
         canvas.circle([x.pixel(1.0), y.pixel(0.0)], 3, ACCENT, 0.5);
         canvas.text([14, 100], "up", 12.0, INK, Anchor::Up);
         canvas.text([28, 75], "middle", 12.0, INK, Anchor::UpMiddle);
-        insta::assert_snapshot!(canvas.svg());
+        let Drawing { svg, tikz } = canvas.drawing();
+        insta::assert_snapshot!("a_small_plot", svg);
+        // The same shapes for LaTeX; the accent is #2F6FDE.
+        for line in [
+            "\\useasboundingbox (0,0) rectangle (200,120);",
+            "\\fill[fill={rgb,255:red,47;green,111;blue,222}] (50,60) rectangle (60,70);",
+            "(40,100) -- (115,75) -- (115,100) -- cycle;",
+            "\\bfseries Title};",
+            "rotate=90,anchor=mid west",
+            "$-$1};",
+        ] {
+            assert!(tikz.contains(line), "{line}: {tikz}");
+        }
     }
 }

@@ -18,7 +18,7 @@ mod tolerance;
 pub use better::Better;
 pub use level::{Cell, Direction, Level, UnknownDirection, UnknownLevel};
 pub use measurement::Measurement;
-pub use note::{Note, Notes};
+pub use note::{Marks, Note, Notes};
 pub use outcome::{NotFinite, Outcome, Status};
 pub use quantity::{Place, Quantities, Quantity, Role, number};
 pub use tolerance::Bound;

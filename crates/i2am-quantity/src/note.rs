@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::ops::{BitOr, BitOrAssign};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,10 @@ use serde::{Deserialize, Serialize};
 const SEPARATOR: &str = "; ";
 /// How [`Note::OneToken`] is written.
 const ONE_TOKEN: &str = "one-token";
+/// How [`Note::Composed`] is written.
+const COMPOSED: &str = "composed";
+/// How [`Note::ShownAnswer`] is written.
+const SHOWN_ANSWER: &str = "shown-answer";
 
 /// A remark that belongs to a value wherever it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,20 +22,32 @@ pub enum Note {
     /// The layers of the map have a single reference token. With one key the attention weight is 1 at every position, so the query and
     /// key weights that make the map cannot influence the image.
     OneToken,
+    /// The map over the reference is composed of the attention to pooled tokens and of that by which they were made: an approximation.
+    Composed,
+    /// The model is shown what is in the masked region.
+    ShownAnswer,
     /// Anything else, in words.
     Remark(String),
 }
 
 impl Note {
     /// The sentence that explains [`Note::OneToken`] below a table.
-    pub const ONE_TOKEN_MEANS: &str = "The reference is one pooled token: attention weights are 1 at every position, so the query and key weights that make \
+    const ONE_TOKEN_MEANS: &str = "The reference is one pooled token: attention weights are 1 at every position, so the query and key weights that make \
          this map cannot influence the image.";
+    /// The sentence that explains [`Note::Composed`] below a table.
+    const COMPOSED_MEANS: &str = "The reference enters as tokens that mix its positions. The map over the reference is composed of the attention to these \
+         tokens and of the attention by which they were made: an approximation.";
+    /// The sentence that explains [`Note::ShownAnswer`] below a table.
+    const SHOWN_ANSWER_MEANS: &str = "The model is shown the whole image that it edits, with what is in the masked region: where that is the ground truth, it \
+         can copy the answer.";
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OneToken => ONE_TOKEN,
+            Self::Composed => COMPOSED,
+            Self::ShownAnswer => SHOWN_ANSWER,
             Self::Remark(text) => text,
         })
     }
@@ -42,6 +59,8 @@ impl FromStr for Note {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text {
             ONE_TOKEN => Self::OneToken,
+            COMPOSED => Self::Composed,
+            SHOWN_ANSWER => Self::ShownAnswer,
             other => Self::Remark(other.to_owned()),
         })
     }
@@ -56,9 +75,13 @@ impl Notes {
     /// No note.
     pub const NONE: Self = Self(Vec::new());
 
-    /// [`Note::OneToken`] if `one_token`, otherwise none.
-    pub fn one_token(one_token: bool) -> Self {
-        Self::from_iter(one_token.then_some(Note::OneToken))
+    /// Those that are shown as marks.
+    pub fn marks(&self) -> Marks {
+        Marks {
+            one_token: self.0.contains(&Note::OneToken),
+            composed: self.0.contains(&Note::Composed),
+            shown_answer: self.0.contains(&Note::ShownAnswer),
+        }
     }
 
     /// Adds a note unless it is there; an empty remark is none.
@@ -79,10 +102,10 @@ impl Notes {
         self.0.contains(&Note::OneToken)
     }
 
-    /// Those that are words, without [`Note::OneToken`].
+    /// Those that are words.
     pub fn remarks(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|note| match note {
-            Note::OneToken => None,
+            Note::OneToken | Note::Composed | Note::ShownAnswer => None,
             Note::Remark(text) => Some(text.as_str()),
         })
     }
@@ -90,6 +113,97 @@ impl Notes {
     /// All of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Note> {
         self.0.iter()
+    }
+}
+
+/// The notes that are shown as marks behind a value and explained once below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "&'static str")]
+pub struct Marks {
+    one_token: bool,
+    composed: bool,
+    shown_answer: bool,
+}
+
+impl Marks {
+    /// No mark.
+    pub const NONE: Self = Self {
+        one_token: false,
+        composed: false,
+        shown_answer: false,
+    };
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// What is set behind a value.
+    pub fn text(self) -> &'static str {
+        match (self.one_token, self.composed, self.shown_answer) {
+            (false, false, false) => "",
+            (true, false, false) => "*",
+            (false, true, false) => "†",
+            (true, true, false) => "*†",
+            (false, false, true) => "‡",
+            (true, false, true) => "*‡",
+            (false, true, true) => "†‡",
+            (true, true, true) => "*†‡",
+        }
+    }
+
+    /// Each mark with the sentence that explains it.
+    pub fn meanings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let one_token = self.one_token.then_some(("*", Note::ONE_TOKEN_MEANS));
+        let composed = self.composed.then_some(("†", Note::COMPOSED_MEANS));
+        let shown_answer = self.shown_answer.then_some(("‡", Note::SHOWN_ANSWER_MEANS));
+        one_token.into_iter().chain(composed).chain(shown_answer)
+    }
+}
+
+impl From<Marks> for &'static str {
+    fn from(marks: Marks) -> Self {
+        marks.text()
+    }
+}
+
+impl From<Marks> for Notes {
+    fn from(marks: Marks) -> Self {
+        let one_token = marks.one_token.then_some(Note::OneToken);
+        let composed = marks.composed.then_some(Note::Composed);
+        let shown_answer = marks.shown_answer.then_some(Note::ShownAnswer);
+        let marked = one_token.into_iter().chain(composed);
+        marked.chain(shown_answer).collect()
+    }
+}
+
+impl BitOr for Marks {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self {
+            one_token: self.one_token | other.one_token,
+            composed: self.composed | other.composed,
+            shown_answer: self.shown_answer | other.shown_answer,
+        }
+    }
+}
+
+impl BitOrAssign for Marks {
+    fn bitor_assign(&mut self, other: Self) {
+        *self = *self | other;
+    }
+}
+
+impl FromIterator<Self> for Marks {
+    fn from_iter<Iter: IntoIterator<Item = Self>>(marks: Iter) -> Self {
+        marks.into_iter().fold(Self::NONE, Self::bitor)
+    }
+}
+
+impl From<Note> for Notes {
+    fn from(note: Note) -> Self {
+        Self::from_iter([note])
     }
 }
 
@@ -176,9 +290,21 @@ mod tests {
 
     #[test]
     fn a_note_is_there_once() {
-        let mut notes = Notes::one_token(true);
+        let mut notes = Notes::from(Note::OneToken);
         notes.extend([Note::OneToken, Note::Remark(String::new())]);
-        assert_eq!(notes, Notes::one_token(true));
-        assert_eq!(Notes::one_token(false), Notes::NONE);
+        assert_eq!(notes, Notes::from(Note::OneToken));
+    }
+
+    #[test]
+    fn marks_are_the_notes_that_are_explained_below() {
+        let notes = Notes::from("composed; one-token; n = 3; shown-answer");
+        let marks = notes.marks();
+        assert_eq!(marks.text(), "*†‡");
+        assert_eq!(marks.meanings().count(), 3);
+        let all = Notes::from("one-token; composed; shown-answer");
+        assert_eq!(Notes::from(marks), all);
+        assert_eq!(Notes::from("n = 3").marks(), Marks::NONE);
+        let each = ["one-token", "composed", "shown-answer"].map(|note| Notes::from(note).marks());
+        assert_eq!(each.into_iter().collect::<Marks>(), marks);
     }
 }

@@ -95,7 +95,8 @@ impl Outcome {
         }
         Ok(Self {
             status: Status::Ok,
-            value: Some(value),
+            // Not -0.0.
+            value: Some(value + 0.0),
             reason: String::new(),
         })
     }
@@ -165,6 +166,8 @@ mod tests {
             );
         }
         assert_eq!(Outcome::ok(-0.25).unwrap().value(), Some(-0.25));
+        let zero = Outcome::ok(-0.0).unwrap().value().unwrap();
+        assert!(zero.is_sign_positive());
     }
 
     #[test]

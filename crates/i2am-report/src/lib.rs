@@ -19,7 +19,9 @@ mod error;
 mod fit;
 mod interval;
 mod level;
+mod order;
 mod page;
+mod paper;
 mod plots;
 mod run;
 mod series;
@@ -28,6 +30,7 @@ mod tables;
 
 pub use error::ReportError;
 pub use page::{PageConfig, PictureSource, Pictures};
+pub use paper::{Paper, write_paper};
 pub use plots::{Plot, PlotGroup};
 pub use table::{Cell, Column, Rank, Table};
 pub use tables::TableConfig;
@@ -48,6 +51,15 @@ pub struct ReportConfig {
     pub tables: TableConfig,
     /// What the page shows.
     pub page: PageConfig,
+    /// A key of everything that it is made from, which the page then ends with: [`made_from`].
+    pub made_from: Option<String>,
+    /// Tables of the caller, behind those of the report.
+    pub more: Vec<Table>,
+}
+
+/// The end of a page that is made from what has this key.
+pub fn made_from(key: &str) -> String {
+    format!("<!-- made from {key} -->\n")
 }
 
 /// What [`write()`] wrote.
@@ -78,17 +90,17 @@ pub fn write(
     quantities: Quantities<'_>,
 ) -> Result<Report, ReportError> {
     config.page.check()?;
-    let read = |input: &RunInput<'_>| run::Run::read(RunPaths::new(input.dir), quantities);
-    let mut read_runs: Vec<run::Run> = runs.iter().map(read).collect::<Result<_, _>>()?;
-    run::tell_apart(&mut read_runs);
-    let tables = tables::all(&read_runs, config.tables, quantities);
-    let plots = plots::all(&read_runs);
+    let read_runs = run::read_all(runs.iter().map(|input| input.dir), quantities)?;
+    let mut tables = tables::all(&read_runs, config.tables, quantities);
+    tables.extend(config.more.iter().cloned());
+    let plots = plots::all(&read_runs)?;
     let sources: Vec<_> = read_runs
         .iter()
         .zip(runs)
         .map(|(run, input)| (run, input.pictures))
         .collect();
-    let page = page::render(&sources, &tables, &plots, &config.page)?;
+    let mut page = page::render(&sources, &tables, &plots, &config.page)?;
+    page.html.extend(config.made_from.as_deref().map(made_from));
 
     let paths = RunPaths::new(out);
     remove_earlier(&paths)?;
@@ -97,7 +109,7 @@ pub fn write(
     }
     for plot in &plots {
         let path = paths.plots().join(format!("{}.svg", plot.name));
-        i2am_files::write_atomic(path, &plot.svg)?;
+        i2am_files::write_atomic(path, &plot.drawing.svg)?;
     }
     i2am_files::write_atomic(paths.page(), &page.html)?;
     Ok(Report {
@@ -107,6 +119,33 @@ pub fn write(
         page_bytes: page.html.len(),
         left_out: page.left_out,
     })
+}
+
+/// The tables of [`write()`] without those of the caller; nothing is written.
+///
+/// # Errors
+/// [`ReportError`]: a run folder that cannot be read.
+pub fn tables(
+    dirs: &[&Path],
+    config: TableConfig,
+    quantities: Quantities<'_>,
+) -> Result<Vec<Table>, ReportError> {
+    let runs = run::read_all(dirs.iter().copied(), quantities)?;
+    Ok(tables::all(&runs, config, quantities))
+}
+
+/// The main table of the run in `dir`, its models best first; `None` before anything is scored. Of single samples nothing is kept, so
+/// that this is cheap for a run of any size.
+///
+/// # Errors
+/// [`ReportError`]: a run folder that cannot be read.
+pub fn headline(
+    dir: &Path,
+    config: TableConfig,
+    quantities: Quantities<'_>,
+) -> Result<Option<Table>, ReportError> {
+    let run = run::Run::outline(RunPaths::new(dir), quantities)?;
+    Ok(tables::results(&[run], config))
 }
 
 /// Removes the tables and plots of an earlier report, which may show what this one has nothing for. A folder that no report was

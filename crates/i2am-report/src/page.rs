@@ -1,14 +1,16 @@
 //! `report.html`: everything on one page that needs nothing else.
 
+mod answer;
 mod choose;
 mod gallery;
 mod maps;
 mod pictures;
+mod sections;
 mod specific;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use i2am_imaging::ColorMap;
-use i2am_quantity::Note;
+use i2am_quantity::Marks;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::{Deserialize, Serialize};
@@ -87,9 +89,13 @@ impl PageConfig {
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
 const STYLE: &str = include_str!("../templates/report.css");
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("../templates/maps.js"),
+    include_str!("../templates/pictures.js"),
     include_str!("../templates/gallery.js"),
+    include_str!("../templates/split.js"),
+    include_str!("../templates/viewer.js"),
+    include_str!("../templates/tables.js"),
     include_str!("../templates/explorer.js"),
 ];
 
@@ -123,6 +129,8 @@ pub(crate) fn render(
 ) -> Result<Page, ReportError> {
     config.check()?;
     let (mut gallery, plans) = Gallery::prepare(sources, config)?;
+    let files = tables.iter().map(|table| (table.name.clone(), table.csv()));
+    gallery.tables = files.collect();
     let without_samples = fill(sources, tables, plots, &gallery).len() + RESERVE;
     let bytes = (config.max_megabytes * 1e6) as usize;
     gallery.fill(&plans, config, bytes.saturating_sub(without_samples))?;
@@ -146,9 +154,12 @@ fn fill(sources: &[Source<'_>], tables: &[Table], plots: &[Plot], gallery: &Gall
     let safe = |text: &str| Value::from_safe_string(text.to_owned());
     let runs: Vec<Value> = sources.iter().map(|(run, _)| about(run)).collect();
     let titles: Vec<&str> = sources.iter().map(|(run, _)| run.label.as_str()).collect();
-    let tables: Vec<Value> = tables.iter().map(table).collect();
+    let marks: Marks = tables.iter().map(Table::marks).collect();
+    let meanings: Vec<_> = marks.meanings().collect();
     let groups = [
         (PlotGroup::Agreement, "How scores correlate with metrics"),
+        (PlotGroup::Truth, "Is this map true?"),
+        (PlotGroup::Ladder, "How scores and metrics follow damage"),
         (PlotGroup::Levels, "Where attention looks outside the mask"),
         (PlotGroup::Distributions, "How samples are spread"),
     ];
@@ -157,11 +168,20 @@ fn fill(sources: &[Source<'_>], tables: &[Table], plots: &[Plot], gallery: &Gall
         .filter_map(|(group, title)| {
             let own = plots.iter().filter(|plot| plot.group == group);
             let own: Vec<Value> = own
-                .map(|plot| context! { name => plot.name.as_str(), description => plot.description.as_str(), svg => safe(&inline(&plot.svg)) })
+                .map(|plot| context! { name => plot.name.as_str(), description => plot.description.as_str(), svg => safe(&inline(&plot.drawing.svg)) })
                 .collect();
             (!own.is_empty()).then(|| context! { title, plots => own })
         })
         .collect();
+    let about_tasks: Vec<Value> = sections::TASKS
+        .iter()
+        .filter_map(|task| section(task, tables))
+        .collect();
+    let others: Vec<&Table> = tables
+        .iter()
+        .filter(|table| !sections::has_section(table))
+        .collect();
+    let all: Vec<&Run> = sources.iter().map(|(run, _)| *run).collect();
     let data = serde_json::to_string(gallery).expect("plain data has a JSON text");
     let template = environment
         .get_template("report.html")
@@ -173,14 +193,40 @@ fn fill(sources: &[Source<'_>], tables: &[Table], plots: &[Plot], gallery: &Gall
             style => safe(STYLE),
             scripts => SCRIPTS.map(safe),
             runs,
-            tables,
+            answer => answer::answer(&all, plots),
+            sections => about_tasks,
+            tables => Value::from(Serde(others)),
             groups,
-            one_token => Note::ONE_TOKEN_MEANS,
+            meanings,
             left_out => gallery.left_out.clone(),
             // Nothing in it may end the element it stands in.
             data => safe(&data.replace('<', "\\u003c")),
         })
         .expect("the template asks for nothing else")
+}
+
+/// The section of a task that `tables` have something for.
+fn section(task: &sections::Task, tables: &[Table]) -> Option<Value> {
+    let own = task.tables(tables);
+    let sentences: Vec<String> = own
+        .iter()
+        .filter_map(|table| sections::finding(table))
+        .collect();
+    (!own.is_empty()).then(|| {
+        context! {
+            id => task.id,
+            short => task.short,
+            title => task.title,
+            lead => task.lead,
+            sentences,
+            tables => Value::from(Serde(own)),
+        }
+    })
+}
+
+/// The sample that a page shows first; none of a run without samples.
+pub(crate) fn sample_of(run: &Run) -> Option<String> {
+    choose::samples(run, 1).0.into_iter().next()
 }
 
 /// Bytes as text.
@@ -233,13 +279,9 @@ fn about(run: &Run) -> Value {
         device => manifest.device.as_str(),
         commit,
         versions => versions.collect::<Vec<_>>().join(", "),
-        warnings => manifest.warnings.clone(),
+        warnings => manifest.warnings.iter().cloned().chain(run.failures()).collect::<Vec<_>>(),
         config => serde_json::to_string_pretty(&manifest.config).unwrap_or_default(),
     }
-}
-
-fn table(table: &Table) -> Value {
-    context! { one_token => table.has_one_token(), ..Value::from(Serde(table)) }
 }
 
 /// A name with its index set lower: `IMACS_g`.

@@ -1,11 +1,18 @@
 //! The plots of a report.
 
+mod curves;
 mod distributions;
 mod footnote;
+mod knock_out;
+mod ladder;
 mod levels;
 mod matrix;
 mod scatter;
+mod truth;
 
+use i2am_plot::Drawing;
+
+use crate::ReportError;
 use crate::run::Run;
 
 /// A plot.
@@ -17,8 +24,8 @@ pub struct Plot {
     pub description: String,
     /// Under which heading it stands on the page.
     pub group: PlotGroup,
-    /// The drawing.
-    pub svg: String,
+    /// The drawing, for screens and for LaTeX.
+    pub drawing: Drawing,
 }
 
 /// What a plot is about.
@@ -26,6 +33,10 @@ pub struct Plot {
 pub enum PlotGroup {
     /// How scores correlate with metrics.
     Agreement,
+    /// Whether maps point at what images depend on.
+    Truth,
+    /// How scores and metrics follow damage.
+    Ladder,
     /// Where in a model attention looks outside the mask.
     Levels,
     /// How the values of samples are spread.
@@ -33,12 +44,19 @@ pub enum PlotGroup {
 }
 
 /// The plots that `runs` have something for, in the order of a reader.
-pub(crate) fn all(runs: &[Run]) -> Vec<Plot> {
+///
+/// # Errors
+/// A file of a run that is there and cannot be read.
+pub(crate) fn all(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
     let mut plots = matrix::plots(runs);
     plots.extend(scatter::plots(runs));
+    plots.extend(truth::plots(runs)?);
+    plots.extend(curves::plots(runs)?);
+    plots.extend(knock_out::plots(runs));
+    plots.extend(ladder::plots(runs));
     plots.extend(levels::plots(runs));
     plots.extend(distributions::plots(runs));
-    plots
+    Ok(plots)
 }
 
 /// Name of a model among those of all runs.

@@ -1,9 +1,10 @@
 //! A run folder as a report reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use i2am_attribution::{Convention, ConventionConfig};
-use i2am_quantity::{Direction, Level, Place, Quantities, Quantity};
+use i2am_quantity::{Direction, Level, Marks, Place, Quantities, Quantity};
 use i2am_results::{
     AggregateRow, CorrelationRow, DebugRow, Manifest, Row, RunPaths, Stage, read_aggregate,
     read_correlations, read_debug, read_rows,
@@ -33,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) aggregate: Vec<AggregateRow>,
     /// Values of single samples, by model and series, in the order of the samples' names; of maps over everything only.
     pub(crate) values: BTreeMap<(String, Series), BTreeMap<String, f64>>,
+    /// Values of single samples of the stage `faithfulness`, by model, quantity and variant; of maps over everything only.
+    pub(crate) of_maps: BTreeMap<(String, String, String), BTreeMap<String, f64>>,
     pub(crate) correlations: Vec<CorrelationRow>,
     /// Where maps look outside the mask, by model; empty where the run did not look for it.
     pub(crate) faults: BTreeMap<String, Vec<DebugRow>>,
@@ -41,20 +44,48 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Reads the run in `paths`, finished or not.
-    pub(crate) fn read(paths: RunPaths, quantities: Quantities<'_>) -> Result<Self, ReportError> {
+    /// The run in `paths` summed up: no value of a sample, no correlation, no head.
+    pub(crate) fn outline(
+        paths: RunPaths,
+        quantities: Quantities<'_>,
+    ) -> Result<Self, ReportError> {
         let manifest = Manifest::read(paths.manifest())?;
         let convention = convention(&paths, &manifest.config)?;
-        let aggregate = read_aggregate(&paths)?;
-        let mut values: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for row in read_rows(&paths.samples_csv())? {
+        Ok(Self {
+            quantities: quantities.iter().collect(),
+            label: manifest.name.clone(),
+            aggregate: read_aggregate(&paths)?,
+            paths,
+            manifest,
+            values: BTreeMap::new(),
+            of_maps: BTreeMap::new(),
+            correlations: Vec::new(),
+            faults: BTreeMap::new(),
+            convention,
+        })
+    }
+
+    /// Reads the run in `paths`, finished or not.
+    pub(crate) fn read(paths: RunPaths, quantities: Quantities<'_>) -> Result<Self, ReportError> {
+        let mut run = Self::outline(paths, quantities)?;
+        for row in read_rows(&run.paths.samples_csv())? {
             let Row {
                 model,
                 sample_id,
                 measurement,
+                stage,
                 ..
             } = row?;
             let whole = is_whole(measurement.level.as_ref());
+            if let (Stage::Faithfulness, Some(value), true) =
+                (stage, measurement.outcome.value(), whole)
+            {
+                let variant = measurement.convention.clone();
+                let samples =
+                    run.of_maps
+                        .entry((model.clone(), measurement.metric.clone(), variant));
+                samples.or_default().insert(sample_id.clone(), value);
+            }
             if let (Some(value), true) = (
                 measurement.outcome.value(),
                 whole && is_shown(quantities.find(&measurement.metric)),
@@ -66,26 +97,13 @@ impl Run {
                     &measurement.convention,
                     measurement.direction,
                 );
-                let samples = values.entry((model, series)).or_default();
+                let samples = run.values.entry((model, series)).or_default();
                 samples.insert(sample_id, value);
             }
         }
-        let correlations = if paths.correlations().is_file() {
-            read_correlations(&paths.correlations())?
-        } else {
-            Vec::new()
-        };
-        let mut run = Self {
-            quantities: quantities.iter().collect(),
-            label: manifest.name.clone(),
-            paths,
-            manifest,
-            aggregate,
-            values,
-            correlations,
-            faults: BTreeMap::new(),
-            convention,
-        };
+        if run.paths.correlations().is_file() {
+            run.correlations = read_correlations(&run.paths.correlations())?;
+        }
         for model in run.models() {
             let path = run.paths.debug(&model);
             if path.is_file() {
@@ -107,6 +125,13 @@ impl Run {
             .values()
             .flat_map(BTreeMap::keys)
             .cloned()
+            .collect()
+    }
+
+    /// Samples of `model` of which parts were taken away, sorted.
+    pub(crate) fn asked(&self, model: &str) -> BTreeSet<String> {
+        let own = self.of_maps.iter().filter(|((own, ..), _)| own == model);
+        own.flat_map(|(_, samples)| samples.keys().cloned())
             .collect()
     }
 
@@ -133,7 +158,21 @@ impl Run {
     /// The rows that the main table and plots show: metrics of images, and scores of maps over everything.
     pub(crate) fn headline(&self) -> impl Iterator<Item = &AggregateRow> {
         self.aggregate.iter().filter(|row| {
-            is_whole(row.level.as_ref()) && is_shown(self.quantities().find(&row.metric))
+            !row.counts_samples()
+                && is_whole(row.level.as_ref())
+                && is_shown(self.quantities().find(&row.metric))
+        })
+    }
+
+    /// Sentences about samples that failed: model, stage, how many, and the first reason.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = String> {
+        let rows = self.aggregate.iter().filter(|row| row.counts_samples());
+        rows.map(|row| {
+            let (failed, all) = (row.missing, row.n + row.missing);
+            format!(
+                "{}: {failed} of {all} samples failed in the stage {}; the first is {}",
+                row.model, row.stage, row.note
+            )
         })
     }
 
@@ -148,11 +187,17 @@ impl Run {
         self.quantities.iter().copied().find(of_map)
     }
 
-    /// Whether the maps of `model` behind the values of `series` are those of one pooled token.
-    pub(crate) fn is_one_token(&self, model: &str, series: &Series) -> bool {
-        self.headline()
-            .filter(|row| row.model == model && row.note.is_one_token())
-            .any(|row| self.series(row) == *series)
+    /// Under which protocol numbers were made, in a sentence.
+    pub(crate) fn protocol(&self) -> &str {
+        let line = self.manifest.config["protocol"]["line"].as_str();
+        line.unwrap_or("Protocol: custom.")
+    }
+
+    /// The marks of the values of `series` of `model`.
+    pub(crate) fn marks(&self, model: &str, series: &Series) -> Marks {
+        let own = self.headline().filter(|row| row.model == model);
+        let own = own.filter(|row| self.series(row) == *series);
+        own.map(|row| row.note.marks()).collect()
     }
 
     /// The 95 % interval of a mean over samples. A value of all images has none: its deviation is not over samples.
@@ -228,8 +273,19 @@ fn convention(paths: &RunPaths, config: &Value) -> Result<Convention, ReportErro
     config.resolve().map_err(|error| refused(error.to_string()))
 }
 
+/// Reads the runs in `dirs`, finished or not, each under a label of its own.
+pub(crate) fn read_all<'a>(
+    dirs: impl Iterator<Item = &'a Path>,
+    quantities: Quantities<'_>,
+) -> Result<Vec<Run>, ReportError> {
+    let runs = dirs.map(|dir| Run::read(RunPaths::new(dir), quantities));
+    let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+    tell_apart(&mut runs);
+    Ok(runs)
+}
+
 /// Gives runs of one name names of their own: the folder's behind it, or the place in the list.
-pub(crate) fn tell_apart(runs: &mut [Run]) {
+fn tell_apart(runs: &mut [Run]) {
     for index in 0..runs.len() {
         let name = &runs[index].manifest.name;
         let alone = runs.iter().filter(|run| run.manifest.name == *name).count() == 1;

@@ -4,6 +4,7 @@ mod csv_form;
 mod latex;
 mod markdown;
 
+use i2am_quantity::Marks;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -82,8 +83,8 @@ pub struct Cell {
     pub rank: Rank,
     /// Something smaller behind it: an interval, or how many samples it rests on.
     pub detail: String,
-    /// Whether a footnote about one-token maps belongs to it.
-    pub one_token: bool,
+    /// The marks of footnotes that belong to it.
+    pub marks: Marks,
 }
 
 impl Cell {
@@ -116,9 +117,9 @@ impl Table {
         csv_form::render(self)
     }
 
-    /// Whether a cell carries the mark of a one-token map.
-    pub(crate) fn has_one_token(&self) -> bool {
-        self.rows.iter().flatten().any(|cell| cell.one_token)
+    /// The marks of all cells.
+    pub fn marks(&self) -> Marks {
+        self.rows.iter().flatten().map(|cell| cell.marks).collect()
     }
 
     /// Writes the three forms into `folder`.

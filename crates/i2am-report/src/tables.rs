@@ -1,13 +1,22 @@
 //! The tables of a report.
 
 mod correlations;
+mod correspondence;
 mod detection;
+mod faithfulness;
 mod lines;
 mod locality;
+mod paired;
 mod results;
+mod variants;
+
+use std::collections::BTreeSet;
+
+pub(crate) use correlations::{oriented_interval, p_text};
 
 use i2am_quantity::Quantities;
 
+use crate::order::best_first;
 use crate::run::{Run, Subject};
 use crate::series::Series;
 use crate::table::{Table, index_of};
@@ -23,21 +32,45 @@ pub struct TableConfig {
 pub(crate) fn all(runs: &[Run], config: TableConfig, quantities: Quantities<'_>) -> Vec<Table> {
     let mut tables: Vec<Table> = results::table(runs, config).into_iter().collect();
     tables.extend(correlations::tables(runs));
-    tables.extend(detection::table(runs));
+    let variants = [
+        detection::DETECTION,
+        faithfulness::FAITHFULNESS,
+        faithfulness::AGREEMENT,
+        faithfulness::COUNTERFACTUAL,
+        faithfulness::KNOCK_OUT,
+        faithfulness::WORTH,
+        correspondence::HITS,
+        correspondence::DISTANCES,
+    ];
+    tables.extend(
+        variants
+            .iter()
+            .filter_map(|kind| variants::table(runs, kind)),
+    );
+    tables.extend(paired::table(runs));
     tables.extend(locality::tables(runs));
     let indexed = |title: &&str| index_of(title).is_some();
     let indexed: Vec<&'static str> = quantities.iter().map(|q| q.title).filter(indexed).collect();
+    let protocols: BTreeSet<&str> = runs.iter().map(Run::protocol).collect();
     for table in &mut tables {
+        table
+            .notes
+            .extend(protocols.iter().copied().map(str::to_owned));
         table.indexed.clone_from(&indexed);
     }
     tables
 }
 
-/// Every model of every run.
+/// The main table alone.
+pub(crate) fn results(runs: &[Run], config: TableConfig) -> Option<Table> {
+    results::table(runs, config)
+}
+
+/// Every model of every run, those of a run best first.
 fn subjects(runs: &[Run]) -> Vec<Subject> {
     let of_run = |(index, run): (usize, &Run)| {
         let subject = move |model| Subject { run: index, model };
-        run.models().into_iter().map(subject)
+        best_first(run).models.into_iter().map(subject)
     };
     runs.iter().enumerate().flat_map(of_run).collect()
 }
@@ -51,6 +84,15 @@ fn footnotes<'a>(columns: impl Iterator<Item = &'a Series>) -> Vec<String> {
         }
     }
     texts.into_iter().map(str::to_owned).collect()
+}
+
+/// `a, b and c`.
+pub(crate) fn listed(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
 }
 
 /// Low and high end in brackets.

@@ -90,14 +90,14 @@ const explore = {
     explore.tell(maps, values);
   },
 
-  /** Darkens what matters little and leaves what matters as it is, tinted by the colors of the maps. */
+  /** Colors of the maps over the picture, which they cover the more the more a patch matters. */
   drawHeat(context, values, columns, patch) {
     const table = COLORS.get($("colors").value);
     const top = values.reduce((a, b) => Math.max(a, b), 0) || 1;
     values.forEach((value, index) => {
       const share = value / top;
       const level = Math.min(Math.floor(share * 256), 255) * 3;
-      context.fillStyle = `rgb(${table[level]} ${table[level + 1]} ${table[level + 2]} / ${0.72 - 0.22 * share})`;
+      context.fillStyle = `rgb(${table[level]} ${table[level + 1]} ${table[level + 2]} / ${0.85 * share})`;
       context.fillRect((index % columns) * patch.width, Math.floor(index / columns) * patch.height, patch.width, patch.height);
     });
   },

@@ -112,7 +112,7 @@ function rawMap(maps, rules, part, groups) {
       }
     }
     let weight = 1;
-    if (rules.unit_mean) {
+    if (maps.unit_mean) {
       const average = mean.reduce((a, b) => a + b, 0) / mean.length;
       if (average > 0) weight = 1 / average;
     }

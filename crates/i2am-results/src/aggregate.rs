@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use i2am_quantity::{Direction, Level, Measurement, Notes, Outcome};
+use i2am_quantity::{Direction, Level, Measurement, Notes, Outcome, Status};
 
 use crate::error::ResultsError;
-use crate::ledger::csv_lines;
+use crate::ledger::{CLOSING_VERSION, csv_lines};
 use crate::reader::{Batch, current_batches};
-use crate::row::{DatasetName, Row, Stage, number, optional_cell};
+use crate::row::{DatasetName, Row, SAMPLE, Stage, number, optional_cell};
 use crate::sets::SetScore;
 
 const COLUMNS: [&str; 15] = [
@@ -45,7 +45,7 @@ pub struct AggregateRow {
     pub direction: Option<Direction>,
     /// As [`Measurement::level`].
     pub level: Option<Level>,
-    /// As [`Measurement::metric`].
+    /// As [`Measurement::metric`]; [`SAMPLE`] for the row that counts the samples which failed in the stage.
     pub metric: String,
     /// As [`Measurement::version`].
     pub version: u32,
@@ -55,14 +55,35 @@ pub struct AggregateRow {
     pub note: Notes,
     /// Samples that have a value; for the score of a set, [`SetScore::n`].
     pub n: usize,
-    /// Samples that the stage attempted for this model and that have none: empty, failed, or failed before it. 0 for the
-    /// score of a set, which has no samples of its own.
+    /// Samples of this model that have none: it is empty, or they failed in the stage or could not be generated.
     pub missing: usize,
+    /// Why samples have no value, with the number of those that say so; not in the file.
+    pub reasons: BTreeMap<String, usize>,
     /// Mean of the `n` values, or the score of the set; `None` without any.
     pub mean: Option<f64>,
     /// Standard deviation of the `n` values, with `n - 1`, `None` for fewer than two; for the score of a set,
     /// [`SetScore::sd`].
     pub sd: Option<f64>,
+}
+
+impl AggregateRow {
+    /// Whether it counts samples and holds no value: `n` of them got through the stage, `missing` failed. There is one for each stage
+    /// in which samples of the model failed; its note has the first reason.
+    pub fn counts_samples(&self) -> bool {
+        self.metric == SAMPLE
+    }
+
+    /// How many samples have no value, and why; none if all have one.
+    pub fn without_value(&self) -> Option<String> {
+        let reasons: Vec<&str> = self.reasons.keys().map(String::as_str).collect();
+        let all = self.n + self.missing;
+        let said = format!(
+            "{} of {all} samples have no value: {}",
+            self.missing,
+            reasons.join("; ")
+        );
+        (!reasons.is_empty()).then_some(said)
+    }
 }
 
 /// Sums up the ledger `samples_csv`, without the scores of whole sets, which
@@ -73,25 +94,108 @@ pub struct AggregateRow {
 /// # Errors
 /// As [`read_rows`](crate::read_rows).
 pub fn aggregate(samples_csv: &Path) -> Result<Vec<AggregateRow>, ResultsError> {
-    let mut groups: BTreeMap<Group, Values> = BTreeMap::new();
-    let mut attempted: BTreeMap<(String, Stage), usize> = BTreeMap::new();
-    for batch in current_batches(samples_csv)? {
-        let Batch { rows, closing, .. } = batch?;
-        *attempted.entry((closing.model, closing.stage)).or_default() += 1;
+    Ok(Summary::of(samples_csv)?.rows())
+}
+
+/// The rows of a ledger by what they have in common, and how the samples ended.
+#[derive(Default)]
+struct Summary {
+    groups: BTreeMap<Group, Values>,
+    ended: BTreeMap<(String, Stage), Ended>,
+}
+
+/// How the samples of a model ended in a stage.
+#[derive(Default)]
+struct Ended {
+    ok: usize,
+    failed: usize,
+    dataset: DatasetName,
+    /// Id and reason of the first that failed.
+    first: Option<(String, String)>,
+}
+
+impl Summary {
+    fn of(samples_csv: &Path) -> Result<Self, ResultsError> {
+        let mut summary = Self::default();
+        for batch in current_batches(samples_csv)? {
+            summary.add(batch?);
+        }
+        Ok(summary)
+    }
+
+    fn add(&mut self, batch: Batch) {
+        let Batch { rows, closing, .. } = batch;
+        let ended = self
+            .ended
+            .entry((closing.model, closing.stage))
+            .or_default();
+        let outcome = closing.measurement.outcome;
+        if outcome.status() == Status::Ok {
+            ended.ok += 1;
+        } else {
+            ended.failed += 1;
+            let sample = (closing.sample_id, outcome.reason().to_owned());
+            // Not the first in the file, whose order depends on how often the run was interrupted.
+            if ended.first.as_ref().is_none_or(|first| sample.0 < first.0) {
+                ended.first = Some(sample);
+            }
+            ended.dataset = closing.dataset;
+        }
         for row in rows {
             let (group, note, outcome) = Group::of(row);
-            let values = groups.entry(group).or_default();
+            let values = self.groups.entry(group).or_default();
             values.finite.extend(outcome.value());
+            if outcome.value().is_none() {
+                *values
+                    .reasons
+                    .entry(outcome.reason().to_owned())
+                    .or_default() += 1;
+            }
             if !note.is_empty() {
                 values.notes.insert(note.to_string());
             }
         }
     }
-    let row = |(group, values): (Group, Values)| {
-        let samples = attempted[&(group.model.clone(), group.stage)];
-        group.row(values, samples)
-    };
-    Ok(groups.into_iter().map(row).collect())
+
+    /// Samples of `model` that could not be generated.
+    fn not_generated(&self, model: &str) -> usize {
+        let generated = self.ended.get(&(model.to_owned(), Stage::Generate));
+        generated.map_or(0, |ended| ended.failed)
+    }
+
+    fn rows(mut self) -> Vec<AggregateRow> {
+        let groups = std::mem::take(&mut self.groups);
+        let row = |(group, values): (Group, Values)| {
+            let ended = &self.ended[&(group.model.clone(), group.stage)];
+            let samples = ended.ok + ended.failed + self.not_generated(&group.model);
+            group.row(values, samples)
+        };
+        let mut rows: Vec<_> = groups.into_iter().map(row).collect();
+        rows.extend(self.ended.iter().filter_map(counted));
+        rows.sort_by_cached_key(Group::of_summary);
+        rows
+    }
+}
+
+/// The row that counts the samples of a model in a stage, if some failed.
+fn counted(((model, stage), ended): (&(String, Stage), &Ended)) -> Option<AggregateRow> {
+    let (id, reason) = ended.first.as_ref()?;
+    Some(AggregateRow {
+        model: model.clone(),
+        dataset: ended.dataset.clone(),
+        stage: *stage,
+        direction: None,
+        level: None,
+        metric: SAMPLE.to_owned(),
+        version: CLOSING_VERSION,
+        convention: String::new(),
+        note: Notes::from(format!("{id}: {reason}")),
+        n: ended.ok,
+        missing: ended.failed,
+        reasons: BTreeMap::new(),
+        mean: None,
+        sd: None,
+    })
 }
 
 /// The ledger `samples_csv` summed up, and the scores of sets of a run over `dataset`, in the order of [`aggregate`].
@@ -100,14 +204,17 @@ pub(crate) fn aggregate_with_sets(
     sets: &[SetScore],
     dataset: &DatasetName,
 ) -> Result<Vec<AggregateRow>, ResultsError> {
-    let mut rows = aggregate(samples_csv)?;
-    rows.extend(sets.iter().map(|score| of_set(score, dataset)));
+    let summary = Summary::of(samples_csv)?;
+    let of_set = |score: &SetScore| of_set(score, dataset, summary.not_generated(&score.model));
+    let sets: Vec<_> = sets.iter().map(of_set).collect();
+    let mut rows = summary.rows();
+    rows.extend(sets);
     rows.sort_by_cached_key(Group::of_summary);
     Ok(rows)
 }
 
-/// The score of a set as a row, where a note says why there is no value.
-fn of_set(score: &SetScore, dataset: &DatasetName) -> AggregateRow {
+/// The score of a set that lacks `missing` images as a row, where a note says why there is no value.
+fn of_set(score: &SetScore, dataset: &DatasetName, missing: usize) -> AggregateRow {
     let mut note = score.note.clone();
     note.extend(Notes::from(score.outcome.reason()));
     AggregateRow {
@@ -121,7 +228,8 @@ fn of_set(score: &SetScore, dataset: &DatasetName) -> AggregateRow {
         convention: score.convention.clone(),
         note,
         n: score.n,
-        missing: 0,
+        missing,
+        reasons: BTreeMap::new(),
         mean: score.outcome.value(),
         sd: score.sd,
     }
@@ -151,6 +259,7 @@ struct Group {
 #[derive(Debug, Default)]
 struct Values {
     finite: Vec<f64>,
+    reasons: BTreeMap<String, usize>,
     notes: BTreeSet<String>,
 }
 
@@ -208,6 +317,7 @@ impl Group {
             note: values.notes.into_iter().flat_map(Notes::from).collect(),
             n,
             missing: samples - n,
+            reasons: values.reasons,
             mean,
             sd,
         }

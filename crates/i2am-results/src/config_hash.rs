@@ -33,6 +33,16 @@ impl ConfigHash {
         }
     }
 
+    /// Of no settings.
+    pub fn of_nothing() -> Self {
+        Self::of(&Value::Null, &[])
+    }
+
+    /// Whether no setting decides.
+    fn is_of_nothing(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// The hash: 16 hexadecimal digits.
     pub fn hash(&self) -> &str {
         &self.hash
@@ -59,17 +69,24 @@ pub struct ConfigHashes {
     pub score: ConfigHash,
     /// Of [`Stage::Measure`] and the scores of whole sets, without what `generate` covers.
     pub measure: ConfigHash,
+    /// Of [`Stage::Faithfulness`], without what `generate` covers; of nothing in manifests from before there was this stage.
+    #[serde(
+        default = "ConfigHash::of_nothing",
+        skip_serializing_if = "ConfigHash::is_of_nothing"
+    )]
+    pub faithfulness: ConfigHash,
 }
 
 impl ConfigHashes {
     /// For tests that are not about settings.
     #[cfg(test)]
     pub(crate) fn of_nothing() -> Self {
-        let [generate, score, measure] = [(); 3].map(|()| ConfigHash::of(&Value::Null, &[]));
+        let [generate, score, measure, faithfulness] = [(); 4].map(|()| ConfigHash::of_nothing());
         Self {
             generate,
             score,
             measure,
+            faithfulness,
         }
     }
 
@@ -98,6 +115,7 @@ impl ConfigHashes {
             Stage::Generate => &self.generate,
             Stage::Score => &self.score,
             Stage::Measure => &self.measure,
+            Stage::Faithfulness => &self.faithfulness,
         }
     }
 }

@@ -9,7 +9,7 @@ use i2am_quantity::{Direction, Level, Notes, Outcome};
 
 use crate::error::ResultsError;
 use crate::ledger::csv_lines;
-use crate::row::{check_cell, number, optional_cell, parse_optional, parse_outcome};
+use crate::row::{check_cell, csv_problem, number, optional_cell, parse_optional, parse_outcome};
 
 /// The columns of `correlations.csv`, in order.
 pub const CORRELATION_COLUMNS: [&str; 21] = [
@@ -235,7 +235,7 @@ pub(crate) fn write_correlations(path: &Path, rows: &[CorrelationRow]) -> Result
 /// # Errors
 /// [`ResultsError::File`], also when there is no such file; [`ResultsError::DamagedTable`].
 pub fn read_correlations(path: &Path) -> Result<Vec<CorrelationRow>, ResultsError> {
-    let bytes = i2am_files::read(path)?;
+    let text = i2am_files::read_text(path)?;
     let damaged = |line: u64, problem: String| ResultsError::DamagedTable {
         path: path.to_owned(),
         line,
@@ -244,10 +244,10 @@ pub fn read_correlations(path: &Path) -> Result<Vec<CorrelationRow>, ResultsErro
     };
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
-        .from_reader(&bytes[..]);
+        .from_reader(text.as_bytes());
     let header = reader
         .headers()
-        .map_err(|error| damaged(1, error.to_string()))?;
+        .map_err(|error| damaged(1, csv_problem(&error)))?;
     if header != CORRELATION_COLUMNS.as_slice() {
         let found = header.iter().collect::<Vec<_>>().join(",");
         let expected = CORRELATION_COLUMNS.join(",");
@@ -260,7 +260,7 @@ pub fn read_correlations(path: &Path) -> Result<Vec<CorrelationRow>, ResultsErro
     for record in reader.records() {
         let record = record.map_err(|error| {
             let line = error.position().map_or(0, csv::Position::line);
-            damaged(line, error.to_string())
+            damaged(line, csv_problem(&error))
         })?;
         let line = record.position().map_or(0, csv::Position::line);
         rows.push(CorrelationRow::parse(&record).map_err(|problem| damaged(line, problem))?);

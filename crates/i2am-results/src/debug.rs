@@ -6,6 +6,7 @@ use i2am_quantity::{Direction, Notes};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ResultsError;
+use crate::row::csv_problem;
 
 /// One row of `debug/<model>.csv`: one head of one layer in one time group, summed up over samples. The fields are the columns, in
 /// this order. Rows are sorted by direction, then by rank.
@@ -51,15 +52,15 @@ pub struct DebugRow {
 /// # Errors
 /// A file that cannot be read, or a line that is no such row.
 pub fn read_debug(path: &Path) -> Result<Vec<DebugRow>, ResultsError> {
-    let bytes = i2am_files::read(path)?;
-    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let text = i2am_files::read_text(path)?;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows = reader.deserialize().enumerate().map(|(index, row)| {
         row.map_err(|error| ResultsError::Damaged {
             path: path.to_owned(),
             line: error
                 .position()
                 .map_or(index as u64 + 2, csv::Position::line),
-            problem: error.to_string(),
+            problem: csv_problem(&error),
         })
     });
     rows.collect()
@@ -111,7 +112,7 @@ mod tests {
             attention_outside: Some(0.75),
             area_outside: Some(0.625),
             convention: "spatial".to_owned(),
-            note: Notes::one_token(true),
+            note: Notes::from("one-token"),
             config_hash: "0123456789abcdef".to_owned(),
         }
     }

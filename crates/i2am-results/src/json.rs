@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use crate::error::ResultsError;
 
@@ -13,12 +14,25 @@ use crate::error::ResultsError;
 /// # Errors
 /// [`ResultsError::File`], and [`ResultsError::Damaged`] for what cannot be read.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ResultsError> {
-    let bytes = i2am_files::read(path)?;
-    serde_json::from_slice(&bytes).map_err(|error| ResultsError::Damaged {
+    let text = i2am_files::read_text(path)?;
+    serde_json::from_str(&text).map_err(|error| ResultsError::Damaged {
         path: path.to_owned(),
         line: error.line() as u64,
-        problem: error.to_string(),
+        problem: json_problem(&error),
     })
+}
+
+/// What is wrong with a JSON file, and where.
+pub(crate) fn json_problem(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Eof => format!(
+            "expected more, found the end of the file at line {} column {}",
+            error.line(),
+            error.column()
+        ),
+        Category::Syntax => format!("expected JSON: {error}"),
+        Category::Data | Category::Io => error.to_string(),
+    }
 }
 
 /// A member of an object.

@@ -17,7 +17,7 @@ use crate::row::{
 };
 
 /// Version of the closing row, written where measurements have that of their metric.
-const CLOSING_VERSION: u32 = 1;
+pub(crate) const CLOSING_VERSION: u32 = 1;
 
 /// `samples.csv`, open for appending. The crate's documentation says how a sample counts as done.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Ledger {
     /// Length up to and including the last closing row, in bytes.
     len: u64,
     samples: BTreeMap<SampleKey, Sample>,
-    /// Whether it holds rows that count no more, or that are to be written anew.
+    /// Whether it holds rows that count no more, that are out of order, or that are to be written anew.
     superseded: bool,
     /// What it holds that does not count; nothing once it is compacted.
     outdated: Outdated,
@@ -161,9 +161,9 @@ impl Ledger {
     /// On an error nothing of the sample counts, and it can be appended again.
     pub(crate) fn append(&mut self, result: &SampleResult) -> Result<(), ResultsError> {
         let key = SampleKey {
+            stage: result.stage,
             model: result.model.clone(),
             sample_id: result.sample_id.clone(),
-            stage: result.stage,
         };
         let before = self.samples.get(&key);
         if before.is_some_and(|before| before.outcome.status() == Status::Ok) {
@@ -173,7 +173,10 @@ impl Ledger {
                 sample_id: key.sample_id,
             });
         }
-        let replaces = before.is_some();
+        let out_of_order = self
+            .samples
+            .last_key_value()
+            .is_some_and(|(last, _)| key <= *last);
         let outcome = match &result.failure {
             Some(reason) => Outcome::failed(reason),
             None => Outcome::ok(result.measurements.len() as f64)?,
@@ -186,22 +189,26 @@ impl Ledger {
             inputs: self.inputs.fingerprint(&key.sample_id).to_owned(),
         };
         self.len += lines.len() as u64;
-        self.superseded |= replaces;
+        self.superseded |= out_of_order;
         self.samples.insert(key, sample);
         Ok(())
     }
 
+    /// Puts the ledger in order: by stage, model and id, so that a run that was interrupted, repaired or computed in parts leaves the
+    /// same file as one that was not.
+    ///
     /// Removes the rows of failed samples that a later attempt replaced, so that other programs need not know of them,
     /// and those from other settings and other inputs. Rows that do not know their inputs get those of today.
     pub(crate) fn compact(&mut self) -> Result<(), ResultsError> {
         if !self.superseded {
             return Ok(());
         }
-        let mut new = csv_lines([COLUMNS]);
+        let mut batches = BTreeMap::new();
         for batch in current_batches(&self.path)? {
             let batch = batch?;
-            let expected = self.config_hashes.of_stage(batch.closing.stage).hash();
-            if batch.closing.config_hash != expected || self.outdated.holds(&batch.key()) {
+            let key = batch.key();
+            let expected = self.config_hashes.of_stage(key.stage).hash();
+            if batch.closing.config_hash != expected || self.outdated.holds(&key) {
                 continue;
             }
             let Batch { rows, closing, .. } = batch;
@@ -216,8 +223,10 @@ impl Ledger {
                 ..row
             };
             let rows: Vec<Row> = rows.into_iter().chain([closing]).map(recorded).collect();
-            new.extend(csv_lines(rows.iter().map(Row::cells)));
+            batches.insert(key, csv_lines(rows.iter().map(Row::cells)));
         }
+        let mut new = csv_lines([COLUMNS]);
+        new.extend(batches.into_values().flatten());
         i2am_files::write_atomic(&self.path, &new)?;
         self.file = open_to_append(&self.path)?;
         self.len = new.len() as u64;

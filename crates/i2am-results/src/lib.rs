@@ -12,7 +12,7 @@
 //! | `aggregate.csv` | [`AggregateRow`]s: count, mean and standard deviation over the samples, and the scores of sets |
 //! | `debug/<model>.csv` | [`DebugRow`]s: heads of layers by their score |
 //! | `correlations.csv` | [`CorrelationRow`]s: how the scores correlate with the metrics |
-//! | `images/`, `attention/`, `maps/`, `grids/` | what [`RunPaths`] names |
+//! | `images/`, `attention/`, `maps/`, `grids/`, `counterfactual/` | what [`RunPaths`] names |
 //!
 //! # A killed run goes on where it stopped
 //!
@@ -22,8 +22,9 @@
 //! killed process left behind the last closing row is part of one unfinished sample; it is cut off when the folder is
 //! opened again. A line that cannot be read *before* the last closing row is damage, which is an error and never cut.
 //!
-//! A sample that failed may be appended once more; its later rows count, and [`RunFolder::finish`] removes the earlier
-//! ones from the ledger.
+//! A sample that failed may be appended once more; its later rows count. [`RunFolder::finish`] removes the earlier ones and puts
+//! the ledger in the order of stages, models and ids, so that the files of a run that was interrupted or repaired are those of
+//! one that was not, byte for byte.
 //!
 //! # Shards
 //!
@@ -91,8 +92,8 @@ pub use i2am_quantity::{
 pub use inputs::{ChangedSample, PartInput, SampleInputs};
 pub use manifest::{Counts, GitState, Manifest, ManifestStart, RunStatus, SCHEMA_VERSION};
 pub use merge::{Merged, merge};
-pub use paths::RunPaths;
+pub use paths::{RunPaths, name_objection};
 pub use reader::read_rows;
 pub use row::{COLUMNS, DatasetName, Row, SAMPLE, SampleResult, Stage};
-pub use run_folder::{Failure, RunFolder, read_aggregate};
+pub use run_folder::{Failure, RunFolder, mark_interrupted, read_aggregate, read_failures};
 pub use sets::SetScore;

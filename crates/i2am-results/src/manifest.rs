@@ -31,9 +31,11 @@ const SHOWN_CHANGES: usize = 3;
 pub enum RunStatus {
     /// It runs, or was killed.
     Started,
-    /// It ended, and no sample failed.
+    /// A signal, such as that of Ctrl-C, ended it; the same command continues it.
+    Interrupted,
+    /// It ended, and nothing failed.
     Success,
-    /// It ended; some samples failed, some did not.
+    /// It ended; some samples or scores of sets failed, some did not.
     Partial,
     /// It ended in an error, or every sample failed.
     Failed,
@@ -109,6 +111,9 @@ pub struct Manifest {
     pub resumed: Vec<String>,
     /// When it ended; `null` while it runs and when it was killed.
     pub finished: Option<String>,
+    /// What each stage took, in seconds, over all sessions.
+    #[serde(default)]
+    pub seconds: BTreeMap<String, f64>,
     /// As [`ManifestStart::git`], of the last session; so is all that follows.
     pub git: Option<GitState>,
     /// As [`ManifestStart::dataset`].
@@ -141,12 +146,12 @@ impl Manifest {
     /// no manifest.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ResultsError> {
         let path = path.as_ref();
-        let bytes = i2am_files::read(path)?;
+        let text = i2am_files::read_text(path)?;
         let format = |cause| ResultsError::ManifestFormat {
             path: path.to_owned(),
             cause,
         };
-        let json: Value = serde_json::from_slice(&bytes).map_err(format)?;
+        let json: Value = serde_json::from_str(&text).map_err(format)?;
         match json.get("schema_version") {
             Some(version)
                 if [SCHEMA_VERSION, SCHEMA_VERSION_WITHOUT_INPUTS]
@@ -160,7 +165,7 @@ impl Manifest {
                 })
             }
             // Parsed from the text again, so that an error has line and column.
-            _ => serde_json::from_slice(&bytes).map_err(format),
+            _ => serde_json::from_str(&text).map_err(format),
         }
     }
 
@@ -179,6 +184,7 @@ impl Manifest {
             started: now(),
             resumed: Vec::new(),
             finished: None,
+            seconds: BTreeMap::new(),
             git: start.git,
             dataset: start.dataset,
             config: start.config,
@@ -216,6 +222,7 @@ impl Manifest {
             }
         }
         resumed.resumed.clone_from(&self.resumed);
+        resumed.seconds.clone_from(&self.seconds);
         let now = std::mem::replace(&mut resumed.started, self.started.clone());
         resumed.resumed.push(now);
         let new = std::mem::replace(&mut resumed.warnings, self.warnings.clone());
@@ -338,9 +345,9 @@ pub(crate) fn changed<'a>(
 
 /// Whether `path` is a manifest of any version, so that the folder around it is one of ours.
 pub(crate) fn is_manifest(path: &Path) -> bool {
-    let json: Option<Value> = i2am_files::read(path)
+    let json: Option<Value> = i2am_files::read_text(path)
         .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        .and_then(|text| serde_json::from_str(&text).ok());
     json.is_some_and(|json| {
         // The first manifests had one hash for all stages.
         let hashes = ["config_hashes", "config_hash"];

@@ -37,7 +37,7 @@ struct Part {
 
 /// Puts the run folders `parts` together in the folder `into`, which is then that of a run that did all of their samples: its
 /// rows are in the order of stages, models and ids, whatever the order of `parts`. `into` may hold some samples already, from a
-/// merge that was killed or that knew fewer parts; the others are then added behind them.
+/// merge that was killed or that knew fewer parts; the others are then added.
 ///
 /// Scores of whole sets, such as FID, do not follow from those of parts. None are taken over; they have to be measured on the
 /// result. The rows of all parts are in memory at a time.
@@ -148,7 +148,7 @@ fn warnings(parts: &[Part]) -> Vec<String> {
         let dir = paths.dir().display();
         let own = manifest.warnings.iter();
         warnings.extend(own.map(|warning| format!("{dir}: {warning}")));
-        if manifest.status == RunStatus::Started {
+        if matches!(manifest.status, RunStatus::Started | RunStatus::Interrupted) {
             warnings.push(format!("{dir}: the run did not end"));
         }
         for (name, was, now) in changed(&first.versions, &manifest.versions) {

@@ -7,6 +7,7 @@ use crate::row::Stage;
 
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const MANIFEST: &str = "manifest.json";
+const MADE_FROM: &str = ".correlations";
 
 // Everything that a run writes besides the manifest, so that a fresh one removes these and nothing else.
 
@@ -14,7 +15,8 @@ pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const RESULTS: [&str; 3] = ["samples.csv", "sets.json", "inputs.json"];
 
 /// What is computed from `RESULTS`.
-pub(crate) const DERIVED: [&str; 7] = [
+pub(crate) const DERIVED: [&str; 8] = [
+    MADE_FROM,
     "samples.parquet",
     "aggregate.csv",
     "correlations.csv",
@@ -26,6 +28,9 @@ pub(crate) const DERIVED: [&str; 7] = [
 
 /// The folders that generating and scoring write to; they are made when the run folder is opened.
 pub(crate) const SAMPLE_FOLDERS: [&str; 4] = ["images", "attention", "maps", "grids"];
+
+/// Folders of files of samples that are only made when something is written there.
+pub(crate) const LATER_FOLDERS: [&str; 1] = ["counterfactual"];
 
 /// The layout of a run folder. Only names things; nothing is read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +84,11 @@ impl RunPaths {
         self.dir.join("correlations.csv")
     }
 
+    /// `.correlations`, a key of what `correlations.csv` is made from.
+    pub fn made_from(&self) -> PathBuf {
+        self.dir.join(MADE_FROM)
+    }
+
     /// The folder of tables.
     pub fn tables(&self) -> PathBuf {
         self.dir.join("tables")
@@ -125,6 +135,11 @@ impl RunPaths {
         self.sample_file("grids", model, sample_id, ".png")
     }
 
+    /// What changes without parts of the reference: `counterfactual/<model>/<id>.safetensors`.
+    pub fn counterfactual(&self, model: &str, sample_id: &str) -> PathBuf {
+        self.sample_file("counterfactual", model, sample_id, ".safetensors")
+    }
+
     /// Where a stage writes files of a sample, and a folder of them; some may not be there.
     pub(crate) fn of_stage(&self, stage: Stage, model: &str, sample_id: &str) -> Vec<PathBuf> {
         match stage {
@@ -133,6 +148,7 @@ impl RunPaths {
                 self.attention(model, sample_id),
             ],
             Stage::Score => vec![self.maps(model, sample_id), self.grid(model, sample_id)],
+            Stage::Faithfulness => vec![self.counterfactual(model, sample_id)],
             Stage::Measure => Vec::new(),
         }
     }
@@ -160,9 +176,48 @@ fn file_name(name: &str) -> String {
     file_name
 }
 
+/// Bytes that a file name may have on all usual systems.
+const LONGEST: usize = 255;
+/// Bytes of the longest ending of a file that is named after a sample.
+const ENDING: usize = ".safetensors".len();
+
+/// What keeps `name`, of a model or a sample, from naming files of a run; starts with a verb.
+pub fn name_objection(name: &str) -> Option<String> {
+    let length = file_name(name).len();
+    if name.is_empty() {
+        Some("is empty".to_owned())
+    } else if name.contains(char::is_control) {
+        Some("has a line break or another control character".to_owned())
+    } else if length + ENDING > LONGEST {
+        Some(format!(
+            "makes a file name of {length} bytes, of which {} fit",
+            LONGEST - ENDING
+        ))
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_must_fit_into_a_file_name() {
+        for name in ["a", "a b", &"x".repeat(243), &"\u{e9}".repeat(40)] {
+            assert_eq!(name_objection(name), None, "{name}");
+        }
+        for (name, words) in [
+            ("", "is empty"),
+            ("a\nb", "line break"),
+            ("a\u{7f}", "control character"),
+            (&"x".repeat(244), "244 bytes, of which 243 fit"),
+            (&"\u{e9}".repeat(41), "246 bytes"),
+        ] {
+            let objection = name_objection(name).unwrap();
+            assert!(objection.contains(words), "{objection}");
+        }
+    }
 
     #[test]
     fn a_sample_has_its_place_under_its_model() {

@@ -11,17 +11,22 @@ use i2am_files::{Action, FileError};
 use i2am_quantity::{Outcome, Status};
 
 use crate::error::ResultsError;
-use crate::row::{COLUMNS, COLUMNS_WITHOUT_INPUTS, Row, Stage, check_distinct};
+use crate::row::{
+    COLUMNS, COLUMNS_WITHOUT_INPUTS, Row, SAMPLE, Stage, check_distinct, csv_problem,
+};
 
 /// Bytes looked at in one step while searching the last line end; a line is shorter than this nearly always.
 const TAIL_CHUNK: u64 = 4096;
 
-/// What has one closing row: one stage of one sample of one model.
+/// The column that tells a closing row from others.
+const METRIC: usize = 8;
+
+/// What has one closing row: one stage of one sample of one model. They are sorted as the rows of a ledger that is put in order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SampleKey {
+    pub(crate) stage: Stage,
     pub(crate) model: String,
     pub(crate) sample_id: String,
-    pub(crate) stage: Stage,
 }
 
 /// The rows of one sample, and the closing row that ends them.
@@ -36,9 +41,9 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn key(&self) -> SampleKey {
         SampleKey {
+            stage: self.closing.stage,
             model: self.closing.model.clone(),
             sample_id: self.closing.sample_id.clone(),
-            stage: self.closing.stage,
         }
     }
 }
@@ -62,12 +67,12 @@ pub fn read_rows(
 pub(crate) fn current_batches(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<Batch, ResultsError>> + use<>, ResultsError> {
-    let contents = Contents::scan(path)?;
+    let last = BatchReader::open(path)?.last_of_each();
     let counts = move |batch: &Batch| {
-        contents
-            .samples
-            .get(&batch.key())
-            .is_some_and(|&(start, _)| start == batch.bytes.start)
+        last.as_ref().is_none_or(|last| {
+            last.get(&batch.key())
+                .is_some_and(|&start| start == batch.bytes.start)
+        })
     };
     Ok(BatchReader::open(path)?.filter(move |batch| batch.as_ref().map_or(true, &counts)))
 }
@@ -79,7 +84,7 @@ pub(crate) struct Contents {
     pub(crate) samples: BTreeMap<SampleKey, (u64, Sample)>,
     /// Offset in bytes behind the last closing row: all that follows belongs to an unfinished sample.
     pub(crate) end: u64,
-    /// Whether it holds what is to be written anew: samples that were appended twice, or lines without the newest columns.
+    /// Whether it is to be written anew: samples were appended twice or out of order, or lines lack the newest columns.
     pub(crate) superseded: bool,
 }
 
@@ -106,13 +111,16 @@ impl Contents {
             let batch = batch?;
             contents.end = batch.bytes.end;
             let key = batch.key();
+            contents.superseded |= contents
+                .samples
+                .last_key_value()
+                .is_some_and(|(last, _)| key <= *last);
             let sample = Sample {
                 outcome: batch.closing.measurement.outcome,
                 config_hash: batch.closing.config_hash,
                 inputs: batch.closing.inputs,
             };
-            let last = (batch.bytes.start, sample);
-            contents.superseded |= contents.samples.insert(key, last).is_some();
+            contents.samples.insert(key, (batch.bytes.start, sample));
         }
         Ok(contents)
     }
@@ -154,6 +162,29 @@ impl BatchReader {
         })
     }
 
+    /// Where the last batch of each sample starts; none if no sample has several, as nearly always. Looks at closing rows only, and not
+    /// behind a line that is damaged, which whoever reads the batches will meet.
+    fn last_of_each(mut self) -> Option<BTreeMap<SampleKey, u64>> {
+        let mut last: BTreeMap<SampleKey, u64> = BTreeMap::new();
+        let mut is_repeated = false;
+        while let Ok(true) = self.csv.read_record(&mut self.record) {
+            if self.record.get(METRIC) != Some(SAMPLE) {
+                continue;
+            }
+            let Ok(closing) = Row::parse(&self.record, self.columns) else {
+                break;
+            };
+            let key = SampleKey {
+                stage: closing.stage,
+                model: closing.model,
+                sample_id: closing.sample_id,
+            };
+            is_repeated |= last.insert(key, self.start).is_some();
+            self.start = self.csv.position().byte();
+        }
+        is_repeated.then_some(last)
+    }
+
     /// The next batch; `None` at the end and for a batch without closing row, which only the last one can be.
     fn next_batch(&mut self) -> Result<Option<Batch>, (u64, String)> {
         let mut rows: Vec<Row> = Vec::new();
@@ -164,7 +195,7 @@ impl BatchReader {
                 Ok(true) => {
                     Row::parse(&self.record, self.columns).map_err(|problem| (line, problem))?
                 }
-                Err(error) => return Err((line, error.to_string())),
+                Err(error) => return Err((line, csv_problem(&error))),
             };
             if let Some(first) = rows.first()
                 && !first.same_sample(&row)
@@ -218,7 +249,7 @@ impl Iterator for BatchReader {
 
 /// The number of columns: all, or those of the version before.
 fn check_header(csv: &mut csv::Reader<Take<File>>) -> Result<usize, String> {
-    let found = csv.headers().map_err(|error| error.to_string())?;
+    let found = csv.headers().map_err(|error| csv_problem(&error))?;
     if found == COLUMNS.as_slice() || *found == COLUMNS[..COLUMNS_WITHOUT_INPUTS] {
         return Ok(found.len());
     }

@@ -44,11 +44,18 @@ pub enum Stage {
     Score,
     /// Metrics of one generated image (LPIPS, SSIM, PSNR).
     Measure,
+    /// Whether maps point at what the image depends on.
+    Faithfulness,
 }
 
 impl Stage {
     /// In the order in which they run.
-    pub const ALL: [Self; 3] = [Self::Generate, Self::Score, Self::Measure];
+    pub const ALL: [Self; 4] = [
+        Self::Generate,
+        Self::Score,
+        Self::Measure,
+        Self::Faithfulness,
+    ];
 
     /// As written in the files.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +63,7 @@ impl Stage {
             Self::Generate => "generate",
             Self::Score => "score",
             Self::Measure => "measure",
+            Self::Faithfulness => "faithfulness",
         }
     }
 
@@ -257,10 +265,25 @@ pub(crate) fn parse_optional<T: FromStr<Err: fmt::Display>>(
     (!cell.is_empty()).then(parse).transpose()
 }
 
+/// What is wrong with a line of a table of ours, without the place, which the caller names.
+pub(crate) fn csv_problem(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("expected {expected_len} cells as in the header, found {len}"),
+        csv::ErrorKind::Deserialize { err, .. } => match err.field() {
+            Some(column) => format!("column {}: {}", column + 1, err.kind()),
+            None => err.kind().to_string(),
+        },
+        csv::ErrorKind::Utf8 { .. } => "expected text in UTF-8, found other bytes".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// The shortest text that reads back as the same f64.
 pub(crate) fn number(value: f64) -> Cow<'static, str> {
-    // `{:?}` rather than `{}`, which spells 1e-20 out.
-    format!("{value:?}").into()
+    // `{:?}` rather than `{}`, which spells 1e-20 out; the sum is never -0.0.
+    format!("{:?}", value + 0.0).into()
 }
 
 pub(crate) fn parse_outcome(value: &str, status: &str, reason: &str) -> Result<Outcome, String> {

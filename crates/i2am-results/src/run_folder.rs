@@ -4,6 +4,7 @@ mod clean;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use i2am_quantity::Status;
 
@@ -82,6 +83,8 @@ impl RunFolder {
         i2am_files::create_dir(paths.dir())?;
         check_ours_or_empty(&paths)?;
         let lock = RunLock::acquire(paths.dir())?;
+        // No other process writes here now.
+        i2am_files::remove_unfinished(paths.dir(), Duration::ZERO);
         if fresh {
             remove_results(&paths)?;
         }
@@ -189,9 +192,9 @@ impl RunFolder {
     /// not run again, [`Status::Failed`] when it may.
     pub fn done(&self, stage: Stage, model: &str, sample_id: &str) -> Option<Status> {
         let key = SampleKey {
+            stage,
             model: model.to_owned(),
             sample_id: sample_id.to_owned(),
-            stage,
         };
         let sample = self.ledger.samples().get(&key);
         sample.map(|sample| sample.outcome.status())
@@ -229,6 +232,19 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Puts the rows of `samples.csv` in the order in which a run ends: by stage, model and id.
+    ///
+    /// # Errors
+    /// [`ResultsError::File`].
+    pub fn put_in_order(&mut self) -> Result<(), ResultsError> {
+        self.ledger.compact()
+    }
+
+    /// The scores of whole sets that stand: measured under the settings of [`Stage::Measure`] of today, on the generated samples of now.
+    pub fn set_scores(&self) -> Vec<SetScore> {
+        self.sets().scores
+    }
+
     /// Writes `correlations.csv` with `rows` in the order given. It stands until a result is added to the run.
     ///
     /// # Errors
@@ -259,32 +275,38 @@ impl RunFolder {
         counts(&self.ledger, self.untouched.len())
     }
 
-    /// The samples that failed and were not repaired since, sorted by model and id.
+    /// The samples that failed and were not repaired since, sorted by stage, model and id.
     pub fn failures(&self) -> Vec<Failure> {
-        let failed = |(key, Sample { outcome, .. }): (&SampleKey, &Sample)| {
-            (outcome.status() == Status::Failed).then(|| Failure {
-                stage: key.stage,
-                model: key.model.clone(),
-                sample_id: key.sample_id.clone(),
-                reason: outcome.reason().to_owned(),
-            })
-        };
-        self.ledger.samples().iter().filter_map(failed).collect()
+        self.ledger.samples().iter().filter_map(failure).collect()
     }
 
-    /// Ends the run: writes `samples.parquet` and `aggregate.csv`, and the manifest with its status: `success` when no
-    /// sample failed, `partial` when some did, `failed` when all did.
+    /// Ends the run: writes `samples.parquet` and `aggregate.csv`, and the manifest with its status: `success` when
+    /// nothing failed, `failed` when all samples did, else `partial`.
     pub fn finish(&mut self, warnings: Vec<String>) -> Result<&Manifest, ResultsError> {
         self.ledger.compact()?;
         let samples = self.paths.samples_csv();
         write_parquet(&samples, &self.paths.samples_parquet())?;
         write_aggregate(&self.paths.aggregate(), &self.aggregate()?)?;
+        let unmeasured = |score: &SetScore| score.outcome.status() == Status::Failed;
         let status = match self.counts() {
-            Counts { failed: 0, .. } => RunStatus::Success,
+            Counts { failed: 0, .. } if !self.sets.scores.iter().any(unmeasured) => {
+                RunStatus::Success
+            }
             Counts { ok: 0, .. } => RunStatus::Failed,
             _ => RunStatus::Partial,
         };
         self.end(status, warnings)
+    }
+
+    /// Adds the time that `stage` took to that of earlier sessions.
+    ///
+    /// # Errors
+    /// [`ResultsError::File`].
+    pub fn took(&mut self, stage: &str, time: Duration) -> Result<(), ResultsError> {
+        let seconds = self.manifest.seconds.entry(stage.to_owned()).or_default();
+        // Whole milliseconds.
+        *seconds = ((*seconds + time.as_secs_f64()) * 1e3).round() / 1e3;
+        self.manifest.write(&self.paths.manifest())
     }
 
     /// Ends the run because of an error that concerns more than one sample; `reason` becomes a warning.
@@ -300,6 +322,16 @@ impl RunFolder {
     }
 }
 
+/// Marks the run in the folder `paths` as interrupted, from another thread than that which writes it; the process is to end then.
+///
+/// # Errors
+/// A manifest that cannot be read or written.
+pub fn mark_interrupted(paths: &RunPaths) -> Result<(), ResultsError> {
+    let mut manifest = Manifest::read(paths.manifest())?;
+    manifest.end(RunStatus::Interrupted, []);
+    manifest.write(&paths.manifest())
+}
+
 /// What [`RunFolder::aggregate`] gives, of a run that need not be open: finished, killed or still going on. Nothing is
 /// written.
 ///
@@ -307,6 +339,26 @@ impl RunFolder {
 /// As [`Manifest::read`] and [`read_rows`](crate::read_rows); [`ResultsError::Damaged`] for scores of sets that cannot be read.
 pub fn read_aggregate(paths: &RunPaths) -> Result<Vec<AggregateRow>, ResultsError> {
     aggregate_of(paths, &Manifest::read(paths.manifest())?)
+}
+
+/// What [`RunFolder::failures`] gives, of a run that need not be open. Nothing is written.
+///
+/// # Errors
+/// A ledger that cannot be read.
+pub fn read_failures(paths: &RunPaths) -> Result<Vec<Failure>, ResultsError> {
+    let samples = Contents::scan(&paths.samples_csv())?.samples;
+    let samples = samples.iter().map(|(key, (_, sample))| (key, sample));
+    Ok(samples.filter_map(failure).collect())
+}
+
+/// The failure of a sample that failed.
+fn failure((key, Sample { outcome, .. }): (&SampleKey, &Sample)) -> Option<Failure> {
+    (outcome.status() == Status::Failed).then(|| Failure {
+        stage: key.stage,
+        model: key.model.clone(),
+        sample_id: key.sample_id.clone(),
+        reason: outcome.reason().to_owned(),
+    })
 }
 
 /// [`read_aggregate`] of a folder whose manifest was read.

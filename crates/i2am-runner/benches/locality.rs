@@ -15,7 +15,7 @@
 mod clock;
 
 use i2am_attribution::LocalityConfig;
-use i2am_nets::{AttentionProbe as _, Observation};
+use i2am_nets::{AttentionProbe as _, Observation, Role, Segment};
 use i2am_runner::capture::{CaptureConfig, CaptureMasks, ConditionalHalf, Recorder};
 use i2am_runner::samplers::Call;
 use tch::{Device, Kind, Tensor};
@@ -92,8 +92,10 @@ fn steps(query: &Tensor, key: &Tensor, locality: Option<LocalityConfig>) -> [Tak
             query,
             key,
             scale: (WIDTH as f64).powf(-0.5),
-            grid: (SIDE, SIDE),
-            key_grid: Some((SIDE, SIDE)),
+            queries: &[Segment::grid(Role::Generated, 0, (SIDE, SIDE))],
+            keys: &[Segment::grid(Role::Reference(0), 0, (SIDE, SIDE))],
+            carried: &Tensor::new,
+            log_sums: &|| None,
         });
         start.elapsed()
     })

@@ -19,7 +19,7 @@ pub enum RunnerError {
     Torch(TorchFailure),
     /// There was not enough memory.
     #[error(
-        "{0}; less is needed with precision f16 or bf16, at a smaller size, or with a smaller attribution.capture.chunk_mib"
+        "{0}; less is needed with a smaller batch, with precision f16 or bf16, at a smaller size, or with a smaller attribution.capture.chunk_mib"
     )]
     OutOfMemory(TorchFailure),
     /// The device cannot be used again in this process.
@@ -108,19 +108,27 @@ pub enum RunnerError {
     },
     /// The model produced numbers that are not finite.
     #[error(
-        "sample {sample}: {what} holds values that are not finite; a higher precision may help"
+        "sample {sample}: {what} holds values that are not finite; a higher precision, or another checkpoint, may help"
     )]
     NotFinite {
         /// The sample's id.
         sample: String,
-        /// Which tensor.
-        what: &'static str,
+        /// Which tensor, and in which step it arose.
+        what: String,
     },
     /// A rule of an intervention that cannot work.
     #[error("intervene.{rule}: {reason}")]
     Intervene {
         /// The rule: `scale` or `forbid`, and its number from 0.
         rule: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A damage that cannot be done to the model.
+    #[error("damage.{index}: {reason}")]
+    Damage {
+        /// Its number among the model's, from 0.
+        index: usize,
         /// Why not.
         reason: String,
     },

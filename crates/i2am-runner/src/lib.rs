@@ -8,7 +8,7 @@
 //! transformer, whose keys are the positions of a reference image:
 //!
 //! ```
-//! use i2am_nets::layers::{BlockShape, SpatialTransformer};
+//! use i2am_nets::layers::{BlockShape, CrossAttention, SpatialTransformer};
 //! use i2am_nets::{AttentionProbe, Context, FormulaSource, Observation, Precision, Scope};
 //! use tch::{Device, Kind, Tensor};
 //!
@@ -24,7 +24,7 @@
 //! }
 //!
 //! let source = FormulaSource::new(Precision::F32, Device::Cpu);
-//! let shape = BlockShape { width: 8, context: 6, heads: 2, groups: 4, depth: 1 };
+//! let shape = BlockShape { width: 8, context: 6, heads: 2, groups: 4, depth: 1, cross: CrossAttention::Single };
 //! let layer = SpatialTransformer::new(&Scope::root(&source, "unet"), &shape);
 //! let image = Tensor::ones([1, 8, 4, 4], (Kind::Float, Device::Cpu));
 //! let reference = Tensor::ones([1, 6, 3, 5], (Kind::Float, Device::Cpu));
@@ -35,6 +35,7 @@
 //! ```
 
 pub mod capture;
+pub mod damage;
 mod error;
 pub mod families;
 pub mod noise;

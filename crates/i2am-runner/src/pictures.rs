@@ -1,12 +1,9 @@
 //! Pictures to tensors and back, in the ways the published code does it.
 
 use i2am_imaging::{GrayImage, RgbImage};
+use i2am_nets::levels::OF_CLIP;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
-
-/// CLIP's mean and standard deviation per channel.
-const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// The bytes of a picture, `[1, 3, H, W]`, on the CPU.
 pub fn bytes(image: &RgbImage) -> Tensor {
@@ -49,7 +46,7 @@ pub fn clip_normalise_unit(unit: &Tensor) -> Tensor {
             .reshape([1, 3, 1, 1])
             .to_device(unit.device())
     };
-    (unit - axis(&CLIP_MEAN)) / axis(&CLIP_STD)
+    (unit - axis(&OF_CLIP.mean)) / axis(&OF_CLIP.deviation)
 }
 
 /// `[1, 1, H, W]` f32 in `[0, 1]`.

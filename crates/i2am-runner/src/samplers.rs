@@ -1,6 +1,7 @@
 //! Samplers: from a start latent and a noise predictor to a clean latent.
 
 mod ddim;
+mod flow;
 mod plms;
 mod unipc;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 pub use ddim::Ddim;
+pub use flow::{Flow, FlowConfig, shift};
 pub use plms::Plms;
 pub use unipc::UniPc;
 
@@ -33,6 +35,11 @@ pub trait Denoiser {
 
     /// Standard normal noise for the update after `step`, asked for only where it is used.
     fn step_noise(&mut self, step: usize, like: &Tensor) -> Result<Tensor, RunnerError>;
+
+    /// What sampling goes on with, of the latent `x` that follows from `step`: `x` itself, unless a model holds on to a part of an image.
+    fn stepped(&mut self, _step: usize, x: Tensor) -> Tensor {
+        x
+    }
 }
 
 /// A way from noise to picture.
@@ -48,7 +55,7 @@ pub trait Sampler {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplerConfig {
-    /// `ddim`, `plms` or `uni-pc`.
+    /// `ddim`, `ddpm`, `plms` or `uni-pc`.
     pub kind: SamplerKind,
     /// Steps asked for, 1 to 1000.
     pub steps: u32,
@@ -64,6 +71,8 @@ pub struct SamplerConfig {
 pub enum SamplerKind {
     /// Song et al. 2020.
     Ddim,
+    /// Ho et al. 2020, over the timesteps visited: DDIM with as much noise as the posterior has, but without any left at the end.
+    Ddpm,
     /// Liu et al. 2022, as latent diffusion's PLMS and diffusers' PNDM without Runge-Kutta steps.
     Plms,
     /// Zhao et al. 2023, of order 2 with the `B2` function on predicted clean latents, as the diffusers library has it.
@@ -92,19 +101,23 @@ pub(crate) struct SamplerKeys {
 }
 
 impl SamplerKeys {
-    /// With the rest from `published`, but the spacing that the kind needs.
+    /// With the rest from `published`, but the spacing and the noise that another kind needs.
     pub(crate) fn over(self, published: &SamplerConfig) -> SamplerConfig {
         let kind = self.kind.unwrap_or(published.kind);
         let spacing = match kind {
             _ if kind == published.kind => published.spacing,
             SamplerKind::UniPc => Spacing::Linspace,
-            SamplerKind::Ddim | SamplerKind::Plms => Spacing::default(),
+            SamplerKind::Ddim | SamplerKind::Ddpm | SamplerKind::Plms => Spacing::default(),
+        };
+        let eta = match kind {
+            _ if kind == published.kind => published.eta,
+            _ => 0.0,
         };
         SamplerConfig {
             kind,
             steps: self.steps.unwrap_or(published.steps),
             spacing: self.spacing.unwrap_or(spacing),
-            eta: self.eta.unwrap_or(published.eta),
+            eta: self.eta.unwrap_or(eta),
         }
     }
 }
@@ -135,6 +148,10 @@ impl SamplerConfig {
         let timesteps = timesteps(self.steps, self.spacing)?;
         match self.kind {
             SamplerKind::Ddim => Ok(Box::new(Ddim::new(schedule, timesteps, self.eta))),
+            SamplerKind::Ddpm if self.eta > 0.0 => Err(setting(
+                "0, because the noise of DDPM is given by the schedule",
+            )),
+            SamplerKind::Ddpm => Ok(Box::new(Ddim::ancestral(schedule, timesteps))),
             SamplerKind::Plms if self.eta > 0.0 => Err(setting("0, because PLMS adds no noise")),
             SamplerKind::Plms => Ok(Box::new(Plms::new(schedule, timesteps))),
             SamplerKind::UniPc if self.eta > 0.0 => Err(setting("0, because UniPC adds no noise")),
@@ -143,14 +160,14 @@ impl SamplerConfig {
     }
 }
 
-/// The two alphas of each step, in the order visited.
-fn alpha_pairs(schedule: &Schedule, timesteps: &[i64]) -> Vec<(f64, f64)> {
+/// The two alphas of each step, in the order visited; the last step ends at `end`.
+fn alpha_pairs(schedule: &Schedule, timesteps: &[i64], end: f64) -> Vec<(f64, f64)> {
     let now = timesteps.iter().map(|&t| schedule.alpha(t));
     let after = timesteps
         .iter()
         .skip(1)
         .map(|&t| schedule.alpha(t))
-        .chain([schedule.first_alpha()]);
+        .chain([end]);
     now.zip(after).collect()
 }
 

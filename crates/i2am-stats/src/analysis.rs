@@ -1,4 +1,5 @@
-use crate::bootstrap::{Bootstrap, Interval, Seeded, bootstrap_intervals};
+use crate::asymptotic::asymptotic_test;
+use crate::bootstrap::{Bootstrap, Interval, Seeded, bootstrap_intervals, jackknife_intervals};
 use crate::columns::{Columns, Target};
 use crate::error::{StatsError, Undefined};
 use crate::method::Method;
@@ -7,6 +8,10 @@ use crate::permutation::{PValue, Permutations, permutation_tests};
 
 /// With fewer points nothing can be claimed: of four, even a perfect order has p = 0.08.
 pub const FEWEST_FOR_A_CLAIM: usize = 5;
+
+/// Of more points intervals are the jackknife's and p comes from a distribution: resamples and permutations would take long, and say the
+/// same.
+pub const MOST_TO_RESAMPLE: usize = 5000;
 
 /// How correlations are found.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,9 +47,10 @@ pub struct Correlation {
     pub method: Method,
     /// The coefficient, or why there is none.
     pub value: Result<f64, Undefined>,
-    /// p that there is none; by permutation, with covariates by the t or normal distribution.
+    /// p that there is none; by permutation up to [`MOST_TO_RESAMPLE`] points, with covariates or more points by the t or normal
+    /// distribution.
     pub p: Result<PValue, Undefined>,
-    /// BCa interval, or why there is none.
+    /// BCa interval, of more than [`MOST_TO_RESAMPLE`] points the jackknife's, or why there is none.
     pub interval: Result<Interval, Undefined>,
     /// Points.
     pub n: usize,
@@ -75,25 +81,9 @@ pub fn correlate(
             .iter()
             .map(|&target| value(method, columns, target, covariates))
             .collect::<Result<_, _>>()?;
-        let intervals = bootstrap_intervals(
-            method,
-            columns,
-            targets,
-            covariates,
-            &Seeded {
-                seed: settings.seed,
-            },
-            Bootstrap {
-                resamples: settings.resamples,
-                level: settings.level,
-            },
-        )?;
+        let intervals = intervals(method, columns, targets, covariates, settings)?;
         let tests = if covariates.is_empty() {
-            let permutations = Permutations {
-                count: settings.permutations,
-                seed: settings.seed,
-            };
-            permutation_tests(method, columns, targets, permutations)?
+            tests(method, columns, targets, settings)?
         } else {
             let (n, k) = (columns.rows(), covariates.len());
             let test = |value: &Result<f64, _>| partial_test(method, (*value)?, n, k);
@@ -115,6 +105,58 @@ pub fn correlate(
     Ok(answers)
 }
 
+fn intervals(
+    method: Method,
+    columns: &Columns<'_>,
+    targets: &[Target],
+    covariates: &[usize],
+    settings: &Settings,
+) -> Result<Vec<Result<Interval, Undefined>>, StatsError> {
+    if columns.rows() > MOST_TO_RESAMPLE {
+        return jackknife_intervals(method, columns, targets, covariates, settings.level);
+    }
+    let draws = Seeded {
+        seed: settings.seed,
+    };
+    let bootstrap = Bootstrap {
+        resamples: settings.resamples,
+        level: settings.level,
+    };
+    bootstrap_intervals(method, columns, targets, covariates, &draws, bootstrap)
+}
+
+fn tests(
+    method: Method,
+    columns: &Columns<'_>,
+    targets: &[Target],
+    settings: &Settings,
+) -> Result<Vec<Result<PValue, Undefined>>, StatsError> {
+    if columns.rows() > MOST_TO_RESAMPLE {
+        let test = |&Target { x, y }: &Target| {
+            defined(asymptotic_test(
+                method,
+                columns.column(x),
+                columns.column(y),
+            ))
+        };
+        return targets.iter().map(test).collect();
+    }
+    let permutations = Permutations {
+        count: settings.permutations,
+        seed: settings.seed,
+    };
+    permutation_tests(method, columns, targets, permutations)
+}
+
+/// What has no value is an answer; anything else is an error.
+fn defined<T>(found: Result<T, StatsError>) -> Result<Result<T, Undefined>, StatsError> {
+    match found {
+        Ok(value) => Ok(Ok(value)),
+        Err(StatsError::Undefined(reason)) => Ok(Err(reason)),
+        Err(error) => Err(error),
+    }
+}
+
 fn value(
     method: Method,
     columns: &Columns<'_>,
@@ -122,11 +164,7 @@ fn value(
     covariates: &[usize],
 ) -> Result<Result<f64, Undefined>, StatsError> {
     let coefficient =
-        |a: usize, b: usize| match method.coefficient(columns.column(a), columns.column(b)) {
-            Ok(value) => Ok(Ok(value)),
-            Err(StatsError::Undefined(reason)) => Ok(Err(reason)),
-            Err(error) => Err(error),
-        };
+        |a: usize, b: usize| defined(method.coefficient(columns.column(a), columns.column(b)));
     let plain = coefficient(target.x, target.y)?;
     if covariates.is_empty() || plain.is_err() {
         return Ok(plain);

@@ -3,12 +3,16 @@
 mod bca;
 mod kernel;
 mod lanes;
+mod large;
+mod left_out;
 
 use rayon::prelude::*;
 
-pub use bca::{Interval, bca};
+pub use bca::{By, Interval, bca};
 use kernel::{Kernel, Scratch};
 use lanes::{LANES, Lanes};
+pub use large::jackknife_intervals;
+use left_out::left_out;
 
 use crate::columns::{Columns, Target, is_constant};
 use crate::error::{StatsError, Undefined};
@@ -56,7 +60,8 @@ impl Resampling for Seeded {
 /// them.
 ///
 /// A resample is a weight for each point. Columns are sorted once, and each resample walks the sorted points with its weights, so
-/// that no resample is sorted: O(n) for Pearson and Spearman, O(n log n) without sorting for Kendall. Sixteen go side by side.
+/// that no resample is sorted: O(n) for Pearson and Spearman, O(n log n) without sorting for Kendall. Sixteen go side by side. The
+/// correlations without one point, which the acceleration is made of, come from the sums over all points.
 ///
 /// # Errors
 /// [`StatsError::Setting`]. For a target [`Undefined::TooFew`] below 5 points, and as [`bca`] and [`partial`].
@@ -72,8 +77,7 @@ pub fn bootstrap_intervals(
     draws: &dyn Resampling,
     bootstrap: Bootstrap,
 ) -> Result<Vec<Result<Interval, Undefined>>, StatsError> {
-    check_level(bootstrap.level)?;
-    let n = columns.rows();
+    let found = check(columns, bootstrap.level)?;
     if bootstrap.resamples == 0 {
         return Err(StatsError::Setting {
             name: "resamples",
@@ -81,32 +85,20 @@ pub fn bootstrap_intervals(
             found: 0.0,
         });
     }
-    if n < FEWEST {
-        let few = Undefined::TooFew {
-            needed: FEWEST,
-            found: n,
-        };
+    if let Err(few) = found {
         return Ok(vec![Err(few); targets.len()]);
     }
     let work = Work::new(method, columns, targets, covariates);
-    let estimates = work.all(1, |_, _, weights, lane| {
-        for weight in weights {
-            weight[lane] = 1;
-        }
-    });
+    let estimates = work.estimates();
     let resampled = work.all(bootstrap.resamples, |index, rows, weights, lane| {
         draws.draw(index, rows);
         for &row in rows.iter() {
             weights[row as usize][lane] += 1;
         }
     });
-    let left_out = work.all(n, |index, _, weights, lane| {
-        for (row, weight) in weights.iter_mut().enumerate() {
-            weight[lane] = i32::from(row != index);
-        }
-    });
+    let left_out = work.left_out(columns);
     let interval = |target: usize| {
-        let estimate = estimates[target][0];
+        let estimate = estimates[target];
         if estimate.is_nan() {
             return Err(work.why_undefined(columns, target));
         }
@@ -116,8 +108,17 @@ pub fn bootstrap_intervals(
     Ok((0..targets.len()).into_par_iter().map(interval).collect())
 }
 
+/// Whether there are enough points for an interval at `level`.
+fn check(columns: &Columns<'_>, level: f64) -> Result<Result<(), Undefined>, StatsError> {
+    check_level(level)?;
+    let (needed, found) = (FEWEST, columns.rows());
+    let few = Undefined::TooFew { needed, found };
+    Ok((found >= needed).then_some(()).ok_or(few))
+}
+
 /// Everything that does not depend on a resample.
 struct Work {
+    method: Method,
     kernel: Kernel,
     rows: usize,
     /// For each target the columns x, y and the covariates, as a matrix of places in the kernel's answer.
@@ -156,6 +157,7 @@ impl Work {
         };
         let matrices = targets.iter().map(&mut matrix).collect();
         Self {
+            method,
             matrices,
             kernel: Kernel::new(method, columns, pairs),
             rows: columns.rows(),
@@ -177,7 +179,9 @@ impl Work {
                 fill(start + lane, &mut scratch.rows, &mut scratch.weights, lane);
             }
             let correlations = self.kernel.correlations(scratch);
-            let target = |matrix: &Vec<Option<usize>>| combine(matrix, &correlations);
+            let target = |matrix: &Vec<Option<usize>>| -> Lanes {
+                std::array::from_fn(|lane| combine(matrix, |place| correlations[place][lane]))
+            };
             let lanes: Vec<Lanes> = self.matrices.iter().map(target).collect();
             (used, lanes)
         };
@@ -195,6 +199,26 @@ impl Work {
         (0..self.matrices.len()).map(of_target).collect()
     }
 
+    /// The correlation of every target over all points, NaN where there is none.
+    fn estimates(&self) -> Vec<f64> {
+        let all = self.all(1, |_, _, weights, lane| {
+            for weight in weights {
+                weight[lane] = 1;
+            }
+        });
+        all.into_iter().map(|values| values[0]).collect()
+    }
+
+    /// The correlation of every target without each of the points, NaN where there is none.
+    fn left_out(&self, columns: &Columns<'_>) -> Vec<Vec<f64>> {
+        let correlations = left_out(self.method, columns, self.kernel.pairs());
+        let of_target = |matrix: &Vec<Option<usize>>| {
+            let without = |row: usize| combine(matrix, |place| correlations[place][row]);
+            (0..self.rows).into_par_iter().map(without).collect()
+        };
+        self.matrices.iter().map(of_target).collect()
+    }
+
     fn why_undefined(&self, columns: &Columns<'_>, target: usize) -> Undefined {
         let Target { x, y } = self.targets[target];
         let constant = [x, y]
@@ -208,19 +232,17 @@ impl Work {
     }
 }
 
-/// The correlation of the first two columns of `matrix` with the others held constant, in every lane.
-fn combine(matrix: &[Option<usize>], correlations: &[Lanes]) -> Lanes {
+/// The correlation of the first two columns of `matrix` with the others held constant, where `correlation` is the one at a place.
+fn combine(matrix: &[Option<usize>], correlation: impl Fn(usize) -> f64) -> f64 {
     if let [_, Some(place), _, _] = *matrix {
-        return correlations[place];
+        return correlation(place);
     }
-    std::array::from_fn(|lane| {
-        let entry = |place: &Option<usize>| place.map_or(1.0, |place| correlations[place][lane]);
-        let entries: Vec<f64> = matrix.iter().map(entry).collect();
-        if entries.iter().any(|entry| entry.is_nan()) {
-            return f64::NAN;
-        }
-        partial(entries).unwrap_or(f64::NAN)
-    })
+    let entry = |place: &Option<usize>| place.map_or(1.0, &correlation);
+    let entries: Vec<f64> = matrix.iter().map(entry).collect();
+    if entries.iter().any(|entry| entry.is_nan()) {
+        return f64::NAN;
+    }
+    partial(entries).unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

@@ -53,12 +53,39 @@ impl Slots {
     /// Concordant less discordant pairs, where the points in order of x, whose values occur `sizes` times, have the slots
     /// `arranged`.
     pub(crate) fn balance(&self, sizes: &[u32], arranged: &[u32], seen: &mut RankSet) -> i64 {
-        seen.reset(arranged.len());
         let mut balance = 0;
+        self.with_earlier(sizes, arranged, seen, |_, own| balance += own);
+        balance
+    }
+
+    /// The same for each point, in order of x: of the pairs that it belongs to.
+    pub(crate) fn balances(&self, sizes: &[u32], arranged: &[u32], seen: &mut RankSet) -> Vec<i64> {
+        let mut balances = vec![0; arranged.len()];
+        self.with_earlier(sizes, arranged, seen, |at, own| balances[at] += own);
+        // Seen from above, concordant pairs are those with the larger y.
+        let [sizes, arranged] =
+            [sizes, arranged].map(|list| -> Vec<u32> { list.iter().rev().copied().collect() });
+        let last = arranged.len().saturating_sub(1);
+        self.with_earlier(&sizes, &arranged, seen, |at, own| {
+            balances[last - at] -= own;
+        });
+        balances
+    }
+
+    /// For each point its place in `arranged`, and of the points of the groups before its own how many are lower in y less how many are
+    /// higher.
+    fn with_earlier(
+        &self,
+        sizes: &[u32],
+        arranged: &[u32],
+        seen: &mut RankSet,
+        mut found: impl FnMut(usize, i64),
+    ) {
+        seen.reset(arranged.len());
         let mut start = 0;
         for &size in sizes {
             let group = &arranged[start..start + size as usize];
-            for &slot in group {
+            for (at, &slot) in group.iter().enumerate() {
                 let [first, end] = self.bounds[slot as usize];
                 let lower = i64::from(seen.below(first));
                 let not_higher = if end == first + 1 {
@@ -66,13 +93,12 @@ impl Slots {
                 } else {
                     i64::from(seen.below(end))
                 };
-                balance += lower - (start as i64 - not_higher);
+                found(start + at, lower - (start as i64 - not_higher));
             }
             for &slot in group {
                 seen.insert(slot);
             }
             start += size as usize;
         }
-        balance
     }
 }

@@ -1,13 +1,14 @@
 //! Correlations of scores with metrics, and how far each can be trusted. Plain numbers in, plain numbers out: no files, no names.
 //!
 //! [`correlate`] answers the usual question, how two columns go together, by every method asked for: the coefficient, a p by
-//! permutation and a BCa bootstrap interval, plain or with covariates held constant. What it is made of is public as well:
+//! permutation and a BCa bootstrap interval, plain or with covariates held constant. Of more than [`MOST_TO_RESAMPLE`] points p comes
+//! from a distribution and the interval from the jackknife. What it is made of is public as well:
 //!
 //! | what | where |
 //! |---|---|
 //! | coefficients | [`Method`]: [`pearson`], [`spearman`], [`kendall`] |
-//! | p of a coefficient | [`permutation_tests`], exact up to [`MOST_FOR_EXACT`] points |
-//! | interval of a coefficient | [`bootstrap_intervals`], [`bca`] |
+//! | p of a coefficient | [`permutation_tests`], exact up to [`MOST_FOR_EXACT`] points; [`asymptotic_test`] |
+//! | interval of a coefficient | [`bootstrap_intervals`], [`bca`]; [`jackknife_intervals`] |
 //! | p over a family of tests | [`holm`] |
 //! | two correlations with one metric, from the same points | [`steiger`], [`meng`] |
 //! | with covariates held constant | [`partial`] |
@@ -24,6 +25,7 @@
 //! infinity are refused before anything is computed, [`StatsError::NotFinite`].
 
 mod analysis;
+mod asymptotic;
 mod bootstrap;
 mod columns;
 mod dependent;
@@ -42,8 +44,11 @@ mod ranks;
 mod seeded;
 mod spearman;
 
-pub use analysis::{Correlation, FEWEST_FOR_A_CLAIM, Settings, correlate};
-pub use bootstrap::{Bootstrap, Interval, Resampling, Seeded, bca, bootstrap_intervals};
+pub use analysis::{Correlation, FEWEST_FOR_A_CLAIM, MOST_TO_RESAMPLE, Settings, correlate};
+pub use asymptotic::asymptotic_test;
+pub use bootstrap::{
+    Bootstrap, By, Interval, Resampling, Seeded, bca, bootstrap_intervals, jackknife_intervals,
+};
 pub use columns::{Columns, Target};
 pub use dependent::{Comparison, meng, steiger};
 pub use error::{StatsError, Undefined};

@@ -12,8 +12,11 @@ use crate::ranks::{Order, centered_ranks};
 pub fn spearman(x: &[f64], y: &[f64]) -> Result<f64, StatsError> {
     Columns::new(vec![x, y])?;
     let [x, y] = [ranks(x)?, ranks(y)?];
-    let sum = |a: &[i64], b: &[i64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<i64>() as f64;
-    // Sums of whole numbers: exact.
+    // Sums of whole numbers: exact. Those of three million rows need more than 64 bits.
+    let sum = |a: &[i64], b: &[i64]| {
+        let products = a.iter().zip(b).map(|(a, b)| i128::from(a * b));
+        products.sum::<i128>() as f64
+    };
     let norm = (sum(&x, &x) * sum(&y, &y)).sqrt();
     Ok((sum(&x, &y) / norm).clamp(-1.0, 1.0))
 }

@@ -1,5 +1,6 @@
 //! Anti-aliased painting: a shape's signed distance, traced once, becomes ink, fill or mask.
 
+use i2am_imaging::Correspondence;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 
 use super::color::Color;
@@ -228,6 +229,47 @@ impl LabelMap {
         let width = self.size.width;
         GrayImage::from_fn(width as u32, self.size.height as u32, |x, y| {
             Luma([self.numbers[y as usize * width + x as usize]])
+        })
+    }
+}
+
+/// A picture of points.
+#[derive(Clone, Debug)]
+pub(super) struct PlaceMap {
+    size: Size,
+    places: Vec<Option<Point>>,
+}
+
+impl PlaceMap {
+    /// Without points.
+    pub(super) fn empty(size: Size) -> Self {
+        Self {
+            size,
+            places: vec![None; size.height * size.width],
+        }
+    }
+
+    /// Sets the pixels whose center lies in the shape to what `place` says of the center.
+    pub(super) fn put(&mut self, field: &Field, place: impl Fn(Point) -> Option<Point>) {
+        let width = self.size.width;
+        field.visit(|row, column, center, distance| {
+            if distance < 0.0 {
+                self.places[row * width + column] = place(center);
+            }
+        });
+    }
+
+    /// Clears the pixels whose center lies in the shape.
+    pub(super) fn cut(&mut self, field: &Field) {
+        self.put(field, |_| None);
+    }
+
+    /// The points as fractions of the height and width of a picture of the same size.
+    pub(super) fn to_correspondence(&self) -> Correspondence {
+        let Size { height, width } = self.size;
+        Correspondence::from_fn(height, width, |row, column| {
+            let [x, y] = self.size.to_pixels(self.places[row * width + column]?);
+            Some([y / height as f64, x / width as f64])
         })
     }
 }

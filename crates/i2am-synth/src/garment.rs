@@ -105,10 +105,10 @@ impl Garment {
         }
     }
 
-    /// The shop picture: upright on white, and where in it the garment is.
-    pub(super) fn shop_picture(&self, dice: &mut Dice, size: Size) -> (Canvas, Stencil) {
+    /// Where the garment lies in the shop picture.
+    pub(super) fn shop_frame(dice: &mut Dice, size: Size) -> Frame {
         let scale = dice.between(0.355, 0.39) * width_limit(size);
-        let frame = Frame {
+        Frame {
             origin: at(
                 dice.around_zero(0.02),
                 0.5 - 0.7 * scale + dice.around_zero(0.03),
@@ -117,17 +117,21 @@ impl Garment {
             turn: Turn::by(0.0),
             shear: 0.0,
             bend: 0.0,
-        };
+        }
+    }
+
+    /// The shop picture: upright on white where `frame` places it, and where in it the garment is.
+    pub(super) fn shop_picture(&self, frame: &Frame, size: Size) -> (Canvas, Stencil) {
         let mut canvas = Canvas::filled(size, WHITE);
         let mut stencil = Stencil::empty(size);
-        let blur = size.pixel() / scale;
+        let blur = size.pixel() / frame.scale;
 
-        self.paint_back(&mut canvas, &mut stencil, &frame);
+        self.paint_back(&mut canvas, &mut stencil, frame);
         let torso_box = [at(-0.55, 0.0), at(0.55, 1.55)];
-        let torso = Field::trace_flat(size, &frame, torso_box, 0.0, |p| self.outline.distance(p));
+        let torso = Field::trace_flat(size, frame, torso_box, 0.0, |p| self.outline.distance(p));
         let sleeves: Vec<Field> = self.sleeve.map_or_else(Vec::new, |sleeve| {
             [-1.0, 1.0]
-                .map(|side| sleeve.trace(size, &frame, side))
+                .map(|side| sleeve.trace(size, frame, side))
                 .into()
         });
 
@@ -175,6 +179,12 @@ impl Sleeve {
             let q = p.on_side(side);
             limb.distance(q).max(self.beyond_cuff(q))
         })
+    }
+
+    /// Whether the flat sleeve on the given side covers `p`.
+    pub(super) fn covers(&self, p: Point, side: f32) -> bool {
+        let q = p.on_side(side);
+        self.limb().distance(q).max(self.beyond_cuff(q)) < 0.0
     }
 
     /// As a straight limb.

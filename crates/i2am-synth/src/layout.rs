@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use i2am_files::write_atomic;
 use i2am_imaging::{
-    GrayImage, ImagingError, RgbImage, write_jpeg_rgb, write_png_gray, write_png_labels,
+    GrayImage, ImagingError, RgbImage, write_correspondence, write_jpeg_rgb, write_png_gray,
+    write_png_labels,
 };
 use image::DynamicImage;
 
@@ -32,10 +33,13 @@ pub(super) fn write_sample(set: &SynthSet, dir: &Path, index: usize) -> Result<(
     let paired = further(index);
     files.write_further(&paired)?;
     files.write_warped(["cloth-warp", "cloth-warp-mask"], &paired)?;
+    files.write_correspondence("correspondence", &paired)?;
+    let unpaired = further((index + pair_shift(seed, count)) % count);
     files.write_warped(
         ["unpaired-cloth-warp", "unpaired-cloth-warp-mask"],
-        &further((index + pair_shift(seed, count)) % count),
-    )
+        &unpaired,
+    )?;
+    files.write_correspondence("unpaired-correspondence", &unpaired)
 }
 
 /// Writes the list of persons and garments.
@@ -114,6 +118,11 @@ impl Files<'_> {
     fn write_warped(&self, folders: [&str; 2], further: &SynthFurther) -> Result<(), SynthError> {
         self.jpeg(folders[0], &further.warped)?;
         self.jpeg(folders[1], &gray_rgb(&further.warped_mask))
+    }
+
+    fn write_correspondence(&self, folder: &str, further: &SynthFurther) -> Result<(), SynthError> {
+        let place = self.place(folder, ".png");
+        written(write_correspondence(place, &further.correspondence))
     }
 }
 

@@ -28,6 +28,7 @@ mod geometry;
 mod joints;
 mod layout;
 mod parse_map;
+mod places;
 mod portrait;
 mod pose;
 mod print;
@@ -40,6 +41,7 @@ mod warp;
 #[cfg(test)]
 mod tests;
 
+use i2am_imaging::Correspondence;
 use image::{GrayImage, Rgb, RgbImage};
 
 use body::Person;
@@ -53,8 +55,8 @@ pub use error::SynthError;
 pub use pose::{JOINTS, Joint, Pose};
 pub use set::{MARKER, SynthSet};
 
-/// Goes up whenever a drawn pixel can change or a set gets more pictures; written into the folder of every set.
-pub const VERSION: u32 = 2;
+/// Goes up whenever a drawn pixel can change or a set gets more files; written into the folder of every set.
+pub const VERSION: u32 = 3;
 
 /// The gray that hides the region to repaint in the agnostic picture.
 pub const HIDDEN: [u8; 3] = [128; 3];
@@ -111,6 +113,9 @@ pub struct SynthFurther {
     pub warped: RgbImage,
     /// 255 where `warped` shows the garment, else 0.
     pub warped_mask: GrayImage,
+    /// For every pixel of the person in this garment that shows the garment, where in [`SynthSample::garment`] the same spot of cloth
+    /// is seen; a few spots are hidden there.
+    pub correspondence: Correspondence,
 }
 
 /// The further pictures of person `index` of the set `seed` in the garment of sample `garment`; sizes as in [`render`].
@@ -122,6 +127,7 @@ pub fn render_further(
     width: usize,
 ) -> SynthFurther {
     let size = Size { height, width };
+    let shop = Garment::shop_frame(&mut dice(seed, garment, "shop"), size);
     let garment = Garment::draw(&mut dice(seed, garment, "garment"));
     let dice = |purpose: &str| dice(seed, index, purpose);
     let person = Person::draw(&mut dice("looks"), &mut dice("pose"), size);
@@ -135,6 +141,7 @@ pub fn render_further(
         pose: joints::of(&person, size),
         warped: warped.to_rgb(),
         warped_mask: warped_mask.to_gray(),
+        correspondence: places::trace(&scene, &front_hair, &shop),
     }
 }
 
@@ -146,7 +153,8 @@ fn draw(seed: u64, index: u64, garment_index: u64, size: Size) -> SynthSample {
     let person = Person::draw(&mut dice("looks"), &mut dice("pose"), size);
     let folds = Folds::draw(&mut dice("folds"));
     let background = backdrop::paint(&mut dice("backdrop"), size);
-    let (shop, shop_mask) = garment.shop_picture(&mut garment_dice("shop"), size);
+    let shop_frame = Garment::shop_frame(&mut garment_dice("shop"), size);
+    let (shop, shop_mask) = garment.shop_picture(&shop_frame, size);
 
     let scene = Scene::trace(size, &person, &garment);
     let front_hair = portrait::front_hair(size, &person);

@@ -114,16 +114,23 @@ fn sleeve_color(scene: &Scene<'_>, folds: &Folds, which: usize, p: Point) -> Col
 /// The cloth of a worn sleeve at `p`: the flat sleeve's weave, bent along the arm. Also how far across the sleeve that is, in its
 /// half widths.
 pub(super) fn sleeve_cloth(scene: &Scene<'_>, which: usize, p: Point) -> (Color, f32) {
-    let scale = scene.person.frame.scale;
-    let (Some(worn), Some(flat)) = (&scene.arms[which].sleeve, scene.garment.sleeve) else {
+    let Some((place, across)) = sleeve_place(scene, which, p) else {
         return (scene.garment.texture.base, 0.0);
     };
+    let blur = scene.size.pixel() / scene.person.frame.scale;
+    (scene.garment.texture.cloth(place, blur), across)
+}
+
+/// The place on the flat garment of the spot `p` of a worn sleeve. Also how far across the sleeve that is, in its half widths. None for
+/// a garment without sleeves.
+pub(super) fn sleeve_place(scene: &Scene<'_>, which: usize, p: Point) -> Option<(Point, f32)> {
+    let scale = scene.person.frame.scale;
+    let arm = &scene.arms[which];
+    let (worn, flat) = (arm.sleeve.as_ref()?, scene.garment.sleeve?);
     let spot = worn.limb.locate(p);
     let (along, across) = (spot.along / scale, spot.across / scale);
     let place = flat.spread_out(along, across, scene.person.arms[which].side);
-    let blur = scene.size.pixel() / scale;
-    let cloth = scene.garment.texture.cloth(place, blur);
-    (cloth, across / flat.radii[0])
+    Some((place, across / flat.radii[0]))
 }
 
 /// The part of an arm that lies over the torso.

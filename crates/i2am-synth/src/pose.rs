@@ -51,8 +51,9 @@ impl Pose {
     ///
     /// # Errors
     /// What is wrong with `text`, as a sentence.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let file: File = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: File = serde_json::from_str(text)
+            .map_err(|error| format!("expected the JSON of OpenPose: {error}"))?;
         let Some(person) = file.people.first() else {
             return Err("expected a person in `people`, found none".to_owned());
         };
@@ -110,7 +111,7 @@ mod tests {
         let mut points = [[0.0; 2]; JOINTS];
         points[Joint::LeftHip as usize] = [12.5, 300.0];
         let pose = Pose::new(points);
-        assert_eq!(Pose::parse(pose.to_json().as_bytes()), Ok(pose));
+        assert_eq!(Pose::parse(&pose.to_json()), Ok(pose));
     }
 
     #[test]
@@ -119,7 +120,7 @@ mod tests {
         let text = format!(
             r#"{{"version": 1.2, "people": [{{"person_id": [-1], "pose_keypoints_2d": [{numbers}], "hand_left_keypoints_2d": []}}]}}"#
         );
-        let pose = Pose::parse(text.as_bytes()).unwrap();
+        let pose = Pose::parse(&text).unwrap();
         assert_eq!(
             pose.at(Joint::Neck).map(f64::to_bits),
             [1.0_f64.to_bits(); 2]
@@ -133,7 +134,7 @@ mod tests {
             ("{", "EOF"),
             ("{}", "people"),
         ] {
-            let error = Pose::parse(text.as_bytes()).unwrap_err();
+            let error = Pose::parse(text).unwrap_err();
             assert!(error.contains(words), "{error}");
         }
     }

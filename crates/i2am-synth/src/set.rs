@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use i2am_files::{create_dir, read, sorted_entries, write_atomic};
+use i2am_files::{create_dir, read_text, sorted_entries, write_atomic};
 use i2am_imaging::write_png_rgb;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -98,15 +98,12 @@ impl SynthSet {
         create_dir(dir)?;
         Marker::of(self, false).write(dir)?;
         let done = AtomicUsize::new(0);
-        let results: Vec<Result<(), SynthError>> = (0..self.count)
-            .into_par_iter()
-            .map(|index| {
-                sample(index)?;
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-                Ok(())
-            })
-            .collect();
-        results.into_iter().collect::<Result<(), _>>()?;
+        // After a full disk nothing more is drawn.
+        (0..self.count).into_par_iter().try_for_each(|index| {
+            sample(index)?;
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            Ok::<(), SynthError>(())
+        })?;
         list()?;
         Marker::of(self, true).write(dir)
     }
@@ -146,7 +143,7 @@ impl SynthSet {
             return Err(not_synthetic());
         }
         let found: Marker =
-            serde_json::from_slice(&read(marker)?).map_err(|_not_ours| not_synthetic())?;
+            serde_json::from_str(&read_text(marker)?).map_err(|_not_ours| not_synthetic())?;
         let wanted = Marker::of(self, found.complete);
         if found == wanted {
             return Ok(found.complete);

@@ -54,7 +54,7 @@ fn pixels_are_those_of_this_version_on_every_machine() {
     assert_eq!(
         (VERSION, i2am_files::sha256_hex(drawn).as_str()),
         (
-            2,
+            3,
             "29a9652373b8ce3bc305af6b4be230a42d5575e302b6ed712b352a88f1005ace"
         )
     );
@@ -274,4 +274,60 @@ proptest! {
         let spilt = sample.worn_mask.iter().zip(sample.agnostic_mask.iter()).filter(|(worn, hole)| worn > hole);
         prop_assert_eq!(spilt.count(), 0, "garment outside the hole");
     }
+}
+
+/// How far two pixels are apart, mean over channels in levels.
+fn apart(a: [u8; 3], b: [u8; 3]) -> f64 {
+    let sum: u32 = a
+        .iter()
+        .zip(b)
+        .map(|(&a, b)| u32::from(a.abs_diff(b)))
+        .sum();
+    f64::from(sum) / 3.0
+}
+
+/// The warped garment is flat and unshaded: at every pixel it must have the color that the shop picture has at the place from where the
+/// pixel is said to come. Places of another pixel of the same garment must fit worse.
+#[test]
+fn the_garment_has_the_same_color_at_the_place_it_comes_from() {
+    let (mut matched, mut shuffled, mut count) = (0.0, 0.0, 0);
+    for index in 0..40 {
+        let (sample, further) = (small(index), further(index));
+        let known: Vec<(u32, u32, [u8; 3])> = sample
+            .garment
+            .enumerate_pixels()
+            .filter_map(|(x, y, _)| {
+                let [row, column] = further.correspondence.place(y as usize, x as usize)?;
+                let there = (
+                    (column * SMALL.width as f64) as u32,
+                    (row * SMALL.height as f64) as u32,
+                );
+                assert_eq!(sample.worn_mask.get_pixel(x, y).0, [255], "worn");
+                assert_eq!(
+                    sample.garment_mask.get_pixel(there.0, there.1).0,
+                    [255],
+                    "{index}: the place shows the garment"
+                );
+                Some((x, y, sample.garment.get_pixel(there.0, there.1).0))
+            })
+            .collect();
+        let worn = set(&sample.worn_mask);
+        assert!(
+            10 * known.len() > 8 * worn,
+            "{index}: {} of {worn}",
+            known.len()
+        );
+        for (place, &(x, y, color)) in known.iter().enumerate() {
+            let drawn = further.warped.get_pixel(x, y).0;
+            let other = known[(place + known.len() / 2) % known.len()].2;
+            matched += apart(drawn, color);
+            shuffled += apart(drawn, other);
+            count += 1;
+        }
+    }
+    let [matched, shuffled] = [matched, shuffled].map(|sum| sum / f64::from(count));
+    assert!(
+        matched < 0.5 * shuffled,
+        "{matched:.1} levels apart, of another pixel {shuffled:.1}"
+    );
 }

@@ -110,6 +110,21 @@ impl<'a> Collector<'a> {
         let tensor = bounded
             .layout
             .fit(self.source, &name, storage, bounded.available)?;
+        self.insert(name, tensor)
+    }
+
+    /// Adds the tensor `name` of a `kind` that cannot be read.
+    pub(crate) fn pass_over(
+        &mut self,
+        name: String,
+        shape: Vec<usize>,
+        kind: String,
+    ) -> Result<(), WeightError> {
+        self.insert(name, Tensor::unread(shape, kind))
+    }
+
+    fn insert(&mut self, name: String, tensor: Tensor) -> Result<(), WeightError> {
+        self.source.check_name(&name)?;
         match self.tensors.entry(name) {
             Entry::Vacant(free) => free.insert(tensor),
             Entry::Occupied(taken) => {

@@ -30,8 +30,8 @@ pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
     }
 }
 
-/// What a file that holds no weights looks like; the first three are what failed downloads leave.
-fn describe(bytes: &[u8]) -> String {
+/// What the content of a file that is not as expected looks like; the first three are what failed downloads leave.
+pub fn describe(bytes: &[u8]) -> String {
     const SHOWN: usize = 8;
     let start = bytes.trim_ascii_start();
     if bytes.is_empty() {

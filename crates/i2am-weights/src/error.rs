@@ -15,6 +15,14 @@ pub enum WeightError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The file is a link to nothing.
+    #[error("{}: a link to {}, which is not there; the download it belongs to may have failed", .path.display(), .target.display())]
+    Dangling {
+        /// The link.
+        path: PathBuf,
+        /// Where it points.
+        target: PathBuf,
+    },
     /// The content is none of the formats this crate reads.
     #[error(
         "{}: not a weight file: expected safetensors or a file of torch.save or torch.jit.save, found {found}",

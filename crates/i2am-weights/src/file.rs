@@ -100,10 +100,15 @@ impl WeightFile {
     /// copied together from a strided view.
     ///
     /// # Errors
-    /// [`WeightError::Missing`] for an unknown name, [`WeightError::Checksum`] if a zip record is damaged,
-    /// [`WeightError::Read`] if there is no memory for a copy.
+    /// [`WeightError::Missing`] for an unknown name, [`WeightError::Unsupported`] for elements of [`DType::Other`],
+    /// [`WeightError::Checksum`] if a zip record is damaged, [`WeightError::Read`] if there is no memory for a copy.
     pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, WeightError> {
-        let (tensor, storage) = self.tensor(name)?;
+        let tensor = self.tensor(name)?;
+        let storage = self.contents.storages[tensor.storage].checked(self.source())?;
+        self.cut(tensor, storage)
+    }
+
+    fn cut<'a>(&self, tensor: &Tensor, storage: &'a [u8]) -> Result<Cow<'a, [u8]>, WeightError> {
         if let Some(bytes) = tensor.borrow(storage) {
             return Ok(Cow::Borrowed(bytes));
         }
@@ -122,19 +127,28 @@ impl WeightFile {
     /// As [`WeightFile::bytes`].
     pub fn to_f32(&self, name: &str) -> Result<Vec<f32>, WeightError> {
         let bytes = self.bytes(name)?;
-        let dtype = self.tensor(name)?.0.info.dtype;
-        Ok(match dtype {
-            DType::F16 => convert(&bytes, |b| f16::from_le_bytes(b).to_f32()),
-            DType::BF16 => convert(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            DType::F32 => convert(&bytes, f32::from_le_bytes),
-            DType::F64 => convert(&bytes, |b| f64::from_le_bytes(b) as f32),
-            DType::I8 => convert(&bytes, |b| i8::from_le_bytes(b).into()),
-            DType::I16 => convert(&bytes, |b| i16::from_le_bytes(b).into()),
-            DType::I32 => convert(&bytes, |b| i32::from_le_bytes(b) as f32),
-            DType::I64 => convert(&bytes, |b| i64::from_le_bytes(b) as f32),
-            DType::U8 => convert(&bytes, |[b]| b.into()),
-            DType::Bool => convert(&bytes, |[b]| f32::from(u8::from(b != 0))),
-        })
+        Ok(floats(&bytes, self.tensor(name)?.info.dtype))
+    }
+
+    /// Whether every element of a tensor, as f32, passes `test`. Only as much is read as is needed to tell, and no checksum is compared.
+    ///
+    /// # Errors
+    /// As [`WeightFile::bytes`], but for checksums.
+    pub fn all(&self, name: &str, test: impl Fn(f32) -> bool) -> Result<bool, WeightError> {
+        const ELEMENTS: usize = 1024;
+        let tensor = self.tensor(name)?;
+        let storage = &self.map.bytes()[self.contents.storages[tensor.storage].range.clone()];
+        let (bytes, dtype) = (self.cut(tensor, storage)?, tensor.info.dtype);
+        let mut parts = bytes.chunks(ELEMENTS * dtype.size());
+        Ok(parts.all(|part| floats(part, dtype).into_iter().all(&test)))
+    }
+
+    /// Whether the elements of a tensor have a type that can be read.
+    ///
+    /// # Errors
+    /// [`WeightError::Missing`] and [`WeightError::Unsupported`], as [`WeightFile::bytes`].
+    pub fn check_readable(&self, name: &str) -> Result<(), WeightError> {
+        self.tensor(name).map(drop)
     }
 
     /// SHA-256 of the whole file, in lower-case hexadecimal; computed on the first call, which reads the file.
@@ -143,23 +157,57 @@ impl WeightFile {
             .get_or_init(|| i2am_files::sha256_hex(self.map.bytes()))
     }
 
-    /// A tensor and the checked bytes of its storage.
-    fn tensor(&self, name: &str) -> Result<(&Tensor, &[u8]), WeightError> {
-        let path = self.map.path();
+    fn source(&self) -> Source<'_> {
+        Source {
+            path: self.map.path(),
+            bytes: self.map.bytes(),
+        }
+    }
+
+    /// A tensor that can be read.
+    fn tensor(&self, name: &str) -> Result<&Tensor, WeightError> {
         let tensor = self.contents.tensors.get(name);
         let tensor = tensor.ok_or_else(|| WeightError::Missing {
-            path: path.to_path_buf(),
+            path: self.path().to_path_buf(),
             name: name.to_owned(),
         })?;
-        let storage = &self.contents.storages[tensor.storage];
-        Ok((
-            tensor,
-            storage.checked(Source {
-                path,
-                bytes: self.map.bytes(),
-            })?,
-        ))
+        match &tensor.unread {
+            None => Ok(tensor),
+            Some(kind) => Err(self.source().unsupported(
+                format!("tensor `{name}`: {kind} is not supported"),
+                "convert it to a floating-point, integer or boolean tensor and save again",
+            )),
+        }
     }
+}
+
+fn floats(bytes: &[u8], dtype: DType) -> Vec<f32> {
+    match dtype {
+        DType::F16 => convert(bytes, |b| f16::from_le_bytes(b).to_f32()),
+        DType::BF16 => convert(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+        DType::F32 => convert(bytes, f32::from_le_bytes),
+        DType::F64 => convert(bytes, |b| f64::from_le_bytes(b) as f32),
+        DType::F8E4M3 => convert(bytes, |[b]| e4m3_to_f32(b)),
+        DType::F8E5M2 => convert(bytes, |[b]| f16::from_le_bytes([0, b]).to_f32()),
+        DType::I8 => convert(bytes, |b| i8::from_le_bytes(b).into()),
+        DType::I16 => convert(bytes, |b| i16::from_le_bytes(b).into()),
+        DType::I32 => convert(bytes, |b| i32::from_le_bytes(b) as f32),
+        DType::I64 => convert(bytes, |b| i64::from_le_bytes(b) as f32),
+        DType::U8 => convert(bytes, |[b]| b.into()),
+        DType::Bool => convert(bytes, |[b]| f32::from(u8::from(b != 0))),
+        DType::Other => Vec::new(),
+    }
+}
+
+/// The byte's exponent and mantissa are those of an f16 whose exponent is 8 smaller; but all ones are no number, and there is no infinity.
+fn e4m3_to_f32(byte: u8) -> f32 {
+    const SHIFT: f32 = 256.0;
+    let magnitude = u16::from(byte & 0x7f);
+    if magnitude == 0x7f {
+        return f32::NAN;
+    }
+    let value = f16::from_bits(magnitude << 7).to_f32() * SHIFT;
+    if byte & 0x80 == 0 { value } else { -value }
 }
 
 fn convert<const N: usize>(bytes: &[u8], element: impl Fn([u8; N]) -> f32) -> Vec<f32> {

@@ -10,6 +10,7 @@ use crate::error::WeightError;
 use crate::format::FileFormat;
 use crate::pickle::{Heap, Id, Pickle, Value};
 use crate::source::Source;
+use crate::torch::Described;
 use crate::{state_dict, torch};
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
@@ -41,7 +42,14 @@ pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
     let storages = stream.storages(&object.heap, &keys)?;
 
     let mut collector = Collector::new(source);
-    for (name, recipe) in state_dict::named_tensors(source, &object.heap, object.root)? {
+    for (name, described) in state_dict::named_tensors(source, &object.heap, object.root)? {
+        let recipe = match described {
+            Described::Tensor(recipe) => recipe,
+            Described::Unread { shape, kind } => {
+                collector.pass_over(name, shape, kind)?;
+                continue;
+            }
+        };
         let key = recipe.storage.key;
         let range = storages.get(key).cloned();
         collector.add(name, recipe, label(key), |label| match range {
@@ -97,7 +105,7 @@ impl<'a> Stream<'a> {
             let Some(size) = sizes.get(key) else {
                 return Err(self.source.malformed(
                     label(key),
-                    "a storage that the object refers to",
+                    "a storage of a known type that the object refers to",
                     "another",
                 ));
             };
@@ -144,6 +152,6 @@ fn element_sizes<'h>(object: &'h Heap<'_>) -> BTreeMap<&'h str, usize> {
         .ids()
         .filter_map(|id| torch::storage(object, id)?.ok());
     storages
-        .map(|storage| (storage.key, storage.element_size()))
+        .filter_map(|storage| Some((storage.key, storage.element_size()?)))
         .collect()
 }

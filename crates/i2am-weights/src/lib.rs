@@ -33,6 +33,7 @@ mod torch;
 mod torch_zip;
 mod torchscript;
 
+pub use detect::describe;
 pub use dtype::DType;
 pub use error::WeightError;
 pub use file::WeightFile;

@@ -21,7 +21,13 @@ impl MappedFile {
             path: path.to_path_buf(),
             source,
         };
-        let file = File::open(path).map_err(read)?;
+        let file = File::open(path).map_err(|source| match std::fs::read_link(path) {
+            Ok(target) if source.kind() == std::io::ErrorKind::NotFound => WeightError::Dangling {
+                path: path.to_path_buf(),
+                target,
+            },
+            _ => read(source),
+        })?;
         if file.metadata().map_err(read)?.is_dir() {
             return Err(read(std::io::ErrorKind::IsADirectory.into()));
         }

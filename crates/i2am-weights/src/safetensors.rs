@@ -1,13 +1,11 @@
 //! The safetensors format: eight bytes of header length, a JSON header, and the tensors' bytes without gaps.
 //!
-//! Entries are read by the `safetensors` crate. Its checks of a whole file say neither which tensor is wrong nor which sizes it
-//! expected and found, and let a header name a tensor twice, so the checks are made here.
+//! The checks of the `safetensors` crate say neither which tensor is wrong nor which sizes it expected and found, let a header name a
+//! tensor twice, and refuse a file for the element type of a tensor that is not wanted; so the header is read here.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use safetensors::Dtype;
-use safetensors::tensor::TensorInfo as Described;
 use serde::Deserialize;
 use serde::de::{Error, MapAccess, Visitor};
 
@@ -29,7 +27,8 @@ pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
     let mut end = 0;
     for (name, described) in in_order {
         let (from, to) = described.data_offsets;
-        let info = check(source, &name, described)?;
+        source.check_name(&name)?;
+        let tensor = check(source, &name, described)?;
         if from != end {
             let part = format!("tensor `{name}`");
             let expected = format!("its bytes to begin at {end}, where those before it end");
@@ -39,7 +38,7 @@ pub(crate) fn open(source: Source<'_>) -> Result<Contents, WeightError> {
             let part = format!("data up to tensor `{name}`");
             return Err(source.length(part, to as u64, data.len() as u64));
         }
-        tensors.insert(name, Tensor::contiguous(info, 0, from));
+        tensors.insert(name, tensor);
         end = to;
     }
     if end != data.len() {
@@ -74,56 +73,54 @@ fn header(source: Source<'_>) -> Result<(Header, &[u8]), WeightError> {
     Ok((header, data))
 }
 
-/// Checks that a tensor's type is read here and that its shape and its byte range have one size.
-fn check(source: Source<'_>, name: &str, described: Described) -> Result<TensorInfo, WeightError> {
+/// Checks that a tensor's shape and its byte range have one size.
+fn check(source: Source<'_>, name: &str, described: Described) -> Result<Tensor, WeightError> {
     let part = || format!("tensor `{name}`");
     let Described {
         dtype,
         shape,
         data_offsets: (from, to),
     } = described;
-    let Some(dtype) = known(dtype) else {
-        return Err(source.unsupported(
-            format!("tensor `{name}`: dtype {dtype} is not supported"),
-            "convert it to a floating-point, integer or boolean tensor",
-        ));
-    };
     if shape.len() > MAX_RANK {
         return Err(source.limit(part(), MAX_RANK, "axes"));
     }
+    let Some(length) = to.checked_sub(from) else {
+        let expected = format!("an end of data after {from}");
+        return Err(source.malformed(part(), expected, to.to_string()));
+    };
+    let Some(known) = DType::from_safetensors(&dtype) else {
+        return Ok(Tensor::unread(shape, format!("dtype {}", shown(&dtype))));
+    };
     let elements = element_count(&shape);
     let expected = elements
-        .and_then(|n| n.checked_mul(dtype.size()))
+        .and_then(|n| n.checked_mul(known.size()))
         .unwrap_or(usize::MAX);
-    match (elements, to.checked_sub(from)) {
-        (Some(elements), Some(found)) if found == expected => Ok(TensorInfo {
-            dtype,
-            shape,
-            elements,
-        }),
-        (_, Some(found)) => Err(source.length(part(), expected as u64, found as u64)),
-        (_, None) => Err(source.malformed(
-            part(),
-            format!("an end of data after {from}"),
-            to.to_string(),
-        )),
+    match elements {
+        Some(elements) if length == expected => {
+            let info = TensorInfo {
+                dtype: known,
+                shape,
+                elements,
+            };
+            Ok(Tensor::contiguous(info, 0, from))
+        }
+        _ => Err(source.length(part(), expected as u64, length as u64)),
     }
 }
 
-fn known(dtype: Dtype) -> Option<DType> {
-    Some(match dtype {
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        Dtype::F32 => DType::F32,
-        Dtype::F64 => DType::F64,
-        Dtype::I8 => DType::I8,
-        Dtype::I16 => DType::I16,
-        Dtype::I32 => DType::I32,
-        Dtype::I64 => DType::I64,
-        Dtype::U8 => DType::U8,
-        Dtype::BOOL => DType::Bool,
-        _ => return None,
-    })
+/// A text of the file, cut and escaped for a message.
+fn shown(text: &str) -> String {
+    const CHARS: usize = 40;
+    let short: String = text.chars().take(CHARS).collect();
+    short.escape_debug().to_string()
+}
+
+/// A tensor as the header describes it.
+#[derive(Debug, Deserialize)]
+struct Described {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (usize, usize),
 }
 
 /// Tensors by name, and free texts by key.

@@ -28,6 +28,19 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// Whether a text can be the name of a tensor: messages show it as it is.
+    pub(crate) fn check_name(self, name: &str) -> Result<(), WeightError> {
+        const MOST: usize = 1024;
+        if name.len() > MOST {
+            return Err(self.limit("name of a tensor", MOST, "bytes"));
+        }
+        if name.contains(char::is_control) {
+            let found = format!("`{}`", name.escape_debug());
+            return Err(self.malformed("name of a tensor", "printable characters", found));
+        }
+        Ok(())
+    }
+
     pub(crate) fn length(self, part: impl Into<String>, expected: u64, found: u64) -> WeightError {
         WeightError::Length {
             path: self.path.to_path_buf(),

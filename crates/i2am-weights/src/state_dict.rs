@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::error::WeightError;
 use crate::pickle::{Heap, Id, Value};
 use crate::source::Source;
-use crate::torch::{self, Recipe};
+use crate::torch::{self, Described};
 use crate::torchscript;
 
 /// Keys under which training programs put the state dict, the usual one first.
@@ -37,7 +37,7 @@ pub(crate) fn named_tensors<'h>(
     source: Source<'_>,
     heap: &'h Heap<'_>,
     root: Id,
-) -> Result<Vec<(String, Recipe<'h>)>, WeightError> {
+) -> Result<Vec<(String, Described<'h>)>, WeightError> {
     let mut tensors = Vec::new();
     let mut budget = Budget {
         entries: MAX_ENTRIES,
@@ -59,9 +59,9 @@ pub(crate) fn named_tensors<'h>(
         let holds_tensor = entries.values().any(|&value| torch::is_tensor(heap, value));
         let is_state_dict = container.is_state_dict || holds_tensor;
         for (name, value) in entries {
-            if let Some(recipe) = torch::tensor(heap, value) {
-                let recipe = recipe.map_err(|problem| problem.of(source, &name))?;
-                tensors.push((name, recipe));
+            if let Some(described) = torch::tensor(heap, value) {
+                let described = described.map_err(|argument| argument.of(source, &name))?;
+                tensors.push((name, described));
             } else if let Some(entries) = container_entries(heap, value) {
                 let depth = container.depth + 1;
                 if depth > MAX_DEPTH {

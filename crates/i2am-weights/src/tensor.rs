@@ -24,7 +24,7 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// Bytes of the tensor's elements.
+    /// Bytes of the tensor's elements; 0 for [`DType::Other`].
     pub fn bytes(&self) -> usize {
         self.elements * self.dtype.size()
     }
@@ -39,10 +39,12 @@ pub(crate) struct Layout {
     pub(crate) offset: usize,
 }
 
-/// A tensor that lies within its storage.
+/// A tensor that lies within its storage, or one that is only known to be there.
 #[derive(Debug)]
 pub(crate) struct Tensor {
     pub(crate) info: TensorInfo,
+    /// What its elements are, if they cannot be read.
+    pub(crate) unread: Option<String>,
     /// Index of the storage in the file's list.
     pub(crate) storage: usize,
     /// First element's byte in the storage.
@@ -76,12 +78,7 @@ impl Layout {
             shape: self.shape,
         };
         if elements == 0 {
-            return Ok(Tensor {
-                info,
-                storage,
-                start: 0,
-                strides: None,
-            });
+            return Ok(Tensor::contiguous(info, storage, 0));
         }
         let end = last_element(&info.shape, &self.strides, self.offset)
             .and_then(|last| last.checked_add(1)?.checked_mul(size))
@@ -91,12 +88,7 @@ impl Layout {
         }
         let start = self.offset * size;
         if is_contiguous(&info.shape, &self.strides) {
-            return Ok(Tensor {
-                info,
-                storage,
-                start,
-                strides: None,
-            });
+            return Ok(Tensor::contiguous(info, storage, start));
         }
         if bytes as u64 > MAX_EXPANDED_BYTES.max(available as u64) {
             let found = format!("{bytes} bytes in a view of {available}");
@@ -110,10 +102,8 @@ impl Layout {
             .map(|(&s, &d)| if d == 1 { 0 } else { s })
             .collect();
         Ok(Tensor {
-            info,
-            storage,
-            start,
             strides: Some(strides),
+            ..Tensor::contiguous(info, storage, start)
         })
     }
 }
@@ -123,9 +113,23 @@ impl Tensor {
     pub(crate) fn contiguous(info: TensorInfo, storage: usize, start: usize) -> Self {
         Self {
             info,
+            unread: None,
             storage,
             start,
             strides: None,
+        }
+    }
+
+    /// A tensor of this shape whose elements, in words `kind`, cannot be read. Where they lie does not matter.
+    pub(crate) fn unread(shape: Vec<usize>, kind: String) -> Self {
+        let info = TensorInfo {
+            dtype: DType::Other,
+            elements: element_count(&shape).unwrap_or(usize::MAX),
+            shape,
+        };
+        Self {
+            unread: Some(kind),
+            ..Self::contiguous(info, 0, 0)
         }
     }
 
@@ -151,14 +155,19 @@ impl Tensor {
     }
 }
 
-/// Product of the axis lengths; `None` if it is no `usize`. A zero axis makes it zero whatever the others are.
+/// Product of the axis lengths; `None` if it or one of them is no `isize`, as tensors count. A zero axis makes it zero whatever the others
+/// are.
 pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
+    if shape.iter().any(|&length| isize::try_from(length).is_err()) {
+        return None;
+    }
     if shape.contains(&0) {
         return Some(0);
     }
     shape
         .iter()
         .try_fold(1_usize, |product, &length| product.checked_mul(length))
+        .filter(|&product| isize::try_from(product).is_ok())
 }
 
 /// Index of the last element of a tensor that is not empty.

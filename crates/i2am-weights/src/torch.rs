@@ -17,6 +17,7 @@ const MAX_KEY: usize = 256;
 pub(crate) struct StorageRef<'h> {
     /// The record or stream entry that holds the bytes.
     pub(crate) key: &'h str,
+    class: Id,
     element: Element,
     elements: u64,
     /// First element and number of elements, if only a part of the storage is meant (files before torch 0.4).
@@ -29,15 +30,17 @@ enum Element {
     Typed(DType),
     /// An untyped storage: its elements are bytes and each tensor brings its own type.
     Byte,
-    /// Complex or quantized; tensors of it are refused, but its size must be known to pass over it.
+    /// Complex or quantized; tensors of it cannot be read, but its size must be known to pass over it.
     Foreign {
         size: usize,
     },
+    /// Of a class that is not known here. In a zip file each storage has a record of its own, so it can be passed over too.
+    Unknown,
 }
 
 impl Element {
-    fn of_class(name: &str) -> Option<Self> {
-        Some(match name {
+    fn of_class(name: &str) -> Self {
+        match name {
             "UntypedStorage" => Self::Byte,
             "QInt8Storage" | "QUInt8Storage" | "QUInt4x2Storage" | "QUInt2x4Storage" => {
                 Self::Foreign { size: 1 }
@@ -45,25 +48,40 @@ impl Element {
             "QInt32Storage" => Self::Foreign { size: 4 },
             "ComplexFloatStorage" => Self::Foreign { size: 8 },
             "ComplexDoubleStorage" => Self::Foreign { size: 16 },
-            _ => Self::Typed(DType::from_torch_storage(name)?),
-        })
+            _ => DType::from_torch_storage(name).map_or(Self::Unknown, Self::Typed),
+        }
     }
 }
 
 impl StorageRef<'_> {
-    /// Bytes of one element.
-    pub(crate) fn element_size(&self) -> usize {
+    /// Bytes of one element, if its class is known.
+    pub(crate) fn element_size(&self) -> Option<usize> {
         match self.element {
-            Element::Typed(dtype) => dtype.size(),
-            Element::Byte => 1,
-            Element::Foreign { size } => size,
+            Element::Typed(dtype) => Some(dtype.size()),
+            Element::Byte => Some(1),
+            Element::Foreign { size } => Some(size),
+            Element::Unknown => None,
         }
     }
 
     /// Bytes of the whole storage; `None` if that is no number a file can have.
     pub(crate) fn bytes(&self) -> Option<u64> {
-        self.elements.checked_mul(self.element_size() as u64)
+        self.elements.checked_mul(self.element_size()? as u64)
     }
+}
+
+/// What a pickle has in place of a tensor.
+#[derive(Debug)]
+pub(crate) enum Described<'h> {
+    /// A tensor that can be read.
+    Tensor(Recipe<'h>),
+    /// A tensor whose elements cannot be read: complex, quantized, sparse or of a type that is newer than this crate.
+    Unread {
+        /// Its shape, as far as it is known.
+        shape: Vec<usize>,
+        /// What its elements are, in words.
+        kind: String,
+    },
 }
 
 /// A tensor as a pickle describes it.
@@ -96,7 +114,7 @@ impl Recipe<'_> {
         };
         let end = first
             .checked_add(length)
-            .and_then(|end| end.checked_mul(self.storage.element_size()));
+            .and_then(|end| end.checked_mul(self.storage.element_size()?));
         let offset = layout.offset.checked_add(first);
         match (end, offset) {
             (Some(available), Some(offset)) if available <= storage_bytes => {
@@ -111,30 +129,17 @@ impl Recipe<'_> {
     }
 }
 
-/// Why a tensor cannot be read.
+/// An argument that is not what torch writes.
 #[derive(Debug)]
-pub(crate) enum Unreadable {
-    /// The element type or kind of storage has no counterpart here.
-    Kind(String),
-    /// An argument is not what torch writes.
-    Argument {
-        expected: &'static str,
-        found: String,
-    },
+pub(crate) struct Argument {
+    expected: &'static str,
+    found: String,
 }
 
-impl Unreadable {
+impl Argument {
     /// The error for the tensor `name`.
     pub(crate) fn of(self, source: Source<'_>, name: &str) -> WeightError {
-        match self {
-            Self::Kind(kind) => source.unsupported(
-                format!("tensor `{name}`: {kind} is not supported"),
-                "convert it to a floating-point, integer or boolean tensor and save again",
-            ),
-            Self::Argument { expected, found } => {
-                source.malformed(format!("tensor `{name}`"), expected, found)
-            }
-        }
+        source.malformed(format!("tensor `{name}`"), self.expected, self.found)
     }
 }
 
@@ -144,9 +149,27 @@ pub(crate) fn is_tensor(heap: &Heap<'_>, id: Id) -> bool {
 }
 
 /// The tensor that the value `id` stands for; `None` if it is no tensor.
-pub(crate) fn tensor<'h>(heap: &'h Heap<'_>, id: Id) -> Option<Result<Recipe<'h>, Unreadable>> {
-    let (args, dtype) = rebuild_call(heap, id)?;
-    Some(rebuild(heap, args, dtype))
+pub(crate) fn tensor<'h>(heap: &'h Heap<'_>, id: Id) -> Option<Result<Described<'h>, Argument>> {
+    Some(match rebuild_call(heap, id)? {
+        Call::Dense { args, dtype } => rebuild(heap, args, dtype),
+        Call::Other { function, args } => {
+            // Quantized tensors are described as dense ones are; of others the shape is not looked for.
+            let size = args.get(2).filter(|_| function == "_rebuild_qtensor");
+            let shape = size.and_then(|&size| counts(heap, size).ok());
+            Ok(Described::Unread {
+                shape: shape.unwrap_or_default(),
+                kind: format!("a tensor of `torch._utils.{function}`"),
+            })
+        }
+    })
+}
+
+/// How torch makes a tensor.
+enum Call<'h> {
+    /// By one of the `_rebuild_tensor` functions, with these arguments and the element type if it takes one.
+    Dense { args: &'h [Id], dtype: Option<Id> },
+    /// By another of torch's `_rebuild` functions: quantized, sparse, nested or without data.
+    Other { function: &'h str, args: &'h [Id] },
 }
 
 /// Whether a value is a shape or the name of a device.
@@ -155,21 +178,25 @@ pub(crate) fn is_description(heap: &Heap<'_>, id: Id) -> bool {
         .is_some_and(|(global, _)| matches!(global, ("torch", "Size" | "device")))
 }
 
-/// Arguments of the `_rebuild_tensor` function that makes `id`, and the element type if it takes one.
-fn rebuild_call<'h>(heap: &'h Heap<'_>, id: Id) -> Option<(&'h [Id], Option<Id>)> {
+/// The call of torch that makes the tensor `id`.
+fn rebuild_call<'h>(heap: &'h Heap<'_>, id: Id) -> Option<Call<'h>> {
     let mut call = heap.call(id)?;
     for _ in 0..MAX_WRAPPERS {
         call = match call {
             (("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2"), args) => {
-                return Some((args, None));
+                return Some(Call::Dense { args, dtype: None });
             }
             (("torch._utils", "_rebuild_tensor_v3"), args) => {
-                return Some((args, args.get(6).copied()));
+                let dtype = args.get(6).copied();
+                return Some(Call::Dense { args, dtype });
             }
             (("torch._tensor", "_rebuild_from_type_v2"), &[function, _, args, ..]) => {
                 (heap.global(function)?, heap.items(args)?)
             }
             (wrapper, &[data, ..]) if is_wrapper(wrapper) => heap.call(data)?,
+            (("torch._utils", function), args) if function.starts_with("_rebuild_") => {
+                return Some(Call::Other { function, args });
+            }
             _ => return None,
         };
     }
@@ -188,10 +215,7 @@ fn is_wrapper(global: (&str, &str)) -> bool {
 }
 
 /// The storage that the value `id` stands for; `None` if it is something else.
-pub(crate) fn storage<'h>(
-    heap: &'h Heap<'_>,
-    id: Id,
-) -> Option<Result<StorageRef<'h>, Unreadable>> {
+pub(crate) fn storage<'h>(heap: &'h Heap<'_>, id: Id) -> Option<Result<StorageRef<'h>, Argument>> {
     let Value::Persistent(pid) = heap.get(id) else {
         return None;
     };
@@ -201,10 +225,8 @@ pub(crate) fn storage<'h>(
     (heap.text(tag) == Some("storage")).then(|| {
         let element = match heap.global(class) {
             Some(("torch" | "torch.cuda" | "torch.storage", name)) => Element::of_class(name),
-            _ => None,
+            _ => Element::Unknown,
         };
-        let element = element
-            .ok_or_else(|| Unreadable::Kind(format!("storage type {}", heap.describe(class))))?;
         let key = heap
             .text(key)
             .filter(|key| key.len() <= MAX_KEY)
@@ -219,6 +241,7 @@ pub(crate) fn storage<'h>(
         };
         Ok(StorageRef {
             key,
+            class,
             element,
             elements,
             view,
@@ -231,9 +254,9 @@ fn rebuild<'h>(
     heap: &'h Heap<'_>,
     args: &[Id],
     dtype: Option<Id>,
-) -> Result<Recipe<'h>, Unreadable> {
+) -> Result<Described<'h>, Argument> {
     let &[storage_id, offset, size, strides, ..] = args else {
-        return Err(Unreadable::Argument {
+        return Err(Argument {
             expected: "a storage, an offset, a size and strides",
             found: format!("{} arguments", args.len()),
         });
@@ -241,23 +264,29 @@ fn rebuild<'h>(
     let storage =
         storage(heap, storage_id).ok_or_else(|| argument(heap, "a storage", storage_id))??;
     let dtype = match (dtype, storage.element) {
-        (None, Element::Typed(dtype)) => dtype,
-        (None, _) => return Err(Unreadable::Kind("its storage type".to_owned())),
+        (None, Element::Typed(dtype)) => Ok(dtype),
+        (_, Element::Unknown) | (None, _) => {
+            Err(format!("storage type {}", heap.describe(storage.class)))
+        }
         (Some(id), _) => match heap.global(id) {
             Some(("torch", name)) => DType::from_torch(name)
-                .ok_or_else(|| Unreadable::Kind(format!("dtype torch.{name}")))?,
+                .ok_or_else(|| format!("dtype {}", heap.describe(id).trim_matches('`'))),
             _ => return Err(argument(heap, "a dtype", id)),
         },
     };
     let (shape, strides) = (counts(heap, size)?, counts(heap, strides)?);
     if shape.len() != strides.len() || shape.len() > MAX_RANK {
-        return Err(Unreadable::Argument {
+        return Err(Argument {
             expected: "as many strides as axes, at most 16",
             found: format!("{} and {}", strides.len(), shape.len()),
         });
     }
     let offset = count(heap, offset)?;
-    Ok(Recipe {
+    let dtype = match dtype {
+        Ok(dtype) => dtype,
+        Err(kind) => return Ok(Described::Unread { shape, kind }),
+    };
+    Ok(Described::Tensor(Recipe {
         storage,
         layout: Layout {
             dtype,
@@ -265,11 +294,11 @@ fn rebuild<'h>(
             strides,
             offset,
         },
-    })
+    }))
 }
 
 /// A tuple of sizes, or `torch.Size` of one.
-fn counts(heap: &Heap<'_>, id: Id) -> Result<Vec<usize>, Unreadable> {
+fn counts(heap: &Heap<'_>, id: Id) -> Result<Vec<usize>, Argument> {
     let tuple = match heap.call(id) {
         Some((("torch", "Size"), &[tuple])) => tuple,
         _ => id,
@@ -285,9 +314,9 @@ fn counts(heap: &Heap<'_>, id: Id) -> Result<Vec<usize>, Unreadable> {
         .collect()
 }
 
-fn count(heap: &Heap<'_>, id: Id) -> Result<usize, Unreadable> {
+fn count(heap: &Heap<'_>, id: Id) -> Result<usize, Argument> {
     match heap.int(id) {
-        Some(int) => usize::try_from(int).or(Err(Unreadable::Argument {
+        Some(int) => usize::try_from(int).or(Err(Argument {
             expected: "a size that is not negative",
             found: int.to_string(),
         })),
@@ -295,8 +324,8 @@ fn count(heap: &Heap<'_>, id: Id) -> Result<usize, Unreadable> {
     }
 }
 
-fn argument(heap: &Heap<'_>, expected: &'static str, id: Id) -> Unreadable {
-    Unreadable::Argument {
+fn argument(heap: &Heap<'_>, expected: &'static str, id: Id) -> Argument {
+    Argument {
         expected,
         found: heap.describe(id),
     }

@@ -6,7 +6,7 @@ use crate::error::WeightError;
 use crate::format::FileFormat;
 use crate::source::Source;
 use crate::state_dict;
-use crate::torch::Recipe;
+use crate::torch::Described;
 use crate::torchscript;
 
 /// The pickle of the saved object.
@@ -58,11 +58,16 @@ fn collect(
     archive: &Archive<'_>,
     collector: &mut Collector<'_>,
     folder: &str,
-    tensors: Vec<(String, Recipe<'_>)>,
+    tensors: Vec<(String, Described<'_>)>,
 ) -> Result<(), WeightError> {
-    for (name, recipe) in tensors {
-        let record = format!("{folder}/{}", recipe.storage.key);
-        collector.add(name, recipe, record, |record| archive.storage(&record))?;
+    for (name, described) in tensors {
+        match described {
+            Described::Tensor(recipe) => {
+                let record = format!("{folder}/{}", recipe.storage.key);
+                collector.add(name, recipe, record, |record| archive.storage(&record))?;
+            }
+            Described::Unread { shape, kind } => collector.pass_over(name, shape, kind)?,
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::archive::Archive;
 use crate::error::WeightError;
 use crate::pickle::{Heap, Id, Value};
 use crate::source::Source;
-use crate::torch::{self, Recipe};
+use crate::torch::{self, Described};
 
 /// The pickle of tensors that the code refers to as `CONSTANTS.c0`, `CONSTANTS.c1`, ...; freezing a module puts its
 /// weights there.
@@ -42,12 +42,12 @@ pub(crate) fn constants<'h>(
     source: Source<'_>,
     heap: &'h Heap<'_>,
     root: Id,
-) -> Result<Vec<(String, Recipe<'h>)>, WeightError> {
+) -> Result<Vec<(String, Described<'h>)>, WeightError> {
     let items = heap.items(root).unwrap_or_default();
     let named = items.iter().enumerate().filter_map(|(index, &item)| {
         let name = format!("CONSTANTS.c{index}");
         Some(match torch::tensor(heap, item)? {
-            Ok(recipe) => Ok((name, recipe)),
+            Ok(described) => Ok((name, described)),
             Err(problem) => Err(problem.of(source, &name)),
         })
     });

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use self::shared::{Config, Family, cannot_parse};
+use crate::catvton::CatVtonZoo;
 use crate::paint_by_example::{PaintByExampleZoo, UNetZoo};
 use crate::pasd::PasdZoo;
 use crate::stable_viton::StableVitonZoo;
@@ -15,6 +16,7 @@ use crate::stable_viton::StableVitonZoo;
 /// One training: everything that decides what comes out.
 #[derive(Debug, Clone)]
 pub(crate) enum ZooConfig {
+    CatVton(Box<CatVtonZoo>),
     PaintByExample(Box<PaintByExampleZoo>),
     PaintByExampleUNet(Box<UNetZoo>),
     Pasd(Box<PasdZoo>),
@@ -36,8 +38,7 @@ impl ZooConfig {
     /// # Errors
     /// A file that cannot be read or parsed, or sizes that do not fit each other.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text = i2am_files::read_text(path)?;
         let header: Header = toml::from_str(&text).with_context(|| cannot_parse(path))?;
         ensure!(
             header.schema_version == 1,
@@ -46,6 +47,7 @@ impl ZooConfig {
             header.schema_version
         );
         Ok(match header.family {
+            Family::CatVton => Self::CatVton(Config::parse(&text, path)?.into()),
             Family::PaintByExample if header.frozen.is_some() => {
                 Self::PaintByExampleUNet(Config::parse(&text, path)?.into())
             }
@@ -61,6 +63,7 @@ impl ZooConfig {
     pub(crate) fn working_in(mut self, folder: Option<PathBuf>) -> Self {
         if let Some(folder) = folder {
             match &mut self {
+                Self::CatVton(config) => config.work = folder,
                 Self::PaintByExample(config) => config.work = folder,
                 Self::PaintByExampleUNet(config) => config.work = folder,
                 Self::Pasd(config) => config.work = folder,
@@ -85,6 +88,7 @@ mod tests {
         let mut names = Vec::new();
         for path in i2am_files::sorted_entries(&folder)? {
             let name = match ZooConfig::read(&path)? {
+                ZooConfig::CatVton(config) => config.name,
                 ZooConfig::PaintByExample(config) => config.name,
                 ZooConfig::PaintByExampleUNet(config) => config.name,
                 ZooConfig::Pasd(config) => config.name,
@@ -93,7 +97,7 @@ mod tests {
             assert_eq!(path.file_stem(), Some(name.as_ref()));
             names.push(name);
         }
-        for family in ["paint-by-example", "pasd", "stable-viton"] {
+        for family in ["catvton", "paint-by-example", "pasd", "stable-viton"] {
             assert!(names.iter().any(|name| name == family), "no {family}");
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use i2am_runner::noise::NoiseSource;
 use tch::Tensor;
 
@@ -41,7 +41,7 @@ pub(crate) fn write_columns<const N: usize>(
 pub(crate) fn record(stem: &Path, columns: &str, step: u64, cells: &[f64]) -> Result<()> {
     let path = stem.with_file_name("evaluation.csv");
     let known = if path.is_file() {
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?
+        i2am_files::read_text(&path)?
     } else {
         String::new()
     };

@@ -29,3 +29,17 @@ pub(crate) fn start_drawn(variables: &BTreeMap<String, Tensor>, is_wanted: impl 
         variable.detach().copy_(&((drawn * 2.0 - 1.0) * bound));
     }
 }
+
+/// Gives each tensor whose name ends in `copy` the values of the one whose name has `original` there. Queries and keys that start alike
+/// make each position attend to those that resemble it, and not to all by the same share.
+pub(crate) fn start_alike(variables: &BTreeMap<String, Tensor>, original: &str, copy: &str) {
+    let _guard = tch::no_grad_guard();
+    for (name, variable) in variables {
+        let Some(layer) = name.strip_suffix(copy) else {
+            continue;
+        };
+        if let Some(original) = variables.get(&format!("{layer}{original}")) {
+            variable.detach().copy_(original);
+        }
+    }
+}

@@ -55,8 +55,7 @@ impl Log {
     pub(crate) fn open(folder: &Path, stage: &'static str, step: u64) -> Result<Self> {
         let path = folder.join(format!("{stage}.csv"));
         let known = if path.is_file() {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
+            let text = i2am_files::read_text(&path)?;
             let lines = text.lines().filter_map(Line::parse);
             lines.filter(|line| line.step <= step).collect()
         } else {

@@ -1,5 +1,6 @@
 //! Trains the small demonstration checkpoints with the project's own networks.
 
+mod catvton;
 mod config;
 mod curve;
 mod diffusers;
@@ -78,6 +79,7 @@ fn parse_device(text: &str) -> Result<Device, String> {
 /// Trains what is not trained yet and saves the checkpoints.
 fn train(config: &ZooConfig, device: Device, limits: Limits) -> Result<()> {
     match config {
+        ZooConfig::CatVton(config) => catvton::train(config, device, limits),
         ZooConfig::PaintByExample(config) => paint_by_example::train(config, device, limits),
         ZooConfig::PaintByExampleUNet(config) => {
             paint_by_example::train_unet(config, device, limits)

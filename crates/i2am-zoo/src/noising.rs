@@ -3,6 +3,8 @@
 use i2am_runner::schedule::{Schedule, TRAIN_STEPS};
 use tch::{Device, Kind, Tensor};
 
+use crate::config::shared::TryOnLoss;
+
 /// Latents with noise in them.
 pub(crate) struct Noised {
     /// `[batch]` integers on the device.
@@ -51,5 +53,12 @@ impl Noised {
     /// `1 + min((1 - alpha) / alpha, most)`, `[batch, 1, 1, 1]`.
     pub(crate) fn high_noise_weight(&self, most: f64) -> Tensor {
         ((-&self.alpha + 1.0) / &self.alpha).clamp_max(most) + 1.0
+    }
+
+    /// Mean squared error of the predicted noise `eps`, weighted towards high noise and towards where `masked` `[batch, 1, h, w]` is 1.
+    pub(crate) fn try_on_loss(&self, eps: &Tensor, masked: &Tensor, config: &TryOnLoss) -> Tensor {
+        let place = masked * (1.0 - config.outside_weight) + config.outside_weight;
+        let time = self.high_noise_weight(config.high_noise_weight);
+        ((eps - &self.noise).square() * time * place).mean(Kind::Float)
     }
 }

@@ -1,6 +1,8 @@
 //! Everything that a run would refuse, without computing or writing anything.
 
 use anyhow::{Context as _, Result};
+use i2am_datasets::Part;
+use i2am_metrics::Needs;
 use i2am_results::RunFolder;
 use serde_json::json;
 
@@ -9,6 +11,7 @@ use crate::cli::{RunArgs, StageName};
 use crate::config::{Document, Source};
 use crate::exit::Outcome;
 use crate::plan::Plan;
+use crate::preflight::Pace;
 use crate::{models, preflight, progress};
 
 /// Everything but compute.
@@ -21,7 +24,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
     // A synthetic set that is not there yet is drawn here, to look at its files; the folder goes when this function ends.
     let scratch = tempfile::tempdir().context("a temporary folder")?;
     let plan = Plan::of(args, &mut document, Some(scratch.path()))?;
-    preflight::check(&plan)?;
+    preflight::check(&plan, Pace::Threads)?;
     let changed = RunFolder::check(plan.output(), plan.manifest(&file_hashes())?, plan.fresh)?;
     for sample in &changed {
         tracing::warn!("{sample}");
@@ -36,16 +39,14 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         .iter()
         .map(|model| model.name.as_str())
         .collect();
-    let stages: Vec<String> = plan
-        .stages
-        .iter()
-        .map(|stage| format!("{stage:?}").to_lowercase())
-        .collect();
+    let stages: Vec<&str> = plan.stages.iter().map(|stage| stage.as_str()).collect();
     let samples = plan.indices().count();
+    let licenses = models::licenses(&plan.models);
     let text = if args.json {
         json!({
             "stages": stages, "samples": samples, "failing": failing, "changed": changed.len(), "dataset": plan.dataset.name(),
             "root": plan.dataset.root(), "models": models, "device": plan.device, "output": plan.output(),
+            "licenses": licenses,
         })
         .to_string()
     } else {
@@ -60,6 +61,12 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
         )
     };
     progress::print(&text)?;
+    if let Some(protocol) = plan.config.protocol.as_ref().filter(|_| !args.json) {
+        progress::print(&protocol.to_string())?;
+    }
+    if !args.json {
+        licenses.iter().try_for_each(|line| progress::print(line))?;
+    }
     if let Some(remark) = plan.dataset.remark().filter(|_| !args.json) {
         progress::print(&remark)?;
     }
@@ -70,18 +77,34 @@ pub(super) fn run(args: &RunArgs) -> Result<Outcome> {
     })
 }
 
-/// Reports every sample that a model could not read, in the words of a run, and counts them.
+/// Reports every sample that a model could not read, or that could not be measured, in the words of a run, and counts them.
 fn failing_samples(plan: &Plan) -> usize {
     let mut failing = 0;
+    let compares = plan.stages.contains(&StageName::Measure);
     for (model, needs) in models::needs(&plan.models) {
         for index in plan.indices() {
-            let parts = plan.parts(index, needs);
+            let mut parts = plan.parts(index, needs);
+            if compares && has_ground_truth(plan, index) {
+                parts.push(Part::GroundTruth);
+            }
             if let Err(error) = plan.dataset.check_headers(index, &parts) {
                 let id = &plan.dataset.ids()[index];
-                tracing::warn!("{model}: sample {id}: {:#}", anyhow::Error::new(error));
+                let error = progress::one_line(&error.into());
+                tracing::warn!("{model}: sample {id}: {error}");
                 failing += 1;
             }
         }
     }
     failing
+}
+
+/// Whether images are compared with the ground truth of sample `index`, and that is another file than its image.
+fn has_ground_truth(plan: &Plan, index: usize) -> bool {
+    let mut metrics = plan.config.metrics.configured.iter();
+    if !metrics.any(|metric| metric.info().needs == Needs::Pairs) {
+        return false;
+    }
+    let path = |part| plan.dataset.path(index, part);
+    let truth = path(Part::GroundTruth).filter(|truth| truth.is_file());
+    truth.is_some() && truth != path(Part::Image)
 }

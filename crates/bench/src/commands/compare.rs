@@ -1,6 +1,8 @@
 //! A run against a baseline.
 
+mod junit;
 mod printed;
+mod summary;
 
 use std::collections::BTreeMap;
 
@@ -33,12 +35,23 @@ pub(super) fn run(args: &CompareArgs) -> Result<Outcome> {
         let (results, file) = (args.results.display(), args.baseline.display());
         refused(error, &format!("{results}, {file}"))
     })?;
-    tell(args, &comparison, &[])?;
+    finish(args, &comparison, &[])?;
     Ok(if comparison.is_worse() {
         Outcome::Worse
     } else {
         Outcome::Ok
     })
+}
+
+/// Writes what CI systems show, and prints what was found; `replaced` is what kept an older baseline from being compared.
+fn finish(args: &CompareArgs, comparison: &Comparison, replaced: &[String]) -> Result<()> {
+    if let Some(path) = &args.junit {
+        i2am_files::write_atomic(path, junit::xml(comparison))?;
+    }
+    if let Some(path) = &args.summary {
+        summary::append(path, &summary::markdown(comparison))?;
+    }
+    tell(args, comparison, replaced)
 }
 
 /// Writes the baseline anew, with the tolerances that it has.
@@ -49,9 +62,9 @@ fn update(args: &CompareArgs, run: Snapshot) -> Result<Outcome> {
             args.results.display()
         )));
     }
-    if run.scores.is_empty() {
+    if !run.has_values() {
         return Err(usage(format!(
-            "{}: the run has no scores",
+            "{}: expected scores to compare with, found none in the run",
             args.results.display()
         )));
     }
@@ -68,9 +81,9 @@ fn update(args: &CompareArgs, run: Snapshot) -> Result<Outcome> {
     let new = Baseline::new(run, kept, tolerance);
     new.write(&args.baseline)?;
     match comparison {
-        None => tell(args, &new.compare(&new.run)?, &[])?,
-        Some(Ok(comparison)) => tell(args, &comparison, &[])?,
-        Some(Err(differences)) => tell(args, &new.compare(&new.run)?, &differences)?,
+        None => finish(args, &new.compare(&new.run)?, &[])?,
+        Some(Ok(comparison)) => finish(args, &comparison, &[])?,
+        Some(Err(differences)) => finish(args, &new.compare(&new.run)?, &differences)?,
     }
     tracing::info!("wrote {}", args.baseline.display());
     Ok(Outcome::Ok)
@@ -102,7 +115,7 @@ fn refused(error: ResultsError, what: &str) -> anyhow::Error {
     }
 }
 
-/// Prints what was found; `replaced` is what kept an older baseline from being compared.
+/// Prints what was found.
 fn tell(args: &CompareArgs, comparison: &Comparison, replaced: &[String]) -> Result<()> {
     let text = if args.json {
         as_json(args, comparison, replaced).to_string()

@@ -1,13 +1,15 @@
 //! Correlations of the columns of any table.
 
 mod printed;
+mod table;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use i2am_files::Separator;
 use i2am_quantity::Better;
 use i2am_stats::{Correlation, Target};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::cli::{CorrelateArgs, RunArgs};
@@ -17,11 +19,12 @@ use crate::device::use_threads;
 use crate::exit::{Outcome, usage};
 use crate::progress;
 use crate::registry::quantities;
-use crate::suggest;
+use table::{Format, TableFile};
 
 /// Everything that is asked of a table.
 struct Question {
     file: PathBuf,
+    format: Format,
     x: Vec<String>,
     y: Vec<String>,
     lower: Vec<String>,
@@ -109,12 +112,23 @@ struct TableConfig {
     file: PathBuf,
     x: Vec<String>,
     y: Vec<String>,
+    #[serde(default, deserialize_with = "separator")]
+    separator: Separator,
+    #[serde(default)]
+    decimal_comma: bool,
+    #[serde(default)]
+    gaps: bool,
     #[serde(default)]
     lower: Vec<String>,
     #[serde(default)]
     higher: Vec<String>,
     #[serde(default)]
     footnotes: Vec<String>,
+}
+
+fn separator<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Separator, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
 }
 
 impl Question {
@@ -133,6 +147,7 @@ impl Question {
             seed: args.seed,
             covariates: args.covariates.clone(),
             levels: Vec::new(),
+            variants: false,
         };
         statistics
             .settings()
@@ -142,6 +157,11 @@ impl Question {
         };
         Ok(Self {
             file,
+            format: Format {
+                separator: args.separator,
+                decimal_comma: args.decimal_comma,
+                gaps: args.gaps,
+            },
             x: args.x.clone(),
             y: args.y.clone(),
             lower: args.lower.clone(),
@@ -176,7 +196,12 @@ impl Question {
         }
         let base = document.path().parent().unwrap_or(Path::new(""));
         Ok(Self {
-            file: base.join(table.file),
+            file: i2am_files::resolve(base, table.file),
+            format: Format {
+                separator: table.separator,
+                decimal_comma: table.decimal_comma,
+                gaps: table.gaps,
+            },
             x: table.x,
             y: table.y,
             lower: table.lower,
@@ -199,7 +224,7 @@ impl Question {
 
     /// The columns of x, of y and the covariates, with their names.
     fn columns(&self) -> Result<(Vec<String>, Vec<Column>)> {
-        let table = TableFile::read(&self.file)?;
+        let table = TableFile::read(&self.file, self.format)?;
         let sides = self.x.iter().chain(&self.y);
         let names: Vec<String> = sides.chain(&self.statistics.covariates).cloned().collect();
         let columns = names.iter().map(|name| table.column(name));
@@ -280,16 +305,18 @@ impl Line {
             n,
         } = &self.found;
         let p = p.ok().filter(|_| value.is_ok());
+        // Not -0.0.
+        let plain = |value: f64| value + 0.0;
         let mut object = json!({
             "x": self.x,
             "y": self.y,
             "method": method.as_str(),
-            "value": value.ok(),
+            "value": value.ok().map(plain),
             "p": p.map(|p| p.value),
-            "low": interval.ok().map(|interval| interval.low),
-            "high": interval.ok().map(|interval| interval.high),
+            "low": interval.ok().map(|interval| plain(interval.low)),
+            "high": interval.ok().map(|interval| plain(interval.high)),
             "n": n,
-            "oriented": self.oriented(),
+            "oriented": self.oriented().map(plain),
             "p_by": p.map(|p| p.by.as_str()),
             "p_holm": self.p_holm,
             "covariates": self.covariates,
@@ -299,62 +326,5 @@ impl Line {
             object["reason"] = json!(reason.to_string());
         }
         object
-    }
-}
-
-/// A CSV in memory, as text.
-struct TableFile {
-    path: PathBuf,
-    header: Vec<String>,
-    /// With the line each stands on.
-    records: Vec<(u64, csv::StringRecord)>,
-}
-
-impl TableFile {
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = i2am_files::read(path)?;
-        let failed = |error: csv::Error| usage(format!("{}: {error}", path.display()));
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_reader(&bytes[..]);
-        let header = reader
-            .headers()
-            .map_err(failed)?
-            .iter()
-            .map(str::to_owned)
-            .collect();
-        let mut records = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(failed)?;
-            let line = record.position().map_or(0, csv::Position::line);
-            records.push((line, record));
-        }
-        Ok(Self {
-            path: path.to_owned(),
-            header,
-            records,
-        })
-    }
-
-    /// The numbers of the column `name`; an empty cell is a gap.
-    fn column(&self, name: &str) -> Result<Column> {
-        let path = self.path.display();
-        let Some(index) = self.header.iter().position(|column| column == name) else {
-            let help = suggest::help(name, self.header.iter().map(String::as_str));
-            return Err(usage(format!("{path}: no column `{name}`: {help}")));
-        };
-        let cell = |(line, record): &(u64, csv::StringRecord)| {
-            let text = &record[index];
-            if text.is_empty() {
-                return Ok(None);
-            }
-            let value = text.parse().ok().filter(|value: &f64| value.is_finite());
-            value.map(Some).ok_or_else(|| {
-                usage(format!(
-                    "{path}: line {line}: column `{name}`: expected a finite number or an empty cell, found `{text}`"
-                ))
-            })
-        };
-        self.records.iter().map(cell).collect()
     }
 }

@@ -8,6 +8,7 @@ use i2am_imacs::scores::SCORES;
 use i2am_metrics::METRICS;
 use i2am_stats::Method;
 
+use crate::config::PROTOCOLS;
 use crate::exit::Outcome;
 use crate::progress;
 
@@ -100,6 +101,16 @@ pub(super) fn run() -> Result<Outcome> {
                 .map(|variant| (variant.name, variant.summary))
                 .collect(),
         );
+    }
+    for protocol in PROTOCOLS {
+        let title = format!("protocol {}: {}", protocol.name, protocol.summary);
+        let settings: Vec<(&str, String)> = protocol
+            .settings
+            .iter()
+            .map(|setting| (setting.key, setting.to_string()))
+            .collect();
+        let settings = settings.iter().map(|(key, value)| (*key, value.as_str()));
+        section(&title, settings.collect());
     }
     section(
         "statistics",

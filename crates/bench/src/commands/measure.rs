@@ -1,14 +1,16 @@
 //! Metrics on folders, no model.
 
 mod printed;
+mod source;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use i2am_imaging::{ColorMap, colored, write_png_rgb};
+use i2am_imaging::{ColorMap, colored, limit_megapixels, write_png_rgb};
 use i2am_metrics::{
-    Configured, MetricError, Needs, Pair, PairMetric, PairValue, PictureFiles, Pictures, Prepared,
-    Progress as _, SetMetric, SetScore, Side,
+    Configured, Needs, Pair, PairMetric, PairValue, Pictures, Prepared, Progress as _, SetMetric,
+    SetScore,
 };
 use serde_json::{Value, json};
 
@@ -16,9 +18,12 @@ use crate::cache;
 use crate::cli::MeasureArgs;
 use crate::device::use_threads;
 use crate::exit::{Outcome, usage};
-use crate::metrics::{Setting, by_flag, measure_pairs, prepare, read_pair, resources};
+use crate::metrics::{
+    Resize, Setting, by_flag, measure_pairs, prepare, read_any_pair, read_pair, resources,
+};
 use crate::progress::{self, MetricBars};
 use crate::suggest;
+use source::{Source, is_statistics};
 
 /// One line of the result.
 pub(super) struct Line {
@@ -38,6 +43,7 @@ pub(super) struct Line {
 /// Measures every metric asked for.
 pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
     use_threads(args.threads)?;
+    limit_megapixels(args.max_megapixels);
     let metrics = configured(args)?;
     let mut resources = resources(&args.device, args.batch_size, cache(args))?;
     for weights in &args.weights {
@@ -54,6 +60,18 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
         resources
             .weights
             .insert(name.to_owned(), PathBuf::from(file));
+    }
+    if let Some(path) = &args.write_statistics {
+        if !is_statistics(path) {
+            let path = path.display();
+            return Err(usage(format!(
+                "--write-statistics {path}: expected a file whose name ends in .npz, as --real needs it"
+            )));
+        }
+        i2am_files::ensure_writable(path)?;
+    }
+    if let Some(folder) = &args.maps {
+        i2am_files::ensure_writable(folder.join("map.png"))?;
     }
     let real = Source::open(&args.real, args.recursive)?;
     let generated = args
@@ -79,6 +97,10 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
     let work = Work {
         generated: &generated,
         real: &real,
+        resize: args.resize.map(|filter| Resize {
+            filter,
+            side: args.resize_side,
+        }),
         bars: &bars,
     };
     let lines = work.measure(&metrics, &prepared)?;
@@ -96,7 +118,10 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Outcome> {
         let names = args.per_sample.then(|| generated.names()).flatten();
         progress::print(&printed::measured(&lines, names))?;
     }
-    Ok(if lines.iter().any(|line| line.some_failed) {
+    // A score that was asked for and is not there is no success. That of pairs is there where it is infinite.
+    let is_missing = |line: &Line| line.value.is_none() && line.per_sample.is_none();
+    let failed = |line: &Line| line.some_failed || is_missing(line);
+    Ok(if lines.iter().any(failed) {
         Outcome::SomeFailed
     } else {
         Outcome::Ok
@@ -167,52 +192,10 @@ fn cache(args: &MeasureArgs) -> Option<PathBuf> {
     }
 }
 
-/// One side as it was given.
-enum Source {
-    Files(PictureFiles),
-    Statistics(PathBuf),
-}
-
-impl Source {
-    fn open(path: &Path, recursive: bool) -> Result<Self, MetricError> {
-        let is_statistics = path
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("npz"));
-        Ok(if is_statistics {
-            Self::Statistics(path.to_owned())
-        } else {
-            Self::Files(PictureFiles::open(path, recursive)?)
-        })
-    }
-
-    fn side(&self) -> Side<'_> {
-        match self {
-            Self::Files(files) => Side::Pictures(files),
-            Self::Statistics(path) => Side::Statistics(path),
-        }
-    }
-
-    fn files(&self) -> Result<&PictureFiles> {
-        match self {
-            Self::Files(files) => Ok(files),
-            Self::Statistics(path) => Err(usage(format!(
-                "{}: expected pictures to compare pair by pair, found statistics",
-                path.display()
-            ))),
-        }
-    }
-
-    fn names(&self) -> Option<&[String]> {
-        match self {
-            Self::Files(files) => Some(files.names()),
-            Self::Statistics(_) => None,
-        }
-    }
-}
-
 struct Work<'a> {
     generated: &'a Source,
     real: &'a Source,
+    resize: Option<Resize>,
     bars: &'a MetricBars,
 }
 
@@ -226,38 +209,74 @@ impl Work<'_> {
                 Prepared::Sets(_) => None,
             })
             .collect();
-        let mut pair_scores = if of_pairs.is_empty() {
-            Vec::new()
-        } else {
-            self.pairs(&of_pairs)?
+        if self.resize.is_some() && of_pairs.is_empty() {
+            return Err(usage(
+                "--resize: a setting of metrics of pairs, of which none is measured",
+            ));
         }
-        .into_iter();
-        let line = |(metric, prepared): (&dyn Configured, &Prepared)| match prepared {
+        // Reference images are of any size.
+        let one_size = metrics
+            .iter()
+            .any(|metric| metric.info().needs == Needs::Pairs);
+        let (pair_scores, resized) = if of_pairs.is_empty() {
+            (Vec::new(), None)
+        } else {
+            self.pairs(&of_pairs, one_size)?
+        };
+        let mut pair_scores = pair_scores.into_iter();
+        let mut line = |(metric, prepared): (&dyn Configured, &Prepared)| match prepared {
             Prepared::Pairs(_) => {
-                debug_assert_eq!(metric.info().needs, Needs::Pairs);
+                debug_assert_ne!(metric.info().needs, Needs::Sets);
                 let scores = pair_scores
                     .next()
                     .expect("one list of scores for each metric of pairs");
-                Ok(pair_line(metric, &scores))
+                Ok(pair_line(metric, &scores, resized.clone()))
             }
             Prepared::Sets(set) => self.set_line(metric, set.as_ref()),
         };
-        metrics
-            .iter()
-            .map(AsRef::as_ref)
+        let metrics = metrics.iter().map(AsRef::as_ref);
+        let lines: Vec<(&dyn Configured, Result<Line>)> = metrics
             .zip(prepared)
-            .map(line)
+            .map(|pair| (pair.0, line(pair)))
+            .collect();
+        // What was computed is shown, whatever became of the others.
+        let is_lost = lines.iter().all(|(_, line)| line.is_err());
+        lines
+            .into_iter()
+            .map(|(metric, line)| match line {
+                Err(error) if !is_lost => Ok(failed_line(metric, &error)),
+                line => line,
+            })
             .collect()
     }
 
-    fn pairs(&self, metrics: &[&dyn PairMetric]) -> Result<Vec<Vec<PairValue>>> {
+    /// One list of values for each metric, and what became of pairs of two sizes.
+    fn pairs(
+        &self,
+        metrics: &[&dyn PairMetric],
+        one_size: bool,
+    ) -> Result<(Vec<Vec<PairValue>>, Option<String>)> {
         /// Pairs in memory at a time, twice.
         const BATCH: usize = 16;
         let generated = self.generated.files()?;
         let real = generated.paired_with(self.real.files()?)?;
-        let load = |index: usize| read_pair(&generated.files()[index], &real[index]);
+        let resized = AtomicUsize::new(0);
+        let load = |index: usize| {
+            let (generated, real) = (&generated.files()[index], &real[index]);
+            if !one_size && self.resize.is_none() {
+                return read_any_pair(generated, real);
+            }
+            let (pair, was_resized) = read_pair(generated, real, self.resize)?;
+            resized.fetch_add(usize::from(was_resized), Ordering::Relaxed);
+            Ok(pair)
+        };
         let name = |index: usize| generated.files()[index].display().to_string();
-        measure_pairs(metrics, generated.len(), BATCH, &load, &name, self.bars)
+        let scores = measure_pairs(metrics, generated.len(), BATCH, &load, &name, self.bars)?;
+        let resized = resized.into_inner();
+        let note = self
+            .resize
+            .and_then(|resize| resize.note(resized, generated.len()));
+        Ok((scores, note))
     }
 
     /// One picture per pair and metric that knows where they differ: `<name>.<metric>-<variant>.png`.
@@ -272,7 +291,7 @@ impl Work<'_> {
         let mut written = 0;
         self.bars.start("maps", real.len() as u64);
         for (index, (file, real)) in generated.files().iter().zip(&real).enumerate() {
-            let (generated_picture, real) = read_pair(file, real)?;
+            let ((generated_picture, real), _) = read_pair(file, real, self.resize)?;
             let pair = Pair::new(&generated_picture, &real)?;
             for (metric, prepared) in metrics.iter().zip(prepared) {
                 let Prepared::Pairs(of_pairs) = prepared else {
@@ -308,7 +327,8 @@ impl Work<'_> {
         Ok(Line {
             metric: metric.info().quantity.name,
             variant: metric.variant(),
-            value: Some(value),
+            // Not -0.0.
+            value: Some(value + 0.0),
             std,
             n_generated,
             n_real,
@@ -319,8 +339,23 @@ impl Work<'_> {
     }
 }
 
+/// A metric that could not be measured; others may have been.
+fn failed_line(metric: &dyn Configured, error: &anyhow::Error) -> Line {
+    Line {
+        metric: metric.info().quantity.name,
+        variant: metric.variant(),
+        value: None,
+        std: None,
+        n_generated: None,
+        n_real: None,
+        per_sample: None,
+        some_failed: true,
+        notes: vec![format!("no value: {error:#}")],
+    }
+}
+
 /// The mean over the pairs that have a value.
-fn pair_line(metric: &dyn Configured, scores: &[PairValue]) -> Line {
+fn pair_line(metric: &dyn Configured, scores: &[PairValue], resized: Option<String>) -> Line {
     let values: Vec<Option<f64>> = scores
         .iter()
         .map(|score| match score {
@@ -354,6 +389,7 @@ fn pair_line(metric: &dyn Configured, scores: &[PairValue]) -> Line {
                 )
             })
             .into_iter()
+            .chain(resized)
             .collect(),
     }
 }

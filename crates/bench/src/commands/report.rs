@@ -2,11 +2,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use i2am_report::{PageConfig, ReportConfig, RunInput, TableConfig};
-use i2am_results::{Manifest, RunPaths};
+use i2am_results::RunPaths;
 
 use crate::cli::ReportArgs;
 use crate::exit::{Outcome, usage};
 use crate::registry::quantities;
+use crate::stages::correlate::ladder;
 use crate::stages::report::{DatasetPictures, tell};
 
 /// Reports on runs that are there.
@@ -20,15 +21,24 @@ pub(super) fn run(args: &ReportArgs) -> Result<Outcome> {
             ));
         }
     };
+    for dir in &args.results {
+        super::show::manifest_of(dir)?;
+    }
+    let more = match &args.results[..] {
+        [run] => ladder::tables(&RunPaths::new(run))?,
+        _ => Vec::new(),
+    };
     let config = ReportConfig {
         tables: TableConfig {
             intervals: args.intervals,
         },
+        more,
         page: PageConfig {
             samples: args.samples,
             max_megabytes: args.max_megabytes,
             ..PageConfig::default()
         },
+        made_from: None,
     };
     config
         .page
@@ -49,12 +59,24 @@ pub(super) fn run(args: &ReportArgs) -> Result<Outcome> {
         })
         .collect();
     tell(&i2am_report::write(&runs, out, &config, quantities())?);
+    if args.paper {
+        let paper = i2am_report::write_paper(&runs, &out.join("paper"), &config, quantities())?;
+        for text in &paper.left_out {
+            tracing::warn!("{text}");
+        }
+        tracing::info!(
+            "{}: {} tables and {} figures; pdflatex makes a PDF of it",
+            paper.document.display(),
+            paper.tables,
+            paper.figures
+        );
+    }
     Ok(Outcome::Ok)
 }
 
 /// The pictures that the run in `dir` was given; a warning where they are gone.
 fn pictures_of(dir: &Path) -> Result<Option<DatasetPictures<'static>>> {
-    let manifest = Manifest::read(RunPaths::new(dir).manifest())?;
+    let manifest = super::show::manifest_of(dir)?;
     match DatasetPictures::of_manifest(&manifest) {
         Ok(pictures) => Ok(Some(pictures)),
         Err(error) => {

@@ -2,12 +2,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use i2am_files::FileError;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::Table;
+use super::{Followed, PROTOCOLS, Table, Variant, variant};
 use crate::exit::usage;
+use crate::suggest;
 
 /// A configuration file's text and what the command line replaces in it.
 pub(crate) struct Source {
@@ -21,6 +23,8 @@ pub(crate) struct Document<'a> {
     source: &'a Source,
     root: DeTable<'a>,
     span: Range<usize>,
+    protocol: Option<Followed>,
+    variants: Vec<Variant>,
 }
 
 impl Source {
@@ -29,9 +33,9 @@ impl Source {
     /// # Errors
     /// A file that cannot be read.
     pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = i2am_files::read_text(path).map_err(|FileError { cause, .. }| {
             usage(format!(
-                "cannot read the configuration {}: {error}",
+                "cannot read the configuration {}: {cause}",
                 path.display()
             ))
         })?;
@@ -60,12 +64,26 @@ impl<'a> Document<'a> {
             source,
             span: parsed.span(),
             root: parsed.into_inner(),
+            protocol: None,
+            variants: Vec::new(),
         };
         for set in &source.sets {
             document.set(set)?;
         }
         document.apply_defaults()?;
+        document.apply_protocol()?;
+        document.expand_variants()?;
         Ok(document)
+    }
+
+    /// The protocol that it names.
+    pub(crate) fn protocol(&self) -> Option<&Followed> {
+        self.protocol.as_ref()
+    }
+
+    /// The models that are variants of others.
+    pub(crate) fn variants(&self) -> &[Variant] {
+        &self.variants
     }
 
     pub(crate) fn path(&self) -> &'a Path {
@@ -146,6 +164,36 @@ impl<'a> Document<'a> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Fills in what the protocol says that the file names and that it does not set itself.
+    fn apply_protocol(&mut self) -> Result<()> {
+        let Some(DeValue::String(name)) = self.root.get("protocol").map(Spanned::get_ref) else {
+            return Ok(());
+        };
+        let Some(protocol) = PROTOCOLS.iter().find(|protocol| protocol.name == name) else {
+            let help = suggest::help(name, PROTOCOLS.iter().map(|protocol| protocol.name));
+            return Err(self.refuse(&format!("protocol: no protocol `{name}`: {help}")));
+        };
+        self.protocol = Some(Followed::apply(protocol, &mut self.root));
+        Ok(())
+    }
+
+    /// Makes a model of every `[[variant]]` and model that it is for.
+    fn expand_variants(&mut self) -> Result<()> {
+        let Some(variants) = self.take_top("variant") else {
+            return Ok(());
+        };
+        let key = "model";
+        let Some(mut models) = self.take_top(key) else {
+            return Err(self.refuse(&"no [[model]] that a [[variant]] could be of"));
+        };
+        let DeValue::Array(tables) = models.get_mut() else {
+            return Err(self.refuse(&"model: expected tables [[model]]"));
+        };
+        self.variants = variant::expand(self, tables, variants)?;
+        self.root.insert(Spanned::new(0..0, key.into()), models);
         Ok(())
     }
 

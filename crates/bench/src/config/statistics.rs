@@ -25,6 +25,9 @@ pub(crate) struct Statistics {
     pub(crate) covariates: Vec<String>,
     /// Levels of the scores that are correlated: they make the family of tests that Holm's correction is over.
     pub(crate) levels: Vec<Level>,
+    /// Whether variants of a model count as models of their own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) variants: bool,
 }
 
 impl Default for Statistics {
@@ -44,6 +47,7 @@ impl Default for Statistics {
             seed,
             covariates: vec![MASK_AREA.name.to_owned()],
             levels: vec![Level::Unified],
+            variants: false,
         }
     }
 }

@@ -2,20 +2,21 @@
 
 mod compare;
 mod data;
+pub(crate) mod ladder;
 mod pool;
 
 use anyhow::Result;
 use i2am_datasets::Goal;
 use i2am_imacs::scores::MASK_AREA;
 use i2am_quantity::Notes;
-use i2am_results::{CorrelationRow, Outcome, RunFolder, Unit, read_rows};
+use i2am_results::{CorrelationRow, Outcome, RunFolder, Unit};
 use i2am_stats::{Correlation, Settings, Target};
 
 use crate::correlations::{self, correlations};
 use crate::exit::usage;
 use crate::plan::Plan;
 use crate::registry::quantities;
-use data::Points;
+use data::{Points, Samples};
 
 /// Correlates everything that was scored with everything that was measured, and writes `correlations.csv` anew.
 pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
@@ -28,19 +29,20 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
         .iter()
         .map(|model| model.name.as_str())
         .collect();
-    // Of a long run, the rows of every head and layer would not fit in memory.
-    let samples = read_rows(&folder.paths().samples_csv())?
-        .filter(|row| {
-            row.as_ref()
-                .map_or(true, |row| data::is_wanted(row, statistics))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    // Variants of a model are no models of their own: over them the ladder has tables.
+    let variants = &plan.config.variants;
+    let is_variant = |name: &str| variants.iter().any(|variant| variant.model == name);
+    let independent: Vec<&str> = models
+        .iter()
+        .copied()
+        .filter(|name| statistics.variants || !is_variant(name))
+        .collect();
+    let samples = Samples::read(&folder.paths().samples_csv(), statistics)?;
     let has_masks = plan.dataset.goal() == Goal::Repaint;
     for covariate in &statistics.covariates {
         // The default is no mistake where there are no masks.
         let expected = has_masks || covariate != MASK_AREA.name;
-        let mut metrics = samples.iter().map(|row| &row.measurement.metric);
-        if expected && metrics.all(|metric| metric != covariate) {
+        if expected && !samples.has(covariate) {
             tracing::warn!(
                 "statistics.covariates: no row of samples.csv has the metric `{covariate}`"
             );
@@ -48,16 +50,16 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     }
     let mut rows = Vec::new();
     for model in &models {
-        let points = Points::of_samples(&samples, model, statistics);
+        let points = samples.of(model);
         rows.extend(unit(&points, &[], &settings)?);
         if !points.covariates.is_empty() {
             rows.extend(unit(&points, &points.covariates, &settings)?);
         }
         rows.extend(compare::rows(&points, &settings)?);
     }
-    let pooled = pool::rows(&rows, models.len(), settings.level)?;
+    let pooled = pool::rows(&rows, &independent, settings.level)?;
     rows.extend(pooled);
-    let points = Points::of_models(&folder.aggregate()?, &models, statistics);
+    let points = Points::of_models(&folder.aggregate()?, &independent, statistics);
     rows.extend(unit(&points, &[], &settings)?);
     rows.extend(compare::rows(&points, &settings)?);
     correct(&mut rows);
@@ -96,7 +98,7 @@ fn row(
 ) -> CorrelationRow {
     let mut notes = correlations::note(found);
     for index in [x, y] {
-        notes.extend(Notes::one_token(points.series[index].one_token));
+        notes.extend(Notes::from(points.series[index].marks));
     }
     let value = found.value.ok();
     let p = found.p.ok().filter(|_| value.is_some());

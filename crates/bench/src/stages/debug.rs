@@ -4,7 +4,6 @@ use anyhow::Result;
 use i2am_attribution::Direction;
 use i2am_datasets::Goal;
 use i2am_imacs::{CellScore, RankedCell, Ranking, score_cells};
-use i2am_quantity::Notes;
 use i2am_results::{DebugRow, RunFolder, Stage, Status, read_debug, write_debug};
 use rayon::prelude::*;
 
@@ -50,7 +49,7 @@ pub(crate) fn run(plan: &Plan, folder: &RunFolder) -> Result<()> {
 }
 
 fn rank(plan: &Plan, folder: &RunFolder, model: &str, samples: &[usize]) -> [Ranking; 2] {
-    let bar = progress::bar(&format!("{model}: heads"), samples.len() as u64);
+    let bar = progress::bar(&format!("rank heads of {model}"), samples.len() as u64);
     let mut rankings = [Ranking::default(), Ranking::default()];
     for batch in samples.chunks(BATCH) {
         let one = |&index: &usize| {
@@ -62,7 +61,10 @@ fn rank(plan: &Plan, folder: &RunFolder, model: &str, samples: &[usize]) -> [Ran
         for (index, scores) in batch.iter().zip(scored) {
             let scores = scores.unwrap_or_else(|error| {
                 let id = &plan.dataset.ids()[*index];
-                tracing::warn!("{model}: sample {id} is not ranked: {error:#}");
+                tracing::warn!(
+                    "{model}: sample {id} is not ranked: {}",
+                    progress::one_line(&error)
+                );
                 Scores::default()
             });
             for (ranking, scores) in rankings.iter_mut().zip(scores) {
@@ -102,24 +104,7 @@ fn row(plan: &Plan, model: &str, hash: &str, direction: Direction, ranked: Ranke
         attention_outside: ranked.attention_outside,
         area_outside: ranked.area_outside,
         convention: plan.config.convention.label(),
-        note: Notes::one_token(ranked.one_token),
+        note: ranked.marks.into(),
         config_hash: hash.to_owned(),
     }
-}
-
-/// The worst of every model and direction, in the order of ranks.
-///
-/// # Errors
-/// A file of the ranking that cannot be read.
-pub(crate) fn worst(plan: &Plan, folder: &RunFolder) -> Result<Vec<DebugRow>> {
-    let mut worst = Vec::new();
-    for entry in &plan.models {
-        let path = folder.paths().debug(&entry.name);
-        if !plan.config.debug.ranking || !path.exists() {
-            continue;
-        }
-        let among = |row: &DebugRow| row.rank.is_some_and(|rank| rank <= plan.config.debug.worst);
-        worst.extend(read_debug(&path)?.into_iter().filter(among));
-    }
-    Ok(worst)
 }

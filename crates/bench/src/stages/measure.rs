@@ -1,51 +1,138 @@
 //! Third stage: pictures against their ground truth, and all of a model's pictures against all real ones.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
-use i2am_datasets::{Goal, Part, Sample};
-use i2am_imaging::{RgbImage, pillow_bicubic_rgb, read_rgb};
+use anyhow::{Context as _, Result, anyhow};
+use i2am_datasets::{Goal, Part};
+use i2am_imaging::{GrayImage, RgbImage, read_rgb, read_size};
 use i2am_metrics::{
-    Configured, DEFAULT_BATCH, MetricError, Needs, Pair, PairMetric, PairValue, PictureFiles,
-    Prepared, Side,
+    Configured, DEFAULT_BATCH, Needs, Pair, PairMetric, PairValue, PictureFiles, Pictures,
+    Prepared, Region, Side,
 };
 use i2am_quantity::{Note, Notes};
-use i2am_results::{Measurement, Outcome, RunFolder, SampleResult, SetScore, Stage, Status};
+use i2am_results::{AggregateRow, Measurement, Outcome, RunFolder, SetScore, Stage, Status};
 use rayon::prelude::*;
 
+use super::note;
 use crate::cache;
-use crate::cli::Shard;
+use crate::cli::StageName;
+use crate::config::{GroundTruth, RealSets};
 use crate::exit::usage;
-use crate::metrics::{prepare, resources};
+use crate::metrics::{Resized, prepare, resources};
 use crate::plan::Plan;
 use crate::progress::{self, MetricBars};
+use crate::shard::Shard;
 
 /// Samples measured before their rows are written.
 const BATCH: usize = 16;
 
-/// Measures what the configuration asks for. Samples that are measured already are not measured again; scores of sets are.
+/// Measures what the configuration asks for. What is measured already, and of the same images, is not measured again.
 pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     let metrics = &plan.config.metrics.configured;
-    if metrics.is_empty() {
+    if !is_left(plan, folder) {
         return Ok(());
     }
     let resources = resources(&plan.device, DEFAULT_BATCH, cache::features())?;
     let prepared = prepare(metrics, resources)?;
-    let of = |needs| {
-        let both = metrics.iter().map(AsRef::as_ref).zip(&prepared);
-        both.filter(move |(metric, _)| metric.info().needs == needs)
-            .collect::<Vec<_>>()
-    };
-    let (pairs, sets) = (of(Needs::Pairs), of(Needs::Sets));
-    for index in 0..plan.models.len() {
+    let both = metrics.iter().map(AsRef::as_ref).zip(&prepared);
+    let (sets, samples): (Vec<Ready<'_>>, Vec<_>) =
+        both.partition(|(metric, _)| metric.info().needs == Needs::Sets);
+    measure_samples(plan, folder, &samples)?;
+    let standing = folder.set_scores();
+    for entry in &plan.models {
         let work = Work {
             plan,
-            model: &plan.models[index].name,
+            model: &entry.name,
         };
-        work.measure_samples(folder, &pairs)?;
-        work.measure_set(folder, &sets)?;
+        if !work.set_stands(folder, &standing) {
+            work.measure_set(folder, &sets)?;
+        }
     }
     Ok(())
+}
+
+/// Whether there is a sample or a set to measure.
+pub(super) fn is_left(plan: &Plan, folder: &RunFolder) -> bool {
+    let mut metrics = plan.config.metrics.configured.iter();
+    let of_samples = metrics.any(|metric| metric.info().needs != Needs::Sets);
+    let standing = folder.set_scores();
+    plan.models.iter().any(|entry| {
+        let work = Work {
+            plan,
+            model: &entry.name,
+        };
+        let mut generated = work.generated(folder).into_iter();
+        (of_samples && generated.any(|index| !work.is_measured(folder, index)))
+            || !work.set_stands(folder, &standing)
+    })
+}
+
+/// Measures every sample that has an image and was not measured yet, by all `metrics`. The images of one sample by all models come one
+/// after the other: what a metric computes of their ground truth, it then computes once.
+fn measure_samples(plan: &Plan, folder: &mut RunFolder, metrics: &[Ready<'_>]) -> Result<()> {
+    if metrics.is_empty() {
+        return Ok(());
+    }
+    let left: Vec<(usize, Vec<Work<'_>>)> = {
+        let all = plan.models.iter().map(|entry| Work {
+            plan,
+            model: &entry.name,
+        });
+        let all: Vec<Work<'_>> = all.collect();
+        let of = |index| {
+            let is_left = |work: &&Work<'_>| {
+                work.is_generated(folder, index) && !work.is_measured(folder, index)
+            };
+            (
+                index,
+                all.iter().filter(is_left).copied().collect::<Vec<_>>(),
+            )
+        };
+        let samples = plan.indices().map(of);
+        samples.filter(|(_, works)| !works.is_empty()).collect()
+    };
+    let count: usize = left.iter().map(|(_, works)| works.len()).sum();
+    let bar = progress::bar("measure", count as u64);
+    for batch in left.chunks(BATCH) {
+        let load = |(index, works): &(usize, Vec<Work<'_>>)| -> Vec<Result<Loaded>> {
+            let inputs = Inputs::load(plan, *index);
+            let loaded = works.iter().map(|work| work.load(folder, *index, &inputs));
+            loaded.collect()
+        };
+        let loaded: Vec<Vec<Result<Loaded>>> = batch.par_iter().map(load).collect();
+        for ((index, works), loaded) in batch.iter().zip(loaded) {
+            for (work, loaded) in works.iter().zip(loaded) {
+                let measured = loaded.and_then(|loaded| measure_sample(&loaded, metrics));
+                let measured = measured.map(|rows| plan.noted(work.model, rows));
+                let sample = [work.model, &plan.dataset.ids()[*index]];
+                note(folder, Stage::Measure, sample, measured)?;
+                bar.inc(1);
+            }
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// What images of a sample are compared with.
+struct Inputs {
+    ground_truth: Option<Arc<RgbImage>>,
+    reference: Arc<RgbImage>,
+    mask: GrayImage,
+}
+
+impl Inputs {
+    /// Those of sample `index`, or why they cannot be read.
+    fn load(plan: &Plan, index: usize) -> Result<Self, String> {
+        let loaded = plan.dataset.load_present(index, &[Part::GroundTruth]);
+        let sample = loaded.map_err(|error| progress::one_line(&error.into()))?;
+        Ok(Self {
+            ground_truth: sample.ground_truth.map(Arc::new),
+            reference: Arc::new(sample.reference),
+            mask: sample.mask,
+        })
+    }
 }
 
 /// Makes sure that everything the metrics need is there.
@@ -67,19 +154,55 @@ pub(crate) fn check(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// A sentence for each metric that was asked for and has no value for a model, with the reason. `rows` is what the run amounts to.
+pub(crate) fn without_value(plan: &Plan, rows: &[AggregateRow]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if !plan.stages.contains(&StageName::Measure) || plan.indices().next().is_none() {
+        return sentences;
+    }
+    for entry in &plan.models {
+        for metric in &plan.config.metrics.configured {
+            let (info, variant) = (metric.info(), metric.variant());
+            // A shard has no whole set.
+            if info.needs == Needs::Sets && plan.shard.is_some() {
+                continue;
+            }
+            let (model, name) = (&entry.name, info.quantity.name);
+            let row = rows
+                .iter()
+                .find(|row| row.model == *model && row.metric == name && row.convention == variant);
+            let reason = match row {
+                Some(row) if row.mean.is_some() => continue,
+                Some(row) => row
+                    .without_value()
+                    .unwrap_or_else(|| format!("no value: {}", row.note)),
+                None => "no value: there is no image, or none that could be read".to_owned(),
+            };
+            sentences.push(format!("model {model}, {name}: {reason}"));
+        }
+    }
+    sentences
+}
+
 /// A metric and what it measures with.
 type Ready<'a> = (&'a dyn Configured, &'a Prepared);
 
+#[derive(Clone, Copy)]
 struct Work<'a> {
     plan: &'a Plan,
     model: &'a str,
 }
 
-/// A generated picture and what it should be, of one size, or why there is no such picture.
+/// A generated picture, and what it is compared with.
 struct Loaded {
     generated: RgbImage,
-    real: Result<RgbImage, String>,
+    /// What it should be, of the same size, or why there is no such picture.
+    real: Result<Arc<RgbImage>, String>,
+    /// What became of the size of `real`.
     note: String,
+    reference: Arc<RgbImage>,
+    /// The masked region of `generated`.
+    region: Option<Region>,
 }
 
 impl Work<'_> {
@@ -87,78 +210,77 @@ impl Work<'_> {
         self.plan.dataset.ids()
     }
 
+    fn is_done(&self, folder: &RunFolder, stage: Stage, index: usize) -> bool {
+        folder.done(stage, self.model, &self.ids()[index]) == Some(Status::Ok)
+    }
+
+    fn is_generated(&self, folder: &RunFolder, index: usize) -> bool {
+        self.is_done(folder, Stage::Generate, index)
+    }
+
+    fn is_measured(&self, folder: &RunFolder, index: usize) -> bool {
+        self.is_done(folder, Stage::Measure, index)
+    }
+
     /// Indices of the samples that have a picture.
     fn generated(&self, folder: &RunFolder) -> Vec<usize> {
-        let done = |id: &String| folder.done(Stage::Generate, self.model, id) == Some(Status::Ok);
-        let ids = self.ids();
         let wanted = self.plan.indices();
-        wanted.filter(|&index| done(&ids[index])).collect()
+        wanted
+            .filter(|&index| self.is_generated(folder, index))
+            .collect()
     }
 
-    fn measure_samples(&self, folder: &mut RunFolder, metrics: &[Ready<'_>]) -> Result<()> {
-        if metrics.is_empty() {
-            return Ok(());
-        }
-        let measured = |index: &usize| {
-            folder.done(Stage::Measure, self.model, &self.ids()[*index]) == Some(Status::Ok)
+    /// Whether the scores of its set are among `standing`, which were measured on the generated images of now. Whether the real ones
+    /// are those of now is known only where every sample has an image: then the fingerprints of both are the same.
+    fn set_stands(&self, folder: &RunFolder, standing: &[SetScore]) -> bool {
+        let n = self.generated(folder).len();
+        let stands = |score: &SetScore| {
+            let whole = n == self.plan.samples && score.outcome.value().is_some();
+            score.n == n && (whole || self.plan.shard.is_some())
         };
-        let left: Vec<usize> = self
-            .generated(folder)
-            .into_iter()
-            .filter(|index| !measured(index))
-            .collect();
-        let bar = progress::bar(&format!("{}: metrics", self.model), left.len() as u64);
-        for batch in left.chunks(BATCH) {
-            let loaded: Vec<Result<Loaded>> = batch
-                .par_iter()
-                .map(|&index| self.load(folder, index))
-                .collect();
-            for (&index, loaded) in batch.iter().zip(loaded) {
-                let measured = loaded.and_then(|loaded| measure_sample(&loaded, metrics));
-                let (measurements, failure) = match measured {
-                    Ok(measurements) => (measurements, None),
-                    Err(error) if is_device_lost(&error) => return Err(error),
-                    Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+        let mut sets = self.plan.config.metrics.configured.iter();
+        n == 0
+            || sets.all(|metric| {
+                let (info, variant) = (metric.info(), metric.variant());
+                let is_it = |score: &&SetScore| {
+                    score.model == self.model
+                        && score.metric == info.quantity.name
+                        && score.version == info.quantity.version
+                        && score.convention == variant
                 };
-                let id = &self.ids()[index];
-                if let Some(reason) = &failure {
-                    tracing::warn!("{}: sample {id}: {reason}", self.model);
-                }
-                folder.append(&SampleResult {
-                    stage: Stage::Measure,
-                    model: self.model.to_owned(),
-                    sample_id: id.clone(),
-                    measurements,
-                    failure,
-                })?;
-                bar.inc(1);
-            }
-        }
-        bar.finish_and_clear();
-        Ok(())
+                info.needs != Needs::Sets || standing.iter().find(is_it).is_some_and(stands)
+            })
     }
 
-    fn load(&self, folder: &RunFolder, index: usize) -> Result<Loaded> {
-        let Sample {
-            id, ground_truth, ..
-        } = self
-            .plan
-            .dataset
-            .load_present(index, &[Part::GroundTruth])?;
+    fn load(
+        &self,
+        folder: &RunFolder,
+        index: usize,
+        inputs: &Result<Inputs, String>,
+    ) -> Result<Loaded> {
+        let id = &self.ids()[index];
+        let inputs = inputs.as_ref().map_err(|error| anyhow!(error.clone()))?;
+        let truth = &inputs.ground_truth;
         let generated =
-            read_rgb(folder.paths().image(self.model, &id)).context("the generated picture")?;
+            read_rgb(folder.paths().image(self.model, id)).context("the generated picture")?;
         let (width, height) = generated.dimensions();
         let mut note = String::new();
-        let real = match (ground_truth, self.plan.dataset.goal()) {
+        let real = match (truth, self.plan.dataset.goal()) {
             (None, _) => Err("there is no ground truth".to_owned()),
-            (Some(truth), _) if truth.dimensions() == (width, height) => Ok(truth),
+            (Some(truth), _) if truth.dimensions() == (width, height) => Ok(Arc::clone(truth)),
             (Some(truth), Goal::Repaint) => {
+                let filter = self.plan.config.ground_truth.filter;
                 note = format!(
-                    "ground truth resized from {}x{} (Pillow bicubic)",
+                    "ground truth resized from {}x{} ({})",
                     truth.height(),
-                    truth.width()
+                    truth.width(),
+                    filter.title()
                 );
-                Ok(pillow_bicubic_rgb(&truth, height as usize, width as usize))
+                Ok(Arc::new(filter.resize(
+                    truth,
+                    height as usize,
+                    width as usize,
+                )))
             }
             // What resizing does to a picture is what is measured here.
             (Some(truth), Goal::Enlarge { scale }) => Err(format!(
@@ -171,6 +293,8 @@ impl Work<'_> {
             generated,
             real,
             note,
+            reference: Arc::clone(&inputs.reference),
+            region: Region::around(&inputs.mask, [height, width]),
         })
     }
 
@@ -187,19 +311,33 @@ impl Work<'_> {
             };
             return Ok(folder.put_set_scores(metrics.iter().map(score).collect())?);
         }
-        let images = indices
+        let images: Vec<PathBuf> = indices
             .iter()
             .map(|&index| folder.paths().image(self.model, &self.ids()[index]))
             .collect();
+        let GroundTruth { filter, sets } = self.plan.config.ground_truth;
+        let first_height = || images.iter().find_map(|path| read_size(path).ok());
+        let height = match sets {
+            RealSets::Stored => None,
+            RealSets::Resized => first_height().map(|[height, _]| height),
+        };
         let generated = PictureFiles::of(folder.paths().dir(), images);
-        let real = PictureFiles::of(self.plan.dataset.root(), self.real_files());
+        let stored = PictureFiles::of(self.plan.dataset.root(), self.real_files());
+        let resized = height.map(|height| Resized {
+            pictures: &stored,
+            filter,
+            height: height as u32,
+        });
+        let real = resized
+            .as_ref()
+            .map_or(&stored as &dyn Pictures, |resized| resized);
         let bars = MetricBars::default();
         let mut scores = Vec::new();
         for (metric, prepared) in metrics {
             let Prepared::Sets(set) = prepared else {
                 unreachable!("chosen by what they need")
             };
-            let scored = set.measure(Side::Pictures(&generated), Side::Pictures(&real), &bars);
+            let scored = set.measure(Side::Pictures(&generated), Side::Pictures(real), &bars);
             // A set that is too small is no reason to give up what can be measured.
             let (outcome, sd, notes) = match scored {
                 Ok(score) => (Outcome::of(score.value), score.std, score.notes),
@@ -207,11 +345,20 @@ impl Work<'_> {
                 Err(error) => {
                     let name = metric.info().quantity.name;
                     tracing::warn!("{}: {name}: {error}", self.model);
-                    (Outcome::empty(error), None, Vec::new())
+                    (Outcome::failed(error), None, Vec::new())
                 }
             };
+            let resized = height.map(|height| {
+                let filter = filter.title();
+                format!("real pictures at the height of the generated ones, {height} ({filter})")
+            });
             scores.push(SetScore {
-                note: notes.into_iter().map(Note::Remark).collect(),
+                note: notes
+                    .into_iter()
+                    .chain(resized)
+                    .map(Note::Remark)
+                    .chain(self.plan.note_of(self.model))
+                    .collect(),
                 sd,
                 ..self.set_score(*metric, indices.len(), outcome)
             });
@@ -244,21 +391,19 @@ impl Work<'_> {
     }
 }
 
-/// Whether all samples that follow would fail too.
-fn is_device_lost(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<MetricError>();
-    error.is_some_and(MetricError::is_device_lost)
-}
-
 /// One row per metric.
 fn measure_sample(loaded: &Loaded, metrics: &[Ready<'_>]) -> Result<Vec<Measurement>> {
     let one = |(metric, prepared): &Ready<'_>| {
         let Prepared::Pairs(pairs) = prepared else {
             unreachable!("chosen by what they need")
         };
-        let quantity = metric.info().quantity;
-        let outcome = outcome(loaded, pairs.as_ref()).context(quantity.name)?;
-        let note = Notes::from(loaded.note.as_str());
+        let (quantity, needs) = (metric.info().quantity, metric.info().needs);
+        let outcome = outcome(loaded, needs, pairs.as_ref()).context(quantity.name)?;
+        let note = if needs == Needs::Pairs {
+            Notes::from(loaded.note.as_str())
+        } else {
+            Notes::NONE
+        };
         Ok(Measurement::of(quantity, outcome)
             .under(metric.variant())
             .with(note))
@@ -266,12 +411,15 @@ fn measure_sample(loaded: &Loaded, metrics: &[Ready<'_>]) -> Result<Vec<Measurem
     metrics.iter().map(one).collect()
 }
 
-fn outcome(loaded: &Loaded, metric: &dyn PairMetric) -> Result<Outcome> {
-    let real = match &loaded.real {
-        Ok(real) => real,
-        Err(reason) => return Ok(Outcome::empty(reason)),
+fn outcome(loaded: &Loaded, needs: Needs, metric: &dyn PairMetric) -> Result<Outcome> {
+    let pair = match (needs, &loaded.real) {
+        (Needs::References, _) => {
+            Pair::with_reference(&loaded.generated, &loaded.reference, loaded.region)
+        }
+        (_, Ok(real)) => Pair::new(&loaded.generated, real)?,
+        (_, Err(reason)) => return Ok(Outcome::empty(reason)),
     };
-    let values = metric.measure(&[Pair::new(&loaded.generated, real)?])?;
+    let values = metric.measure(&[pair])?;
     Ok(match &values[..] {
         [PairValue::Value(value)] => Outcome::ok(*value).unwrap_or_else(Outcome::failed),
         [PairValue::Undefined(reason)] => Outcome::empty(reason),

@@ -5,19 +5,39 @@ use i2am_attribution::{AttentionRecord, Direction, Level, attribution_map, level
 use i2am_datasets::{Goal, Sample};
 use i2am_imacs::scores::{Canvas, Drawing, Drawn, Overlay};
 use i2am_imaging::{
-    Cell, CellSize, PictureGrid, Plane, RgbImage, overlay, pillow_bicubic_rgb, write_png_rgb,
+    Cell, CellSize, PictureGrid, Plane, RgbImage, color_bar, overlay, pillow_bicubic_rgb,
+    write_png_rgb,
 };
+use i2am_quantity::{Marks, Notes};
 use i2am_results::RunPaths;
 
 use crate::plan::Plan;
 
 /// Height of a picture on the sheet.
-const INPUTS: CellSize = CellSize::Height(192);
-const MAPS: CellSize = CellSize::Height(128);
+const INPUTS: u32 = 256;
+const MAPS: CellSize = CellSize::Height(160);
 /// Mid-grey, as the models see the hole.
 const HOLE: [u8; 3] = [128; 3];
 
-type LevelFilter = fn(&Level) -> bool;
+/// The level of a map on the sheet: the title of its group, and its caption among `count` of them. None for levels that have no place
+/// there.
+fn on_sheet(level: &Level, count: usize) -> Option<(&'static str, String)> {
+    match level {
+        Level::Time(group) => {
+            let place = match group {
+                0 => " (noisiest)",
+                last if last + 1 == count => " (last)",
+                _ => "",
+            };
+            Some(("time", format!("{}{place}", group + 1)))
+        }
+        Level::Head(head) => Some(("heads", format!("head {head}"))),
+        Level::Resolution { height, width } => {
+            Some(("layers by size", format!("{height}×{width}")))
+        }
+        _ => None,
+    }
+}
 
 /// The pictures of one sample.
 pub(super) struct Pictures<'a> {
@@ -112,11 +132,11 @@ impl Pictures<'_> {
                 Direction::GeneratedToReference => reference,
             };
             for level in levels(record, &plan.config.convention, direction) {
-                if let Some((map, one_token)) = attribution(plan, record, direction, &level, base) {
+                if let Some((map, marks)) = attribution(plan, record, direction, &level, base) {
                     overlays.push(Overlay {
                         direction,
                         level,
-                        one_token,
+                        marks,
                         picture: overlay(base, &map, settings.colors, settings.strength),
                     });
                 }
@@ -126,19 +146,19 @@ impl Pictures<'_> {
     }
 }
 
-/// The map as it is scored, without a mask, and whether it is of one token; none where there is no map.
+/// The map as it is scored, without a mask, and its marks; none where there is no map.
 fn attribution(
     plan: &Plan,
     record: &AttentionRecord,
     direction: Direction,
     level: &Level,
     base: &RgbImage,
-) -> Option<(Plane, bool)> {
+) -> Option<(Plane, Marks)> {
     let convention = &plan.config.convention;
     let map = attribution_map(record, convention, direction, level).ok()?;
     let [height, width] = [base.height(), base.width()].map(|length| length as usize);
     let attribution = normalise(&map.plane, convention, direction, height, width, None);
-    Some((attribution, map.one_token))
+    Some((attribution, map.notes.marks()))
 }
 
 impl Pictures<'_> {
@@ -169,12 +189,18 @@ impl Pictures<'_> {
         );
         let unified = |map: &Overlay| {
             (map.level == Level::Unified).then(|| {
-                let caption = format!("{} unified{}", map.direction, mark(map.one_token));
+                let caption = format!("{}{}", arrow(map.direction), named(map.marks));
                 Cell::new(caption, map.picture.clone())
             })
         };
         inputs.extend(overlays.iter().filter_map(unified));
-        grid.row(format!("{model}, sample {}", sample.id), INPUTS, inputs);
+        let settings = &self.plan.config.pictures;
+        if !overlays.is_empty() {
+            let bar = color_bar(settings.colors, settings.strength, INPUTS);
+            inputs.push(Cell::unscaled("attribution", bar));
+        }
+        let title = format!("{model}, sample {}", sample.id);
+        grid.row(title, CellSize::Height(INPUTS), inputs);
         let mut rows: Vec<(&str, Vec<Cell>)> = Vec::new();
         for Drawn { sheet, picture, .. } in drawn {
             let Some((title, caption)) = sheet else {
@@ -187,28 +213,24 @@ impl Pictures<'_> {
             }
         }
         for (title, cells) in rows {
-            grid.row(title, MAPS, cells);
+            grid.group(title, MAPS, cells);
         }
-        for direction in Direction::ALL {
-            let titles: [(&str, LevelFilter); 3] = [
-                ("time groups, noisiest first", |level| {
-                    matches!(level, Level::Time(_))
-                }),
-                ("heads", |level| matches!(level, Level::Head(_))),
-                ("resolutions", |level| {
-                    matches!(level, Level::Resolution { .. })
-                }),
-            ];
-            for (title, wanted) in titles {
-                let shown = overlays
-                    .iter()
-                    .filter(|map| map.direction == direction && wanted(&map.level));
-                let one_token = shown.clone().any(|map| map.one_token);
-                let cell = |map: &Overlay| Cell::new(map.level.to_string(), map.picture.clone());
-                let cells: Vec<Cell> = shown.map(cell).collect();
+        for wanted in ["time", "heads", "layers by size"] {
+            for direction in Direction::ALL {
+                let own = |map: &&Overlay| {
+                    let is_wanted = on_sheet(&map.level, 0).is_some_and(|(kind, _)| kind == wanted);
+                    map.direction == direction && is_wanted
+                };
+                let shown: Vec<&Overlay> = overlays.iter().filter(own).collect();
+                let marks: Marks = shown.iter().map(|map| map.marks).collect();
+                let cell = |map: &&Overlay| {
+                    let (_, caption) = on_sheet(&map.level, shown.len())?;
+                    Some(Cell::new(caption, map.picture.clone()))
+                };
+                let cells: Vec<Cell> = shown.iter().filter_map(cell).collect();
                 if !cells.is_empty() {
-                    let title = format!("{direction}: {title}{}", mark(one_token));
-                    grid.row(title, MAPS, cells);
+                    let title = format!("{}: {wanted}{}", arrow(direction), named(marks));
+                    grid.group(title, MAPS, cells);
                 }
             }
         }
@@ -216,9 +238,20 @@ impl Pictures<'_> {
     }
 }
 
+/// From where to where a map reads.
+fn arrow(direction: Direction) -> &'static str {
+    match direction {
+        Direction::ReferenceToGenerated => "reference → generated",
+        Direction::GeneratedToReference => "generated → reference",
+    }
+}
+
 /// What belongs to every map of a layer that sees the reference as one pooled token.
-fn mark(one_token: bool) -> &'static str {
-    if one_token { " (one-token)" } else { "" }
+fn named(marks: Marks) -> String {
+    if marks.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", Notes::from(marks))
 }
 
 /// The picture with its hole in grey.

@@ -9,9 +9,10 @@ use i2am_results::{Manifest, RunPaths};
 
 use crate::plan::{GENERATED, Plan};
 use crate::registry::quantities;
+use crate::stages::correlate::ladder;
 
-/// Writes the report of a run that has ended into its folder.
-pub(crate) fn run(plan: &Plan, paths: &RunPaths) -> Result<()> {
+/// Writes the report of a run that has ended into its folder; the page ends with the `key` of what it is made from.
+pub(super) fn run(plan: &Plan, paths: &RunPaths, key: &str) -> Result<()> {
     let pictures = DatasetPictures::Borrowed(plan.dataset.as_ref());
     let run = RunInput {
         dir: paths.dir(),
@@ -19,6 +20,8 @@ pub(crate) fn run(plan: &Plan, paths: &RunPaths) -> Result<()> {
     };
     let config = ReportConfig {
         page: plan.config.page.clone(),
+        made_from: Some(key.to_owned()),
+        more: ladder::tables(paths)?,
         ..ReportConfig::default()
     };
     tell(&i2am_report::write(

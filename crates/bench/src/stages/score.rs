@@ -7,9 +7,10 @@ use i2am_imacs::detection::BoxSeed;
 use i2am_imacs::scores::{ScoreInput, Scored};
 use i2am_imacs::{Masks, fitted_mask};
 use i2am_imaging::{RgbImage, read_rgb};
-use i2am_results::{Measurement, RunFolder, SampleResult, Stage, Status};
+use i2am_results::{Measurement, RunFolder, Stage, Status};
 use rayon::prelude::*;
 
+use super::note;
 use super::pictures::Pictures;
 use crate::plan::Plan;
 use crate::progress;
@@ -28,40 +29,21 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             .indices()
             .filter(|&i| generated(&ids[i]) && !scored(&ids[i]))
             .collect();
-        let bar = progress::bar(&format!("{}: scores", entry.name), left.len() as u64);
+        let bar = progress::bar(&format!("score {}", entry.name), left.len() as u64);
         for batch in left.chunks(BATCH) {
             let one = |&index: &usize| {
-                let result = sample(plan, folder, &entry.name, index);
+                let scored = measure(plan, folder, &entry.name, index);
                 bar.inc(1);
-                result
+                scored
             };
-            let results: Vec<SampleResult> = batch.par_iter().map(one).collect();
-            for result in &results {
-                if let Some(reason) = &result.failure {
-                    tracing::warn!("{}: sample {}: {reason}", entry.name, result.sample_id);
-                }
-                folder.append(result)?;
+            let scored: Vec<_> = batch.par_iter().map(one).collect();
+            for (&index, scored) in batch.iter().zip(scored) {
+                note(folder, Stage::Score, [&entry.name, &ids[index]], scored)?;
             }
         }
         bar.finish_and_clear();
     }
     Ok(())
-}
-
-fn sample(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> SampleResult {
-    let id = &plan.dataset.ids()[index];
-    let scored = measure(plan, folder, model, index);
-    let (measurements, failure) = match scored {
-        Ok(measurements) => (measurements, None),
-        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
-    };
-    SampleResult {
-        stage: Stage::Score,
-        model: model.to_owned(),
-        sample_id: id.clone(),
-        measurements,
-        failure,
-    }
 }
 
 /// A sample that was generated, as scores and rankings read it.
@@ -78,7 +60,7 @@ impl Generated {
         [self.image.height(), self.image.width()].map(|length| length as usize)
     }
 
-    /// Reads sample `index`, with the parts `shown` that people look at.
+    /// Reads sample `index`, with the parts `shown` that people look at; without them if one cannot be read.
     pub(super) fn read(
         plan: &Plan,
         folder: &RunFolder,
@@ -86,8 +68,23 @@ impl Generated {
         index: usize,
         shown: &[Part],
     ) -> Result<Self> {
-        let parts = [&[Part::ReferenceMask][..], shown].concat();
-        let sample = plan.dataset.load_present(index, &parts)?;
+        let load = |shown: &[Part]| {
+            let parts = [&[Part::ReferenceMask, Part::Correspondence][..], shown].concat();
+            plan.sample_of(model, index, |index| {
+                plan.dataset.load_present(index, &parts)
+            })
+        };
+        let sample = match load(shown) {
+            Err(error) if !shown.is_empty() => {
+                let sample = load(&[])?;
+                tracing::warn!(
+                    "{model}: the sheet of sample {} lacks a picture: {error}",
+                    sample.id
+                );
+                sample
+            }
+            loaded => loaded?,
+        };
         let path = folder.paths().attention(model, &sample.id);
         let record = AttentionRecord::from_bytes(&i2am_files::read(&path)?, &path)?;
         let image =
@@ -131,6 +128,7 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
         masks,
         size,
         object: object.map(|object| object.scaled(annotated, size)),
+        correspondence: sample.correspondence.as_ref(),
         seed: BoxSeed {
             seed: plan.config.seed,
             dataset: plan.dataset.name(),
@@ -151,5 +149,5 @@ fn measure(plan: &Plan, folder: &RunFolder, model: &str, index: usize) -> Result
         image,
     };
     pictures.write(record, &drawings)?;
-    Ok(rows)
+    Ok(plan.noted(model, rows))
 }

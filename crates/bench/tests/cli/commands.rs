@@ -11,6 +11,7 @@ fn list_names_everything_a_configuration_can_name() {
     for name in [
         #[cfg(feature = "torch")]
         "dci-vton",
+        "dresscode",
         "viton-hd",
         "sr",
         "manifest",
@@ -114,6 +115,49 @@ fn inspect_tells_family_and_tensors() {
             _ => &[],
         };
         assert_eq!(object["alike"], serde_json::json!(alike), "{path}");
+    }
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn inspect_tells_the_variant_of_an_ip_adapter() {
+    let folder = "crates/i2am-runner/tests/fixtures/ip-adapter";
+    for (file, variant, tensors) in [
+        (
+            "adapter_base.safetensors",
+            "base: 4 tokens from an image embedding of width 28",
+            36,
+        ),
+        (
+            "adapter_base.bin",
+            "base: 4 tokens from an image embedding of width 28",
+            36,
+        ),
+        (
+            "adapter_plus.safetensors",
+            "plus: 16 tokens that read image states of width 32",
+            83,
+        ),
+        (
+            "adapter_full.safetensors",
+            "full-face: one token from each image state of width 32",
+            38,
+        ),
+    ] {
+        let path = format!("{folder}/{file}");
+        let (code, text) = run(&root(), &["inspect", &path]);
+        assert_eq!(code, 0, "{text}");
+        let lines = [
+            "family      ip-adapter".to_owned(),
+            format!("variant     {variant}"),
+            format!("tensors     {tensors} used, 0 missing, 0 wrong, 0 unused"),
+        ];
+        for line in lines {
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+        let (_, text) = run(&root(), &["inspect", &path, "--json"]);
+        let object: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        assert_eq!(object["variant"], variant);
     }
 }
 

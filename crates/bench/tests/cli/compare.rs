@@ -221,10 +221,74 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         2,
         &["torn.json", "not a baseline", "line "],
     );
+    let scores = good.find("\"scores\"").unwrap();
+    let mean = scores + good[scores..].find("\"mean\":").unwrap() + "\"mean\":".len();
+    let end = mean + good[mean..].find([',', '}']).unwrap();
+    let nan = format!("{}NaN{}", &good[..mean], &good[end..]);
+    i2am_files::write_atomic(folder.join("nan.json"), nan).unwrap();
+    refused(
+        "out",
+        "nan.json",
+        2,
+        &["nan.json", "not a baseline: expected JSON", "line "],
+    );
+    // Nothing could be worse than these.
+    let mut baseline: Value = serde_json::from_str(&good).unwrap();
+    let scores = baseline["run"]["scores"].as_array_mut().unwrap();
+    let count = scores.len();
+    for score in scores.iter_mut() {
+        score["mean"] = Value::Null;
+    }
+    i2am_files::write_atomic(folder.join("null.json"), baseline.to_string()).unwrap();
+    let without = format!("expected scores to compare with, found {count} without a value");
+    refused("out", "null.json", 2, &["null.json", &without]);
+    baseline["run"]["scores"] = Value::Array(Vec::new());
+    i2am_files::write_atomic(folder.join("empty.json"), baseline.to_string()).unwrap();
+    refused(
+        "out",
+        "empty.json",
+        2,
+        &["expected scores to compare with, found no score"],
+    );
+    i2am_files::write_atomic(folder.join("braces.json"), "{}").unwrap();
+    refused(
+        "out",
+        "braces.json",
+        2,
+        &["not a baseline", "missing field"],
+    );
+    i2am_files::write_atomic(folder.join("nothing.json"), "").unwrap();
+    refused(
+        "out",
+        "nothing.json",
+        2,
+        &["not a baseline", "found the end of the file"],
+    );
     let samples = folder.join("out/samples.csv");
     let rows = fs::read_to_string(&samples).unwrap();
     i2am_files::write_atomic(&samples, rows.replacen(",score,", ",scorn,", 1)).unwrap();
     refused("out", "base.json", 1, &["samples.csv: line ", "scorn"]);
+}
+
+#[test]
+fn a_run_without_scores_is_worse_than_any_baseline_and_none_itself() {
+    let folder = with_baseline();
+    let folder = folder.path();
+    generate(
+        folder,
+        "bare",
+        &[METRICS, &["--stages", "generate"]].concat(),
+    );
+    let (code, text) = compare(folder, "bare", &[]);
+    assert_eq!(code, 3, "{text}");
+    let before = fs::read(folder.join("base.json")).unwrap();
+    let (code, text) = compare(folder, "bare", &["--update"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(
+        text.contains("expected scores to compare with, found none in the run"),
+        "{text}"
+    );
+    assert_eq!(fs::read(folder.join("base.json")).unwrap(), before);
 }
 
 #[test]

@@ -184,6 +184,137 @@ fn what_cannot_be_used_is_refused() {
     assert!(text.contains("no.csv"), "{text}");
 }
 
+/// What other programs write, each with a number that stands for the table.
+#[test]
+fn tables_of_spreadsheets_are_read_when_the_flags_say_how() {
+    let base = ["--table", "t.csv", "--x", "a", "--y", "fid", "b"];
+    let plain = json(folder(TABLE).path(), &base);
+    let european = |separator: &str| TABLE.replace(',', separator).replace('.', ",");
+    let gaps = TABLE.replace(",,", ",NA,");
+    for (table, flags) in [
+        (TABLE.to_owned(), &[][..]),
+        (format!("\u{feff}{}", TABLE.replace('\n', "\r\n")), &[]),
+        (format!("\n{TABLE}\n,,,,\n"), &[]),
+        (gaps, &["--gaps"]),
+        (
+            european(";"),
+            &["--separator", "semicolon", "--decimal-comma"],
+        ),
+        (european("\t"), &["--separator", "tab", "--decimal-comma"]),
+        (TABLE.replace(',', "\t"), &["--separator", "\t"]),
+    ] {
+        let found = json(folder(&table).path(), &[&base[..], flags].concat());
+        assert_eq!(found, plain, "{table}");
+    }
+    let folder = folder(&european(";").replace(";;", ";n/a;"));
+    let config = "schema_version = 1\n[table]\nfile = \"t.csv\"\nx = [\"a\"]\ny = [\"fid\", \"b\"]\n\
+        separator = \"semicolon\"\ndecimal_comma = true\ngaps = true\n";
+    i2am_files::write_atomic(folder.path().join("t.toml"), config).unwrap();
+    assert_eq!(json(folder.path(), &["--config", "t.toml"]), plain);
+    let (code, text) = run(
+        folder.path(),
+        &[
+            "correlate",
+            "--config",
+            "t.toml",
+            "--set",
+            "table.separator=pipe",
+        ],
+    );
+    assert_eq!(code, 2, "{text}");
+    assert!(
+        text.contains("expected `comma`, `semicolon` or `tab`, found `pipe`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn tables_that_cannot_be_read_say_what_to_do() {
+    let base = ["--table", "t.csv", "--x", "a", "--y", "b"];
+    for (table, flags, words) in [
+        (
+            "a;b\n1;2\n",
+            &[][..],
+            &["line 1", "found semicolons: `a;b`", "--separator"][..],
+        ),
+        (
+            "a\tb\n1\t2\n",
+            &[],
+            &["line 1", "found tabs", "--separator"],
+        ),
+        (
+            "a,b,a\n1,2,3\n",
+            &[],
+            &["line 1", "`a` for columns 1 and 3"],
+        ),
+        (
+            "a,b\n1,2\n\n3\n",
+            &[],
+            &["line 4", "expected 2 cells as in the header, found 1"],
+        ),
+        (
+            "a,b\n",
+            &[],
+            &["expected rows below the names of the columns, found none"],
+        ),
+        ("", &[], &["found an empty file"]),
+        (
+            "a,b\n1,2\n3,NA\n",
+            &[],
+            &["line 3: column `b`", "found `NA`; --gaps"],
+        ),
+        (
+            "a,b\n1,2\n3,-\n",
+            &[],
+            &["line 3: column `b`", "--gaps", "`gaps = true`"],
+        ),
+        (
+            "a;b\n0,5;1\n",
+            &["--separator", ";"],
+            &[
+                "line 2: column `a`",
+                "found `0,5`, with a comma",
+                "--decimal-comma",
+            ],
+        ),
+        (
+            "a,b\n1,inf\n",
+            &["--gaps"],
+            &["line 2: column `b`", "found `inf`"],
+        ),
+        (
+            "a,b\n1,\"2\n3,4\n",
+            &[],
+            &["line 2", "closing quotation mark"],
+        ),
+        (
+            "a,b\n\"1\n\",\"2\"\n3,x\n",
+            &[],
+            &["line 4: column `b`", "found `x`"],
+        ),
+    ] {
+        let folder = folder(table);
+        let (code, text) = run(folder.path(), &[&["correlate"], &base[..], flags].concat());
+        assert_eq!(code, 2, "{table:?}: {text}");
+        assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+        for word in ["t.csv"].iter().chain(words) {
+            assert!(text.contains(word), "expected `{word}` in: {text}");
+        }
+    }
+    let utf_16: Vec<u8> = "a,b\n1,2\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let folder = folder("");
+    i2am_files::write_atomic(folder.path().join("t.csv"), utf_16).unwrap();
+    let (code, text) = run(folder.path(), &[&["correlate"], &base[..]].concat());
+    assert_eq!(code, 2, "{text}");
+    assert!(
+        text.contains("found UTF-16 without a byte order mark"),
+        "{text}"
+    );
+}
+
 #[test]
 fn the_published_table_is_an_input_like_any_other() {
     let found = json(&root(), &["--config", "configs/paper-table.toml"]);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use i2am_attribution::{AttentionRecord, LayerRecord, Source};
+use i2am_attribution::{AttentionRecord, Grid, LayerRecord, Source};
 use i2am_results::{DebugRow, Manifest, Row, Status, read_debug, read_rows};
 
 use crate::common::{SYNTH, run, write_config};
@@ -34,7 +34,7 @@ fn every_head_is_ranked_and_the_worst_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write_config(folder, SYNTH);
-    let text = done(folder, &[]);
+    done(folder, &[]);
     let ranked = debug(folder, "out");
     // Three recorded layers of two heads in two time groups; one token has no other direction.
     assert_eq!(ranked.len(), 3 * 2 * 2);
@@ -50,11 +50,10 @@ fn every_head_is_ranked_and_the_worst_are_named() {
     assert!(ranked.is_sorted_by(|a, b| a.imacs <= b.imacs));
     let worst = &ranked[0];
     let named = format!("{}, {}, {}", worst.layer, worst.head, worst.time_group);
-    assert!(text.contains(&named), "{text}");
-    assert!(
-        text.contains(&format!("{:.4}", worst.imacs.unwrap())),
-        "{text}"
-    );
+    let (code, text) = run(folder, &["show", "out", "--heads"]);
+    assert_eq!(code, 0, "{text}");
+    let score = format!("{:.4}", worst.imacs.unwrap());
+    assert!(text.contains(&named) && text.contains(&score), "{text}");
 
     // The same again is not computed again; other settings are.
     let path = folder.join("out/debug/pbe.csv");
@@ -78,17 +77,17 @@ fn with_even_layer(path: &Path) {
     let cells = height * width;
     let sums = vec![0.5; 2 * groups * cells];
     record.layers.push(LayerRecord {
-        name: WARP.to_owned(),
-        source: Source::Spatial { height, width },
-        heads: 1,
-        height,
-        width,
         r2g: sums.clone(),
         g2r: Some(sums),
         r2g_counts: [6, 6],
         g2r_counts: [6, 6],
         specific: Some(vec![half::f16::from_f64(1.0 / cells as f64); cells * cells]),
-        near: None,
+        ..LayerRecord::new(
+            WARP,
+            Source::Spatial { height, width },
+            1,
+            Grid { height, width },
+        )
     });
     i2am_files::write_atomic(path, record.to_bytes().unwrap()).unwrap();
 }

@@ -197,6 +197,78 @@ fn lists_are_paired_line_by_line() {
 }
 
 #[test]
+fn lists_of_any_editor_are_the_same_lists() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    two_folders(folder, 2);
+    let list = |name: &str, text: &[u8]| i2am_files::write_atomic(folder.join(name), text).unwrap();
+    let of = |generated: &str| {
+        let args = [
+            "measure",
+            "--generated",
+            generated,
+            "--real",
+            "b.txt",
+            "--metric",
+            "psnr",
+        ];
+        run(folder, &args)
+    };
+    list("b.txt", b"b/0.png\nb/1.png\n");
+    list("a.txt", b"a/0.png\na/1.png\n");
+    let plain = of("a.txt");
+    assert_eq!(plain.0, 0, "{}", plain.1);
+    let utf_16: Vec<u8> = "a/0.png\na/1.png"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    for (name, text) in [
+        ("mark.txt", &b"\xef\xbb\xbfa/0.png\r\na/1.png\r\n"[..]),
+        ("joined.txt", b"\xef\xbb\xbfa/0.png\n\xef\xbb\xbfa/1.png\n"),
+        ("mac.txt", b"# two\ra/0.png\ra/1.png"),
+        ("windows.TXT", b"\"a\\0.png\"\r\na\\1.png  \r\n"),
+    ] {
+        list(name, text);
+        assert_eq!(of(name), plain, "{name}");
+    }
+    for (text, problem) in [
+        (
+            &b"a/0.png\r\n\r\n# no\r\na/9.png\r\n"[..],
+            "line 4: expected the path of a picture, found no file `a/9.png`",
+        ),
+        (
+            b"a/0.png\n\xe2\x80\x8ba/1.png\n",
+            "line 2: expected the path of a picture, found no file `\\u{200b}a/1.png`",
+        ),
+        (
+            b"a/0.png\na\n",
+            "line 2: expected the path of a picture, found no file `a`",
+        ),
+        (
+            b"a/0.png\n\xe9.png\n",
+            "line 2, character 1: expected text in UTF-8, found the byte 0xE9",
+        ),
+        (b"# none\n", "expected one path per line, found none"),
+        (
+            b"a/0.png\n",
+            "expected as many pictures as b.txt lists, 2, found 1",
+        ),
+        (
+            &utf_16,
+            "found UTF-16 without a byte order mark: save the file as UTF-8",
+        ),
+    ] {
+        list("bad.txt", text);
+        let (code, said) = of("bad.txt");
+        assert_eq!(code, 1, "{said}");
+        assert!(
+            said.contains("bad.txt: ") && said.contains(problem),
+            "expected `{problem}` in: {said}"
+        );
+    }
+}
+
+#[test]
 fn every_kind_of_picture_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -270,6 +342,12 @@ fn sets_that_cannot_be_used_are_refused_with_one_line() {
     refused(folder, &psnr, 1, &["a/2.png", "cannot be decoded"]);
     i2am_files::write_atomic(folder.join("a/2.webp"), "").unwrap();
     refused(folder, &psnr, 1, &["`2.webp`", "convert them to PNG"]);
+
+    std::fs::remove_file(folder.join("a/2.webp")).unwrap();
+    write_png_rgb(folder.join("a/2.png"), &picture(2, 32, 24)).unwrap();
+    write_jpeg_rgb(folder.join("a/2.jpg"), &picture(2, 32, 24), 95).unwrap();
+    let both = "`2.jpg` and `2.png` would both be the counterpart of `2`";
+    refused(folder, &psnr, 1, &[both, "two lists (.txt)"]);
 
     std::fs::remove_dir_all(folder.join("a")).unwrap();
     i2am_files::create_dir(folder.join("a/inner")).unwrap();
@@ -355,7 +433,7 @@ mod in_a_run {
         write_config(folder, SYNTH);
         let (code, text) = run(folder, &[&["--config", "run.toml"], &METRICS[..]].concat());
         assert_eq!(code, 0, "{text}");
-        assert!(text.contains("ssim") && text.contains("gaussian"), "{text}");
+        assert!(text.contains("SSIM") && text.contains("gaussian"), "{text}");
         let found = rows(folder, "ssim");
         assert_eq!(found.len(), 3);
         assert!(
@@ -375,7 +453,9 @@ mod in_a_run {
         let folder = folder.path();
         write_config(folder, &format!("{SYNTH}\npairing = \"unpaired\""));
         let (code, text) = run(folder, &[&["--config", "run.toml"], &METRICS[..]].concat());
-        assert_eq!(code, 0, "{text}");
+        assert_eq!(code, 4, "{text}");
+        let said = "model pbe, psnr: 3 of 3 samples have no value: there is no ground truth";
+        assert!(text.contains(said), "{text}");
         let found = rows(folder, "psnr");
         assert_eq!(found.len(), 3);
         assert!(

@@ -102,7 +102,11 @@ fn a_picture_of_another_size_is_not_compared() {
     let folder = folder.path();
     let dataset = "kind = \"sr\"\nsynth = { seed = 4, count = 1, height = 64, width = 48 }\n[dataset.degradation]\nkind = \"second-order\"";
     prepare(folder, dataset);
-    ran(folder, &["--config", "run.toml"], 0);
+    let text = ran(folder, &["--config", "run.toml"], 4);
+    assert!(
+        text.contains("model pbe, psnr: 1 of 1 samples have no value: "),
+        "{text}"
+    );
     for metric in [",psnr,", ",ssim,"] {
         for row in rows(folder, metric) {
             assert!(

@@ -147,7 +147,11 @@ fn locality_is_scored_where_it_was_recorded() {
     let plain = ["--config", "run.toml", "--stages", stages];
     let (code, text) = run(path, &[&plain[..], &asked].concat());
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("unified r=2"), "{text}");
+    let (code, text) = run(path, &["show", "out", "--locality"]);
+    assert_eq!(code, 0, "{text}");
+    for shown in ["try-on", "generated to reference", "Shuffled", "r=0", "r=2"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
     let samples = path.join("out/samples.csv");
     let rows: Vec<_> = i2am_results::read_rows(&samples)
         .unwrap()

@@ -17,19 +17,38 @@ fn help() {
     for command in [
         "check",
         "compare",
+        "completions",
         "correlate",
+        "export",
         "imacs",
         "inspect",
         "list",
+        "man",
         "measure",
         "merge",
+        "models",
         "report",
+        "score",
+        "show",
         "synth",
     ] {
         let text = said(&[command, "--help"]);
         assert!(text.contains("Example"), "{command} has no example");
         insta::assert_snapshot!(format!("help_{command}"), text);
     }
+}
+
+/// What no source names is said to be unknown.
+#[test]
+fn models() {
+    insta::assert_snapshot!("models", said(&["models"]));
+    let json: serde_json::Value = serde_json::from_str(&said(&["models", "--json"])).unwrap();
+    let leffa = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["family"] == "leffa");
+    assert_eq!(leffa.unwrap()["license"], "MIT");
 }
 
 /// Without libtorch there are no families to list.

@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use super::{
     Averaging, Clamp, Convention, ConventionName, DirectionSettings, LayerChoice, LayerWeighting,
-    MapResize, MaskEdges, Polarity, ReferenceMask,
+    MapResize, MaskEdges, Polarity, Reading, ReferenceMask,
 };
-use crate::AttributionError;
+use crate::{AttributionError, Direction};
 
 /// A preset and the settings that replace its own; each setting means what the field of the same name in [`Convention`] does.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -18,6 +18,10 @@ pub struct ConventionConfig {
     pub r2g: DirectionConfig,
     /// Settings of maps over reference positions.
     pub g2r: DirectionConfig,
+    /// See [`Convention::reference`].
+    pub reference: Option<usize>,
+    /// See [`Convention::carried`].
+    pub carried: Option<bool>,
     /// See [`Convention::layer_weighting`].
     pub layer_weighting: Option<LayerWeighting>,
     /// See [`Convention::resize`].
@@ -40,6 +44,8 @@ pub struct ConventionConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DirectionConfig {
+    /// See [`DirectionSettings::reading`].
+    pub reading: Option<Reading>,
     /// See [`DirectionSettings::layers`]. Holds for time groups too, unless `time_layers` says otherwise.
     pub layers: Option<LayerChoice>,
     /// See [`DirectionSettings::time_layers`].
@@ -69,6 +75,8 @@ impl ConventionConfig {
             name: self.convention,
             r2g: self.r2g.resolve(preset.r2g),
             g2r: self.g2r.resolve(preset.g2r),
+            reference: self.reference.unwrap_or(preset.reference),
+            carried: self.carried.unwrap_or(preset.carried),
             layer_weighting: self.layer_weighting.unwrap_or(preset.layer_weighting),
             resize: self.resize.unwrap_or(preset.resize),
             clamp: self.clamp.unwrap_or(preset.clamp),
@@ -91,6 +99,7 @@ impl DirectionConfig {
     fn resolve(&self, preset: DirectionSettings) -> DirectionSettings {
         let time_layers = self.time_layers.clone().or_else(|| self.layers.clone());
         DirectionSettings {
+            reading: self.reading.unwrap_or(preset.reading),
             layers: self.layers.clone().unwrap_or(preset.layers),
             time_layers: time_layers.unwrap_or(preset.time_layers),
             averaged_over: self.averaged_over.unwrap_or(preset.averaged_over),
@@ -113,6 +122,29 @@ fn check(convention: &Convention) -> Result<(), AttributionError> {
     if !(convention.epsilon > 0.0 && convention.epsilon.is_finite()) {
         let found = convention.epsilon.to_string();
         return Err(wrong("epsilon", "above 0 and finite", found));
+    }
+    for (setting, direction, expected, settings) in [
+        (
+            "r2g.reading",
+            Direction::ReferenceToGenerated,
+            "column-softmax or share",
+            &convention.r2g,
+        ),
+        (
+            "g2r.reading",
+            Direction::GeneratedToReference,
+            "absolute or relative",
+            &convention.g2r,
+        ),
+    ] {
+        if settings.reading.direction() != direction {
+            let found = settings.reading.as_str().to_owned();
+            return Err(wrong(setting, expected, found));
+        }
+    }
+    if convention.carried && convention.g2r.reading == Reading::Relative {
+        let found = "relative with `carried`".to_owned();
+        return Err(wrong("g2r.reading", "absolute", found));
     }
     if convention.time_groups == 0 {
         return Err(wrong("time_groups", "at least 1", "0".to_owned()));

@@ -12,9 +12,9 @@ use crate::{AttentionRecord, Direction, LayerRecord};
 pub enum LayerChoice {
     /// Every recorded layer.
     All,
-    /// Layers with spatial reference tokens.
+    /// Layers whose reference tokens have places.
     Spatial,
-    /// Layers with spatial reference tokens; every layer if the record has none of these.
+    /// Layers whose reference tokens have places; every layer if the record has none of these.
     SpatialElseAll,
     /// Layers of the `UNet`'s encoder and decoder (not its middle block) with one pooled token: the 15 that the published code reads.
     UnetOneToken,
@@ -29,25 +29,30 @@ impl LayerChoice {
         Self::Named(slots.iter().map(name).collect())
     }
 
-    /// The chosen layers that have a map in `direction`, in the record's order.
+    /// The chosen layers that have a map of the image `reference` in `direction`, in the record's order.
     pub(crate) fn choose<'r>(
         &self,
         record: &'r AttentionRecord,
+        reference: usize,
         direction: Direction,
     ) -> Vec<&'r LayerRecord> {
-        let any_spatial = record.layers.iter().any(|layer| !layer.is_one_token());
+        let of_reference = || {
+            record
+                .layers
+                .iter()
+                .filter(|layer| layer.reference == reference)
+        };
+        let any_spatial = of_reference().any(LayerRecord::has_places);
         let chosen = |layer: &&LayerRecord| match self {
             Self::All => true,
-            Self::Spatial => !layer.is_one_token(),
-            Self::SpatialElseAll => !layer.is_one_token() || !any_spatial,
+            Self::Spatial => layer.has_places(),
+            Self::SpatialElseAll => layer.has_places() || !any_spatial,
             Self::UnetOneToken => layer.is_one_token() && in_encoder_or_decoder(&layer.name),
             Self::Named(patterns) => patterns
                 .iter()
                 .any(|pattern| layer_matches(pattern, &layer.name)),
         };
-        record
-            .layers
-            .iter()
+        of_reference()
             .filter(chosen)
             .filter(|layer| layer.grid(direction).is_some())
             .collect()

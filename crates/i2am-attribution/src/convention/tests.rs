@@ -56,11 +56,14 @@ fn every_setting_can_be_replaced() {
         floor = 0.25
         epsilon = 1e-6
         time_groups = 10
+        reference = 1
         [r2g]
+        reading = "share"
         layers = "all"
         averaged_over = "outside"
         polarity = "direct"
         [g2r]
+        reading = "relative"
         layers = { named = ["warp_flow_blks.*"] }
         time_layers = "spatial"
         averaged_over = "inside"
@@ -70,17 +73,21 @@ fn every_setting_can_be_replaced() {
     let expected = Convention {
         name: ConventionName::ReleasedCode,
         r2g: DirectionSettings {
+            reading: Reading::Share,
             layers: LayerChoice::All,
             time_layers: LayerChoice::All,
             averaged_over: Averaging::Outside,
             polarity: Polarity::Direct,
         },
         g2r: DirectionSettings {
+            reading: Reading::Relative,
             layers: LayerChoice::Named(vec!["warp_flow_blks.*".to_owned()]),
             time_layers: LayerChoice::Spatial,
             averaged_over: Averaging::Inside,
             polarity: Polarity::Inverted,
         },
+        reference: 1,
+        carried: false,
         layer_weighting: LayerWeighting::UnitMean,
         resize: MapResize::TorchBilinear,
         clamp: Clamp::Off,

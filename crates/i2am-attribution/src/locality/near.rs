@@ -24,8 +24,7 @@ pub fn near_pairs(from: Grid, onto: Grid, radii: &[usize]) -> Vec<NearPair> {
     };
     let mut pairs = Vec::new();
     for index in 0..from.len() {
-        let row = matching(index / from.width, from.height, onto.height);
-        let column = matching(index % from.width, from.width, onto.width);
+        let [row, column] = matching_place(index, from, onto);
         for near_row in around(row, reach, onto.height) {
             for near_column in around(column, reach, onto.width) {
                 let distance = near_row.abs_diff(row).max(near_column.abs_diff(column));
@@ -38,6 +37,15 @@ pub fn near_pairs(from: Grid, onto: Grid, radii: &[usize]) -> Vec<NearPair> {
         }
     }
     pairs
+}
+
+/// The row and column of `onto` in which the center of the cell `index` (row-major) of `from` falls when both cover the same area; a
+/// center on an edge belongs to the cell right of it or below.
+pub fn matching_place(index: usize, from: Grid, onto: Grid) -> [usize; 2] {
+    [
+        matching(index / from.width, from.height, onto.height),
+        matching(index % from.width, from.width, onto.width),
+    ]
 }
 
 /// For each radius the part of `from` whose windows hold each cell of `onto`.

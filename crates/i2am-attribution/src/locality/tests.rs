@@ -34,25 +34,19 @@ fn layer(
         }
         sums
     };
+    let source = Source::Spatial {
+        height: reference.height,
+        width: reference.width,
+    };
     LayerRecord {
-        name: name.to_owned(),
-        source: Source::Spatial {
-            height: reference.height,
-            width: reference.width,
-        },
-        heads: 1,
-        height: generated.height,
-        width: generated.width,
         r2g: map(reference, generated, back),
         g2r: Some(map(generated, reference, shares)),
-        r2g_counts: [reference.len() as u64, 0],
-        g2r_counts: [generated.len() as u64, 0],
-        specific: None,
         near: Some(Near {
             radii: RADII.to_vec(),
             r2g: near(reference, generated, back),
             g2r: near(generated, reference, shares),
         }),
+        ..LayerRecord::new(name, source, 1, generated)
     }
 }
 

@@ -3,9 +3,9 @@
 use i2am_imaging::Plane;
 
 use super::MapMaker;
-use super::layer::{Selection, Sums};
+use super::layer::Selection;
 use crate::Cell;
-use crate::{AttentionRecord, Convention, Direction, LayerChoice, LayerRecord, NoMap};
+use crate::{AttentionRecord, Convention, Direction, LayerRecord, NoMap};
 
 /// The cells of every recorded layer that has a map in `direction`, whether or not the convention chooses it: by layer in the
 /// record's order, then by head, then by time group. None if the steps were recorded in fewer groups than the convention shows.
@@ -14,7 +14,7 @@ pub fn cells(record: &AttentionRecord, convention: &Convention, direction: Direc
         return Vec::new();
     }
     let mut cells = Vec::new();
-    for layer in LayerChoice::All.choose(record, direction) {
+    for layer in MapMaker::new(record, convention, direction).all() {
         for head in 0..layer.heads {
             cells.extend((0..convention.time_groups).map(|time| Cell {
                 layer: layer.name.clone(),
@@ -44,10 +44,8 @@ pub fn cell_attention(
 ) -> Result<Plane, NoMap> {
     let maker = MapMaker::new(record, convention, direction);
     let (layer, selection) = maker.cell(cell)?;
-    let sums = Sums::of(layer, direction, maker.averaged_over(layer)).ok_or_else(|| {
-        NoMap::NothingSelected {
-            what: maker.averaged_positions(),
-        }
+    let sums = maker.sums(layer).ok_or_else(|| NoMap::NothingSelected {
+        what: maker.averaged_positions(),
     })?;
     Ok(sums.map(selection.all_groups(), cell.head))
 }

@@ -6,7 +6,9 @@ use i2am_imaging::{Plane, torch_bicubic, torch_bilinear};
 
 use super::MapMaker;
 use crate::record::{INSIDE, OUTSIDE};
-use crate::{Averaging, Clamp, Convention, Direction, Grid, LayerRecord, MapResize, NoMap};
+use crate::{
+    Averaging, Clamp, Convention, Direction, Grid, LayerRecord, MapResize, NoMap, Reading, Source,
+};
 
 /// Which recorded groups and heads a mean runs over.
 pub(super) struct Selection {
@@ -73,7 +75,7 @@ impl MapMaker<'_> {
         selection: &Selection,
         target: Grid,
     ) -> Option<Vec<f64>> {
-        let sums = Sums::of(layer, self.direction, self.averaged_over(layer))?;
+        let sums = self.sums(layer)?;
         let heads = selection.heads(layer);
         let maps = (selection.groups.len() * heads.len()) as f64;
         let mut mean = vec![0.0; target.len()];
@@ -89,13 +91,51 @@ impl MapMaker<'_> {
         Some(mean)
     }
 
-    /// One pooled token has no place inside or outside.
-    pub(super) fn averaged_over(&self, layer: &LayerRecord) -> Averaging {
-        if layer.is_one_token() {
-            Averaging::All
-        } else {
-            self.convention.direction(self.direction).averaged_over
-        }
+    /// The sums of `layer` that the convention reads; `None` if it has none, or no position to average over.
+    pub(super) fn sums<'r>(&self, layer: &'r LayerRecord) -> Option<Sums<'r>> {
+        let settings = self.convention.direction(self.direction);
+        let carried = layer.carried.as_ref().filter(|_| self.convention.carried);
+        let (values, counts): (&[f32], _) = match settings.reading {
+            Reading::ColumnSoftmax => {
+                let r2g = carried.map_or(&layer.r2g, |carried| &carried.r2g);
+                (r2g, layer.r2g_counts)
+            }
+            Reading::Share => {
+                let own = carried.map(|carried| &carried.share);
+                (own.or(layer.share.as_ref())?, layer.r2g_counts)
+            }
+            Reading::Absolute => {
+                let own = carried.and_then(|carried| carried.g2r.as_ref());
+                (own.or(layer.g2r.as_ref())?, layer.g2r_counts)
+            }
+            Reading::Relative => {
+                let own = layer.relative.as_ref();
+                (own.or(layer.g2r.as_ref())?, layer.g2r_counts)
+            }
+        };
+        // Tokens without a place are neither inside nor outside.
+        let has_sides = matches!(layer.source, Source::Spatial { .. })
+            || self.direction == Direction::GeneratedToReference;
+        let sides: &[usize] = match settings.averaged_over {
+            Averaging::Inside if has_sides => &[INSIDE],
+            Averaging::Outside if has_sides => &[OUTSIDE],
+            _ => &[INSIDE, OUTSIDE],
+        };
+        let count: u64 = sides.iter().map(|&side| counts[side]).sum();
+        let count = match settings.reading {
+            // What the tokens have together, not on average.
+            Reading::Share => count.min(1),
+            _ => count,
+        };
+        let grid = layer.grid(self.direction)?;
+        (count > 0).then_some(Sums {
+            values,
+            sides,
+            count,
+            heads: layer.heads,
+            groups: values.len() / (2 * layer.heads * grid.len()),
+            grid,
+        })
     }
 }
 
@@ -127,34 +167,7 @@ pub(super) struct Sums<'r> {
     grid: Grid,
 }
 
-impl<'r> Sums<'r> {
-    /// `None` if the layer has no map in this direction, or no position to average over.
-    pub(super) fn of(
-        layer: &'r LayerRecord,
-        direction: Direction,
-        over: Averaging,
-    ) -> Option<Self> {
-        let (values, counts) = match direction {
-            Direction::ReferenceToGenerated => (&layer.r2g, layer.r2g_counts),
-            Direction::GeneratedToReference => (layer.g2r.as_ref()?, layer.g2r_counts),
-        };
-        let sides: &[usize] = match over {
-            Averaging::Inside => &[INSIDE],
-            Averaging::Outside => &[OUTSIDE],
-            Averaging::All => &[INSIDE, OUTSIDE],
-        };
-        let count = sides.iter().map(|&side| counts[side]).sum();
-        let grid = layer.grid(direction)?;
-        (count > 0).then_some(Self {
-            values,
-            sides,
-            count,
-            heads: layer.heads,
-            groups: values.len() / (2 * layer.heads * grid.len()),
-            grid,
-        })
-    }
-
+impl Sums<'_> {
     /// Mean over positions of one head, summed over `groups`.
     pub(super) fn map(&self, groups: Range<usize>, head: usize) -> Plane {
         let size = self.grid.len();

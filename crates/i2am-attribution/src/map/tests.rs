@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{one_token, record, spatial};
+use crate::testing::{joint, one_token, record, spatial};
 use crate::{Averaging, Cell, ConventionName};
 
 const R2G: Direction = Direction::ReferenceToGenerated;
@@ -42,6 +42,25 @@ fn flat(name: &str, value: f32) -> LayerRecord {
     one_token(name, [4, 3], 1, &[value; 12])
 }
 
+/// Blocks of a transformer over all tokens have no resolutions, and no convention that was written for UNets.
+#[test]
+fn blocks_have_layers_and_one_convention() {
+    let block = joint("transformer_blocks.0.attn", [1, 2], 2, 0.5);
+    let record = record(vec![block]);
+    for direction in [R2G, G2R] {
+        let levels = levels(&record, &preset(ConventionName::Spatial), direction);
+        assert!(levels.contains(&Level::Layer("transformer_blocks.0.attn".into())));
+        let is_resolution = |level: &Level| matches!(level, Level::Resolution { .. });
+        assert!(!levels.iter().any(is_resolution));
+        for name in [ConventionName::Paper, ConventionName::ReleasedCode] {
+            assert!(super::levels(&record, &preset(name), direction).is_empty());
+            let refused = attribution_map(&record, &preset(name), direction, &Level::Unified);
+            let expected = format!("the convention `{name}` is not defined for joint attention");
+            assert!(refused.unwrap_err().to_string().starts_with(&expected));
+        }
+    }
+}
+
 #[test]
 fn one_token_has_no_map_over_the_reference() {
     let record = record(vec![flat("up_blocks.1", 0.5)]);
@@ -51,7 +70,11 @@ fn one_token_has_no_map_over_the_reference() {
         let layer = Level::Layer("up_blocks.1".to_owned());
         assert_reason(&record, &convention, G2R, &layer, reason);
         assert_eq!(levels(&record, &convention, G2R), []);
-        assert!(map(&record, &convention, R2G, &Level::Unified).one_token);
+        assert!(
+            map(&record, &convention, R2G, &Level::Unified)
+                .notes
+                .is_one_token()
+        );
     }
 }
 
@@ -63,7 +86,11 @@ fn a_direction_not_recorded_is_told_apart() {
     let reason = "no layer was recorded from generated to reference positions";
     let convention = Convention::default();
     assert_reason(&record, &convention, G2R, &Level::Unified, reason);
-    assert!(!map(&record, &convention, R2G, &Level::Unified).one_token);
+    assert!(
+        !map(&record, &convention, R2G, &Level::Unified)
+            .notes
+            .is_one_token()
+    );
 }
 
 #[test]
@@ -170,7 +197,7 @@ fn the_middle_block_is_no_layer_of_the_released_code() {
         ["down_blocks.0.attentions.0", "up_blocks.3.attentions.2"]
     );
     assert_eq!(unified.plane.data(), [2.0; 12]);
-    assert!(unified.one_token);
+    assert!(unified.notes.is_one_token());
 
     let paper = map(
         &record,
@@ -181,7 +208,7 @@ fn the_middle_block_is_no_layer_of_the_released_code() {
     assert_eq!(paper.layers.len(), 4);
     let ours = map(&record, &Convention::default(), R2G, &Level::Unified);
     assert_eq!(
-        (ours.layers, ours.one_token),
+        (ours.layers, ours.notes.is_one_token()),
         (vec!["warp_flow_blks.0".to_owned()], false)
     );
 }
@@ -405,7 +432,7 @@ fn cells_make_up_the_layer_and_keep_its_size() {
         assert_eq!((own.size(), own.data()), ([2, 2], [expected; 4].as_slice()));
         let map = map(&record, &convention, R2G, &Level::Cell(cell));
         assert_flat(&map.plane, expected);
-        assert!(map.one_token);
+        assert!(map.notes.is_one_token());
         total += expected;
     }
     let layer = map(

@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::*;
 use crate::AttributionError;
-use crate::testing::{one_token, record, spatial};
+use crate::testing::{joint, one_token, record, spatial};
 
 const PATH: &str = "attention/model/00001.safetensors";
 
@@ -98,9 +98,9 @@ fn a_damaged_description_is_refused() {
 #[test]
 fn another_version_is_refused_whatever_else_changed() {
     let bytes = changed(|json, _| {
-        *json = json.replace("\"version\":1", "\"version\":3,\"new\":true");
+        *json = json.replace("\"version\":1", "\"version\":5,\"new\":true");
     });
-    assert_refused(&bytes, "version 3; this program reads versions up to 2");
+    assert_refused(&bytes, "version 5; this program reads versions up to 4");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn validation_names_layer_field_expected_and_found() {
         ),
         (
             |r| r.layers[0].g2r = Some(vec![0.0; 8]),
-            "g2r: expected none for one pooled token",
+            "g2r: expected none for pooled tokens",
         ),
         (
             |r| r.layers[1].specific = Some(vec![f16::ZERO; 35]),
@@ -274,7 +274,7 @@ fn sums_near_the_matching_place_are_validated() {
     let faults: [(Change, &str); 6] = [
         (
             |r| r.layers[0].near = r.layers[1].near.clone(),
-            "near: expected none for one pooled token",
+            "near: expected none for pooled tokens",
         ),
         (
             |r| r.layers[1].g2r = None,
@@ -314,4 +314,138 @@ fn sums_near_the_matching_place_are_validated() {
         message.contains("near radii: expected the same in all layers"),
         "{message}"
     );
+}
+
+/// A layer in which other keys compete, of a second reference.
+fn competing() -> LayerRecord {
+    LayerRecord {
+        reference: 1,
+        carried: Some(Carried {
+            r2g: vec![2.0; 2 * 2 * 6],
+            g2r: Some(vec![3.0; 2 * 2 * 6]),
+            share: vec![4.0; 2 * 2 * 6],
+        }),
+        ..joint("attn#2", [2, 3], 2, 0.25)
+    }
+}
+
+#[test]
+fn other_keys_need_the_latest_version_and_come_back() {
+    let mixed = LayerRecord {
+        g2r: Some(vec![0.5; 2 * 2 * 4]),
+        r2g: vec![0.5; 2 * 2 * 6],
+        ..LayerRecord::new(
+            "attn2_ip",
+            Source::Mixed {
+                count: 3,
+                height: 2,
+                width: 2,
+            },
+            2,
+            Grid {
+                height: 2,
+                width: 3,
+            },
+        )
+    };
+    let tokens = LayerRecord {
+        source: Source::Tokens { count: 4 },
+        r2g_counts: [4, 0],
+        ..one_token("attn2", [2, 2], 2, &[0.25; 8])
+    };
+    for layer in [competing(), mixed, tokens] {
+        let record = record(vec![layer]);
+        let bytes = record.to_bytes().unwrap();
+        assert_eq!(read(&bytes).unwrap(), record);
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("\\\"version\\\":3"), "{text:.300}");
+    }
+    let old = two_layers().to_bytes().unwrap();
+    let text = String::from_utf8_lossy(&old);
+    assert!(
+        text.contains("\\\"version\\\":1") && text.contains("image-token"),
+        "{text:.300}"
+    );
+}
+
+/// A layer whose prompt asks too, with its padding apart.
+fn read_by_text() -> LayerRecord {
+    let reader = |role, share| Reader {
+        role,
+        share: vec![share; 2],
+    };
+    let mut layer = competing();
+    layer.others[0].role = KeyRole::Padding;
+    layer.readers = vec![reader(KeyRole::Text, 0.5), reader(KeyRole::Padding, 0.25)];
+    layer
+}
+
+#[test]
+fn what_a_prompt_reads_needs_the_latest_version_and_comes_back() {
+    let record = record(vec![read_by_text()]);
+    let bytes = record.to_bytes().unwrap();
+    assert_eq!(read(&bytes).unwrap(), record);
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("\\\"version\\\":4"), "{text:.300}");
+}
+
+#[test]
+fn what_a_prompt_reads_is_validated() {
+    let refused = |change: &dyn Fn(&mut LayerRecord), expected: &str| {
+        let mut layer = read_by_text();
+        change(&mut layer);
+        let message = record(vec![layer]).validate().unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    };
+    refused(
+        &|layer| layer.readers[1].share[0] = 1.01,
+        "readers: expected at most the number of steps, found 1.01 of padding",
+    );
+    refused(
+        &|layer| layer.readers[1].role = KeyRole::Text,
+        "readers: expected each role once, found text",
+    );
+    refused(
+        &|layer| layer.readers[0].share.truncate(1),
+        "readers: expected 2 values, found 1",
+    );
+}
+
+#[test]
+fn shares_are_validated() {
+    let refused = |change: &dyn Fn(&mut LayerRecord), expected: &str| {
+        let mut layer = competing();
+        change(&mut layer);
+        let message = record(vec![layer]).validate().unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    };
+    refused(
+        &|layer| layer.share.as_mut().unwrap()[0] = 1.01,
+        "share: expected at most the number of steps, found 1.01",
+    );
+    refused(
+        &|layer| layer.others.clear(),
+        "share: expected there with other keys",
+    );
+    refused(
+        &|layer| layer.share = None,
+        "share: expected there with other keys",
+    );
+    refused(
+        &|layer| layer.others.push(layer.others[0].clone()),
+        "each role once",
+    );
+    refused(
+        &|layer| layer.others[0].share[1] = 1.5,
+        "found 1.5 of generated",
+    );
+    refused(
+        &|layer| layer.carried.as_mut().unwrap().g2r = None,
+        "carried g2r: expected as g2r",
+    );
+    refused(
+        &|layer| layer.relative.as_mut().unwrap().truncate(3),
+        "relative: expected 24 values",
+    );
+    assert!(record(vec![competing()]).validate().is_ok());
 }

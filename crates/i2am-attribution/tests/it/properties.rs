@@ -1,8 +1,8 @@
 //! What must hold for every record.
 
 use i2am_attribution::{
-    AttentionRecord, Averaging, Convention, ConventionName, Direction, LayerRecord, Level, Source,
-    attribution_map, levels, normalise,
+    AttentionRecord, Averaging, Convention, ConventionName, Direction, Grid, LayerRecord, Level,
+    Source, attribution_map, levels, normalise,
 };
 use i2am_imaging::Plane;
 use proptest::prelude::*;
@@ -84,20 +84,19 @@ fn capture(shape: &Shape, scores: &[f64]) -> AttentionRecord {
     let [height, width] = shape.generated;
     AttentionRecord {
         layers: vec![LayerRecord {
-            name: "warp_flow_blks.4.transformer_blocks.0.attn2".to_owned(),
-            source: Source::Spatial {
-                height: shape.reference[0],
-                width: shape.reference[1],
-            },
-            heads: shape.heads,
-            height,
-            width,
             r2g: to_f32(r2g),
             g2r: Some(to_f32(g2r)),
             r2g_counts: counts(&shape.object),
             g2r_counts: counts(&shape.hole),
-            specific: None,
-            near: None,
+            ..LayerRecord::new(
+                "warp_flow_blks.4.transformer_blocks.0.attn2",
+                Source::Spatial {
+                    height: shape.reference[0],
+                    width: shape.reference[1],
+                },
+                shape.heads,
+                Grid { height, width },
+            )
         }],
         steps: shape.steps.clone(),
         latent_height: height,

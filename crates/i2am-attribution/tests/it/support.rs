@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use i2am_attribution::{
-    AttentionRecord, Convention, ConventionName, Direction, LayerRecord, Level, Source,
+    AttentionRecord, Convention, ConventionName, Direction, Grid, LayerRecord, Level, Source,
     attribution_map,
 };
 use i2am_imaging::Plane;
@@ -82,18 +82,11 @@ pub(crate) fn one_token_record(tensors: &Tensors, sidecar: &Value) -> AttentionR
         };
         let mut r2g = tensors.f32(&tensor);
         r2g.resize(2 * r2g.len(), 0.0);
+        let name = format!("{block}.transformer_blocks.0.attn2");
+        let one = Source::Tokens { count: 1 };
         LayerRecord {
-            name: format!("{block}.transformer_blocks.0.attn2"),
-            source: Source::ImageToken,
-            heads,
-            height,
-            width,
             r2g,
-            g2r: None,
-            r2g_counts: [1, 0],
-            g2r_counts: [0, 0],
-            specific: None,
-            near: None,
+            ..LayerRecord::new(name, one, heads, Grid { height, width })
         }
     });
     let steps = vec![config(sidecar, "steps") as u32];
@@ -108,18 +101,13 @@ pub(crate) fn warp_block(
     counts: [u64; 2],
 ) -> LayerRecord {
     let [groups, heads, height, width] = shape;
+    let name = format!("warp_flow_blks.{slot}.transformer_blocks.0.attn2");
+    let source = Source::Spatial { height, width };
     LayerRecord {
-        name: format!("warp_flow_blks.{slot}.transformer_blocks.0.attn2"),
-        source: Source::Spatial { height, width },
-        heads,
-        height,
-        width,
         r2g: vec![0.0; 2 * groups * heads * height * width],
         g2r: Some(g2r),
-        r2g_counts: [(height * width) as u64, 0],
         g2r_counts: counts,
-        specific: None,
-        near: None,
+        ..LayerRecord::new(name, source, heads, Grid { height, width })
     }
 }
 

@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use i2am_imaging::{GrayImage, ImagingError, read_labels};
+use i2am_imaging::{
+    Correspondence, GrayImage, ImagingError, StoredMask, read_correspondence, read_labels,
+    read_mask,
+};
 use image::GenericImageView;
 
-use crate::{DatasetError, LABELS, Part, Pose};
-
-/// Stored mask levels from here on count as set, in all published families (`StableVITON`: `>= 128`; Paint-by-Example:
-/// `1 - level / 255 < 0.5`).
-const MASK_THRESHOLD: u8 = 128;
+use crate::{DatasetError, LABELS, MaskSettings, Part, Pose};
 
 /// Reads pictures of one sample.
 pub(super) struct Reader<'a> {
     pub(super) id: &'a str,
     pub(super) path: &'a dyn Fn(Part) -> Result<PathBuf, DatasetError>,
+    pub(super) masks: MaskSettings,
 }
 
 impl Reader<'_> {
@@ -48,13 +48,37 @@ impl Reader<'_> {
         }
     }
 
+    /// Reads a mask, of the size of another picture if one is `expected`.
+    pub(super) fn mask(
+        &self,
+        part: Part,
+        expected: Option<[usize; 2]>,
+    ) -> Result<StoredMask, DatasetError> {
+        let mask = self.read(part, |path| read_mask(path, self.masks.of(part)))?;
+        if let Some(expected) = expected {
+            self.check_size(part, size(&mask.levels), expected)?;
+        }
+        Ok(mask)
+    }
+
     pub(super) fn pose(&self) -> Result<Pose, DatasetError> {
         let path = (self.path)(Part::Pose)?;
-        Pose::parse(&i2am_files::read(&path)?).map_err(|reason| DatasetError::Content {
+        Pose::parse(&i2am_files::read_text(&path)?).map_err(|reason| DatasetError::Content {
             sample: self.id.to_owned(),
             path,
             reason,
         })
+    }
+
+    /// Reads from where the pixels of a picture of the size `expected` come.
+    pub(super) fn correspondence(
+        &self,
+        expected: [usize; 2],
+    ) -> Result<Correspondence, DatasetError> {
+        let part = Part::Correspondence;
+        let correspondence = self.read(part, read_correspondence)?;
+        self.check_size(part, correspondence.size(), expected)?;
+        Ok(correspondence)
     }
 
     /// Reads a picture that must be as large as the one it lies over.
@@ -65,9 +89,18 @@ impl Reader<'_> {
         read: impl Fn(PathBuf) -> Result<P, ImagingError>,
     ) -> Result<P, DatasetError> {
         let picture = self.read(part, read)?;
-        let found = size(&picture);
+        self.check_size(part, size(&picture), expected)?;
+        Ok(picture)
+    }
+
+    fn check_size(
+        &self,
+        part: Part,
+        found: [usize; 2],
+        expected: [usize; 2],
+    ) -> Result<(), DatasetError> {
         if found == expected {
-            return Ok(picture);
+            return Ok(());
         }
         let other = part.size_of();
         let [height, width] = expected;
@@ -86,12 +119,4 @@ impl Reader<'_> {
 pub(super) fn size(picture: &impl GenericImageView) -> [usize; 2] {
     let (width, height) = picture.dimensions();
     [height as usize, width as usize]
-}
-
-/// 255 from the threshold on, else 0.
-pub(super) fn binary(mut mask: GrayImage) -> GrayImage {
-    for level in mask.iter_mut() {
-        *level = if *level >= MASK_THRESHOLD { 255 } else { 0 };
-    }
-    mask
 }

@@ -32,10 +32,7 @@ fn folder(csv: &str) -> TempDir {
 }
 
 fn open(dir: &TempDir) -> Result<Manifest, DatasetError> {
-    Manifest::open(&ManifestConfig {
-        file: dir.path().join("list.csv"),
-        limit: None,
-    })
+    Manifest::open(&ManifestConfig::new(dir.path().join("list.csv")))
 }
 
 fn error(csv: &str) -> String {
@@ -96,14 +93,19 @@ fn without_an_id_column_the_image_names_the_sample() {
 #[test]
 fn unknown_repeated_and_missing_columns_are_refused() {
     let known = "id, image, mask, reference, reference_mask, ground_truth, agnostic, densepose, \
-         parse, agnostic_parse, pose, warped, warped_mask";
+         parse, agnostic_parse, pose, warped, warped_mask, correspondence";
     assert_eq!(
         error("image,mask,referense\n"),
-        format!(
-            "LIST: line 1: expected each column to be one of {known}, at most once, found `referense`"
-        )
+        format!("LIST: line 1: expected each column to be one of {known}, found `referense`")
     );
-    assert!(error("image,mask,image,reference\n").contains("at most once, found `image`"));
+    assert_eq!(
+        error("\nimage,mask,image,reference\n"),
+        "cannot read LIST: line 2: expected a name of its own for every column, found `image` for columns 1 and 3"
+    );
+    assert_eq!(
+        error("image;mask;reference\na.png;b.png;c.png\n"),
+        "cannot read LIST: line 1: expected columns separated by commas, found semicolons: `image;mask;reference`; export it with commas"
+    );
     assert_eq!(
         error("image,reference\n"),
         "LIST: line 1: expected a column `mask`, found image, reference"
@@ -119,7 +121,7 @@ fn bad_rows_are_refused_with_their_line() {
     );
     assert_eq!(
         error(&format!("{head}\nb,in/a.png,mask.png\n")),
-        "LIST: line 4: expected 4 cells as in the first line, found 3"
+        "cannot read LIST: line 4: expected 4 cells as in the header, found 3"
     );
     assert_eq!(
         error(&format!("{head}a,in/b.png,mask.png,ref.png\n")),
@@ -131,6 +133,16 @@ fn bad_rows_are_refused_with_their_line() {
         "{bad_id}"
     );
     assert!(error("image,mask,reference\n").contains("at least one sample"));
+}
+
+#[test]
+fn a_list_from_windows_is_the_same_list() {
+    let dir = folder(
+        "\u{feff}image,mask,reference\r\nin\\b.png,mask.png,ref.png\r\n\r\n,,\r\nin\\a.png,mask.png,ref.png\r\n",
+    );
+    let manifest = open(&dir).unwrap();
+    assert_eq!(manifest.ids(), ["a", "b"]);
+    manifest.check(&[]).unwrap();
 }
 
 #[test]

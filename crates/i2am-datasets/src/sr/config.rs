@@ -73,7 +73,7 @@ impl Layout for SrConfig {
 
     fn resolve(&mut self, base: &Path) {
         for folder in [&mut self.low, &mut self.high].into_iter().flatten() {
-            *folder = base.join(&*folder);
+            *folder = i2am_files::resolve(base, &*folder);
         }
     }
 

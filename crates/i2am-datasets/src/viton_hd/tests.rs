@@ -22,10 +22,8 @@ fn folder() -> TempDir {
 
 fn config(root: &Path, pairing: Pairing) -> VitonHdConfig {
     VitonHdConfig {
-        root: root.to_path_buf(),
-        split: test_split(),
         pairing,
-        limit: None,
+        ..VitonHdConfig::new(root)
     }
 }
 
@@ -141,6 +139,48 @@ fn missing_files_are_counted_and_the_first_is_named() {
     );
 }
 
+/// The layout that `CatVTON`'s script reads: two folders of pictures, masks, and a list under another name.
+#[test]
+fn the_list_of_pairs_may_have_another_name() {
+    let dir = folder();
+    let unpaired = "00002_00.jpg 00000_00.jpg\n00000_00.jpg 00001_00.jpg\n";
+    fs::remove_file(dir.path().join("test_pairs.txt")).unwrap();
+    i2am_files::write_atomic(dir.path().join("test_pairs_unpaired.txt"), unpaired).unwrap();
+    let test = dir.path().join("test");
+    for entry in i2am_files::sorted_entries(&test).unwrap() {
+        let name = entry.file_name().unwrap().to_str().unwrap();
+        if !["image", "cloth", "agnostic-mask"].contains(&name) {
+            fs::remove_dir_all(&entry).unwrap();
+        }
+    }
+    let dataset = paired(&dir);
+    assert_eq!(dataset.ids(), ["00000_00", "00002_00"]);
+    dataset.check(&[Part::GroundTruth]).unwrap();
+    assert!(dataset.load(0).unwrap().reference_mask.is_none());
+    let unpaired = VitonHd::open(&config(dir.path(), Pairing::Unpaired)).unwrap();
+    assert_eq!(unpaired.ids(), ["00000_00_00001_00", "00002_00_00000_00"]);
+
+    // The published name goes first, and a list can be named.
+    write_pairs(&dir, "00001_00.jpg 00000_00.jpg\n");
+    assert_eq!(paired(&dir).ids(), ["00001_00"]);
+    let named = |pairs: &str| {
+        VitonHd::open(&VitonHdConfig {
+            pairs: Some(pairs.to_owned()),
+            ..config(dir.path(), Pairing::Paired)
+        })
+    };
+    let chosen = named("test_pairs_unpaired.txt").unwrap();
+    assert_eq!(chosen.ids(), ["00000_00", "00002_00"]);
+    let error = named("../pairs.txt").unwrap_err().to_string();
+    assert!(
+        error.contains("pairs: expected the name of a file in `root`")
+            && error.contains("`../pairs.txt`"),
+        "{error}"
+    );
+    let error = named("none.txt").unwrap_err().to_string();
+    assert!(error.contains("none.txt"), "{error}");
+}
+
 #[test]
 fn other_spellings_of_two_folders_are_found() {
     let dir = folder();
@@ -241,6 +281,29 @@ fn a_missing_or_odd_pairs_file_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_pairs_file_of_any_editor_lists_the_same_samples() {
+    let dir = folder();
+    let pairs = "00002_00.jpg 00000_00.jpg\n\n00000_00.jpg\t00001_00.jpg \n";
+    for text in [
+        format!("\u{feff}{pairs}"),
+        format!("\u{feff}{}", pairs.replace('\n', "\r\n")),
+        pairs.replace('\n', "\r"),
+    ] {
+        write_pairs(&dir, &text);
+        let dataset = paired(&dir);
+        assert_eq!(dataset.ids(), ["00000_00", "00002_00"], "{text:?}");
+        dataset.check(&[]).unwrap();
+    }
+    // A mark that is no first character is part of a name, and can be seen.
+    write_pairs(&dir, "00000_00.jpg \u{feff}00001_00.jpg x\n");
+    let error = opening_error(&dir, Pairing::Paired);
+    assert!(
+        error.contains("line 1") && error.contains(r"\u{feff}"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_split_is_the_name_of_a_folder() {
     let dir = folder();
     let split = |split: &str| {
@@ -330,6 +393,35 @@ fn parse_maps_are_read_as_labels_and_joints_as_points() {
 }
 
 #[test]
+fn correspondences_follow_the_pairing_and_need_their_folder() {
+    let dir = folder();
+    let unpaired = VitonHd::open(&config(dir.path(), Pairing::Unpaired)).unwrap();
+    let parts = [Part::Correspondence];
+    let own = paired(&dir).load_parts(0, &parts).unwrap().correspondence;
+    let other = unpaired.load_parts(0, &parts).unwrap().correspondence;
+    assert_eq!(own, Some(render_further(7, 0, 0, 64, 48).correspondence));
+    assert!(own != other && other.is_some_and(|other| other.known() > 100));
+
+    let places = dir.path().join("test/correspondence");
+    fs::copy(
+        dir.path().join("test/agnostic-mask/00001_00_mask.png"),
+        places.join("00001_00.png"),
+    )
+    .unwrap();
+    let error = paired(&dir).load_parts(1, &parts).unwrap_err();
+    assert!(
+        error.to_string().contains("three channels of 16 bits"),
+        "{error}"
+    );
+    fs::remove_dir_all(places).unwrap();
+    let without = paired(&dir);
+    assert_eq!(without.path(0, Part::Correspondence), None);
+    assert!(without.load(0).unwrap().correspondence.is_none());
+    let error = without.load_parts(0, &parts).unwrap_err().to_string();
+    assert!(error.contains("only the drawn data set `synth`"), "{error}");
+}
+
+#[test]
 fn bad_parse_maps_and_joints_are_named() {
     let dir = folder();
     let test = dir.path().join("test");
@@ -377,7 +469,7 @@ proptest! {
     fn pairs_come_out_sorted_and_unique_or_as_an_error(text in "([ab.-]{1,3}[ \n]){0,12}|([ab./]{1,3}[ \n]){0,12}") {
         let path = Path::new("pairs.txt");
         for pairing in [Pairing::Paired, Pairing::Unpaired] {
-            let read = parse_pairs(path, &text, pairing);
+            let read = pairs::parse(path, &text, pairing);
             if let Ok((ids, pairs)) = read.and_then(|listed| ids::checked(path, listed, None)) {
                 prop_assert!(ids.is_sorted_by(|a, b| a < b), "{:?}", ids);
                 for (id, Pair { person, cloth }) in ids.iter().zip(&pairs) {

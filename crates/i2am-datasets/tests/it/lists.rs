@@ -113,6 +113,10 @@ fn the_index_hash_of_a_set_is_that_of_these_lines() {
                 "warped_mask",
                 format!("unpaired-cloth-warp-mask/{person}.jpg"),
             ),
+            (
+                "correspondence",
+                format!("unpaired-correspondence/{person}.png"),
+            ),
         ] {
             let id = &drawn.ids()[index];
             let bytes = of(&four, &format!("set/test/{name}"));

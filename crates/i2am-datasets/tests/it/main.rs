@@ -3,4 +3,6 @@
 
 mod common;
 mod fingerprints;
+mod fuzz;
 mod lists;
+mod masks;

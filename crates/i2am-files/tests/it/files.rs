@@ -1,7 +1,10 @@
 use std::fs;
 use std::io::Write as _;
 
-use i2am_files::{Action, create_dir, read, sha256_file, sha256_hex, sorted_entries, write_atomic};
+use i2am_files::{
+    Action, create_dir, ensure_writable, listed, read, sha256_file, sha256_hex, shown,
+    sorted_entries, write_atomic,
+};
 
 /// FIPS 180-2, appendix B.1.
 const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -113,4 +116,63 @@ fn reading_a_missing_file_names_it() {
     ] {
         assert!(error.to_string().starts_with(&start), "{error}");
     }
+}
+
+#[test]
+fn a_list_from_windows_names_the_same_files() {
+    let dir = tempfile::tempdir().unwrap();
+    write_atomic(dir.path().join("a/b.png"), "x").unwrap();
+    assert_eq!(listed(dir.path(), "a/b.png"), dir.path().join("a/b.png"));
+    assert_eq!(listed(dir.path(), r"a\b.png"), dir.path().join("a/b.png"));
+    // Elsewhere a backslash may be part of a name.
+    #[cfg(unix)]
+    {
+        write_atomic(dir.path().join(r"a\b.png"), "y").unwrap();
+        assert_eq!(listed(dir.path(), r"a\b.png"), dir.path().join(r"a\b.png"));
+    }
+}
+
+#[test]
+fn what_cannot_be_seen_is_written_out() {
+    assert_eq!(shown("it's \"a\" \\"), "`it's \"a\" \\`");
+    assert_eq!(shown("\u{feff}a\n\tb\0"), r"`\u{feff}a\n\tb\0`");
+    assert_eq!(shown(&"ä".repeat(81)), format!("`{}...`", "ä".repeat(80)));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_known_before_anything_is_computed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b.npz");
+    ensure_writable(&path).unwrap();
+    assert!(names(path.parent().unwrap()).is_empty(), "nothing stays");
+    let error = ensure_writable(dir.path()).unwrap_err();
+    assert_eq!(error.action, Action::Write);
+    write_atomic(&path, "old").unwrap();
+    ensure_writable(&path).unwrap();
+    assert_eq!(read(&path).unwrap(), b"old");
+    let below = ensure_writable(path.join("c.npz")).unwrap_err().to_string();
+    assert!(
+        below.starts_with("cannot create folder ") && below.contains("b.npz"),
+        "{below}"
+    );
+}
+
+#[test]
+fn trying_a_folder_leaves_nothing_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    i2am_files::try_folder(dir.path()).unwrap();
+    assert_eq!(i2am_files::sorted_entries(dir.path()).unwrap().len(), 0);
+    assert!(i2am_files::try_folder(dir.path().join("none")).is_err());
+}
+
+/// Permissions that say nothing to the superuser keep others out.
+#[cfg(unix)]
+#[test]
+fn a_folder_without_permission_is_refused_if_it_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
+    let tried = i2am_files::try_folder(dir.path()).is_ok();
+    let written = std::fs::File::create(dir.path().join("x")).is_ok();
+    assert_eq!(tried, written);
 }

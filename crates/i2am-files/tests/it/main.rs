@@ -3,3 +3,6 @@
 
 mod files;
 mod hashes;
+mod resolve;
+mod table;
+mod text;

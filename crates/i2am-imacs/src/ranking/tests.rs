@@ -1,4 +1,4 @@
-use i2am_attribution::{ConventionName, LayerRecord, Source};
+use i2am_attribution::{ConventionName, Grid, LayerRecord, Source};
 
 use super::*;
 
@@ -10,17 +10,16 @@ fn record() -> AttentionRecord {
     r2g.resize(16, 0.0);
     AttentionRecord {
         layers: vec![LayerRecord {
-            name: "up_blocks.1.attn2".to_owned(),
-            source: Source::ImageToken,
-            heads: 2,
-            height: 2,
-            width: 2,
             r2g,
-            g2r: None,
-            r2g_counts: [1, 0],
-            g2r_counts: [0, 0],
-            specific: None,
-            near: None,
+            ..LayerRecord::new(
+                "up_blocks.1.attn2",
+                Source::Tokens { count: 1 },
+                2,
+                Grid {
+                    height: 2,
+                    width: 2,
+                },
+            )
         }],
         steps: vec![1],
         latent_height: 2,
@@ -52,7 +51,7 @@ fn cells_are_scored_and_shared_out() {
     let (inside, outside) = (shares[0], shares[1]);
     assert!(inside.attention.abs() < 1e-12 && (inside.area - 0.5).abs() < 1e-12);
     assert!((outside.attention - 1.0).abs() < 1e-12 && (outside.area - 0.5).abs() < 1e-12);
-    assert!(found[0].one_token);
+    assert_eq!(found[0].marks.text(), "*");
     assert_eq!(found[0].grid.to_string(), "2x2");
 }
 

@@ -1,4 +1,4 @@
-use i2am_attribution::{ConventionName, LayerRecord, Source};
+use i2am_attribution::{ConventionName, Grid, LayerRecord, Source};
 
 use super::*;
 
@@ -11,20 +11,22 @@ fn record() -> AttentionRecord {
     let sums = [left, left].concat();
     AttentionRecord {
         layers: vec![LayerRecord {
-            name: "warp_flow_blks.0".to_owned(),
-            source: Source::Spatial {
-                height: 2,
-                width: 2,
-            },
-            heads: 1,
-            height: 2,
-            width: 2,
             r2g: sums.clone(),
             g2r: Some(sums),
             r2g_counts: [2, 2],
             g2r_counts: [2, 2],
-            specific: None,
-            near: None,
+            ..LayerRecord::new(
+                "warp_flow_blks.0",
+                Source::Spatial {
+                    height: 2,
+                    width: 2,
+                },
+                1,
+                Grid {
+                    height: 2,
+                    width: 2,
+                },
+            )
         }],
         steps: vec![1],
         latent_height: 2,
@@ -59,7 +61,7 @@ fn attention_inside_the_mask_scores_1_and_outside_minus_3() {
         for (mask, expected) in [(left(), 1.0), (right.clone(), -3.0)] {
             let score = score_of(&record(), direction, &mask).unwrap();
             assert!((score.imacs.value - expected).abs() < 1e-6, "{score:?}");
-            assert!(!score.one_token);
+            assert!(score.notes.is_empty());
         }
     }
 }
@@ -94,10 +96,15 @@ fn the_released_code_multiplies_the_mask_onto_the_map_first() {
 #[test]
 fn one_token_is_passed_on_and_has_no_score_over_the_reference() {
     let mut record = record();
-    record.layers[0].source = Source::ImageToken;
+    record.layers[0].source = Source::Tokens { count: 1 };
     record.layers[0].g2r = None;
     record.layers[0].r2g_counts = [1, 0];
-    assert!(score_of(&record, R2G, &left()).unwrap().one_token);
+    assert!(
+        score_of(&record, R2G, &left())
+            .unwrap()
+            .notes
+            .is_one_token()
+    );
     let reason = score_of(&record, G2R, &left()).unwrap_err().to_string();
     assert_eq!(reason, "one reference token: no map over the reference");
 }

@@ -117,7 +117,7 @@ fn map_of(input: &ScoreInput<'_>, level: &Level) -> Result<Searched, String> {
     Ok(Searched {
         raw,
         attribution,
-        note: Notes::one_token(map.one_token),
+        note: map.notes.clone(),
     })
 }
 

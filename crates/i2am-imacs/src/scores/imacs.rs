@@ -73,10 +73,7 @@ fn rows(input: &ScoreInput<'_>, direction: Direction) -> Vec<Measurement> {
     }
     let row = |level: Level| {
         let (outcome, note) = match scored(input, direction, &level) {
-            Ok(found) => (
-                Outcome::of(found.imacs.value),
-                Notes::one_token(found.one_token),
-            ),
+            Ok(found) => (Outcome::of(found.imacs.value), found.notes),
             Err(reason) => (Outcome::empty(reason), Notes::NONE),
         };
         Measurement::of(of_direction(direction), outcome)

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use i2am_attribution::{
-    AttentionRecord, Convention, ConventionName, Direction, LayerRecord, Level, Source, normalise,
+    AttentionRecord, Convention, ConventionName, Direction, Grid, LayerRecord, Level, Source,
+    normalise,
 };
 use i2am_imacs::{ImacsConfig, imacs, score};
 use i2am_imaging::Plane;
@@ -131,18 +132,11 @@ fn unet_layers(tensors: &Tensors) -> Vec<LayerRecord> {
         };
         let mut r2g = tensors.f32(&tensor);
         r2g.resize(2 * r2g.len(), 0.0);
+        let name = format!("{block}.transformer_blocks.0.attn2");
+        let one = Source::Tokens { count: 1 };
         LayerRecord {
-            name: format!("{block}.transformer_blocks.0.attn2"),
-            source: Source::ImageToken,
-            heads,
-            height,
-            width,
             r2g,
-            g2r: None,
-            r2g_counts: [1, 0],
-            g2r_counts: [0, 0],
-            specific: None,
-            near: None,
+            ..LayerRecord::new(name, one, heads, Grid { height, width })
         }
     };
     UNET_BLOCKS.iter().enumerate().map(layer).collect()
@@ -158,17 +152,14 @@ fn warp_block(tensors: &Tensors, tensor: &str) -> LayerRecord {
     let mut g2r: Vec<f32> = mean.iter().map(|value| value * queries as f32).collect();
     g2r.resize(2 * mean.len(), 0.0);
     LayerRecord {
-        name: "warp_flow_blks.4.transformer_blocks.0.attn2".to_owned(),
-        source: Source::Spatial { height, width },
-        heads,
-        height,
-        width,
         r2g: vec![0.0; g2r.len()],
         g2r: Some(g2r),
-        r2g_counts: [queries as u64, 0],
-        g2r_counts: [queries as u64, 0],
-        specific: None,
-        near: None,
+        ..LayerRecord::new(
+            "warp_flow_blks.4.transformer_blocks.0.attn2",
+            Source::Spatial { height, width },
+            heads,
+            Grid { height, width },
+        )
     }
 }
 
@@ -185,7 +176,7 @@ fn assert_score_of_record(
     let score = score(record, &convention, direction, level, region, &config)
         .unwrap_or_else(|reason| panic!("{direction} {level}: {reason}"));
     let one_token = direction == R2G;
-    assert_eq!(score.one_token, one_token, "{direction} {level}");
+    assert_eq!(score.notes.is_one_token(), one_token, "{direction} {level}");
     let what = format!("{direction} {level}");
     assert_value(&what, score.imacs.value, want, OWN_MAPS);
 }

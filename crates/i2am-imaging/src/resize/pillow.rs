@@ -36,6 +36,26 @@ pub fn pillow_bicubic_gray(image: &GrayImage, height: usize, width: usize) -> Gr
     })
 }
 
+/// `Image.resize((width, height), Resampling.LANCZOS)` of an RGB image: a sinc of three lobes, antialiased when shrinking.
+///
+/// # Panics
+/// As [`pillow_bicubic_rgb`].
+pub fn pillow_lanczos_rgb(image: &RgbImage, height: usize, width: usize) -> RgbImage {
+    resized(image, height, width, |levels, from, to| {
+        resample::<3>(levels, from, to, LANCZOS)
+    })
+}
+
+/// [`pillow_lanczos_rgb`] of a gray image (mode `L`).
+///
+/// # Panics
+/// As [`pillow_bicubic_rgb`].
+pub fn pillow_lanczos_gray(image: &GrayImage, height: usize, width: usize) -> GrayImage {
+    resized(image, height, width, |levels, from, to| {
+        resample::<1>(levels, from, to, LANCZOS)
+    })
+}
+
 /// `Image.resize((width, height), Resampling.BILINEAR)` of an RGB image: triangle filter, antialiased when shrinking.
 ///
 /// # Panics
@@ -88,6 +108,22 @@ pub(super) const CUBIC: Filter = Filter {
     support: 2.0,
     weight: cubic,
 };
+
+const LANCZOS: Filter = Filter {
+    support: 3.0,
+    weight: |x| {
+        if x.abs() < 3.0 {
+            sinc(x) * sinc(x / 3.0)
+        } else {
+            0.0
+        }
+    },
+};
+
+fn sinc(x: f64) -> f64 {
+    let x = x * std::f64::consts::PI;
+    if x == 0.0 { 1.0 } else { x.sin() / x }
+}
 
 /// Cubic convolution (Keys 1981) with a = -0.5.
 fn cubic(x: f64) -> f64 {

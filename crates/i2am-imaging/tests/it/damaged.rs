@@ -4,11 +4,13 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use i2am_imaging::{ImagingError, read_gray, read_labels, read_rgb, read_size};
+use i2am_imaging::{
+    ImagingError, MaskReading, read_gray, read_labels, read_mask, read_rgb, read_size,
+};
 use proptest::prelude::*;
 
 /// The committed pictures, of every kind that is read.
-fn pictures() -> Vec<PathBuf> {
+pub(crate) fn pictures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/decode");
     let files = fs::read_dir(folder).expect("committed fixtures");
     let mut pictures: Vec<PathBuf> = files
@@ -19,11 +21,11 @@ fn pictures() -> Vec<PathBuf> {
     pictures
 }
 
-fn has_extension(path: &Path, extension: &str) -> bool {
+pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found == extension)
 }
 
-fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+pub(crate) fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(bytes).expect("a writable temporary file");
     file
@@ -38,6 +40,7 @@ fn read(bytes: &[u8]) {
         read_rgb(path).map(|picture| picture.dimensions()),
         read_gray(path).map(|picture| picture.dimensions()),
         read_labels(path).map(|labels| labels.dimensions()),
+        read_mask(path, MaskReading::default()).map(|mask| mask.levels.dimensions()),
     ];
     for (width, height) in found.into_iter().flatten() {
         assert_eq!(size, Some([height as usize, width as usize]));
@@ -65,11 +68,18 @@ fn a_size_that_the_bytes_cannot_hold_is_refused_before_memory_is_taken() {
         let file = file(&with_header(&bytes, header));
         let error = read_labels(file.path()).expect_err("too large");
         assert!(matches!(error, ImagingError::Decode { .. }), "{error}");
-        let claim =
-            format!("its header claims {side} x {side} pixels, more than its bytes can hold");
+        let claim = format!(
+            "its header claims {side} x {side} pixels, more than its {} bytes can hold",
+            bytes.len()
+        );
         assert!(error.to_string().ends_with(&claim), "{error}");
-        read_rgb(file.path()).expect_err("too large");
-        read_gray(file.path()).expect_err("too large");
+        for error in [
+            read_rgb(file.path()).map(drop).expect_err("too large"),
+            read_gray(file.path()).map(drop).expect_err("too large"),
+            read_size(file.path()).map(drop).expect_err("too large"),
+        ] {
+            assert!(error.to_string().ends_with(&claim), "{error}");
+        }
     }
 }
 

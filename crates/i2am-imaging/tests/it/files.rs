@@ -6,7 +6,7 @@ use i2am_files::write_atomic;
 use i2am_imaging::{
     GrayImage, ImagingError, RgbImage, encode_jpeg_rgb, encode_png_gray, encode_png_rgb,
 };
-use i2am_imaging::{read_gray, read_labels, read_rgb};
+use i2am_imaging::{read_gray, read_labels, read_rgb, read_size};
 use i2am_imaging::{write_jpeg_rgb, write_png_gray, write_png_labels, write_png_rgb};
 use i2am_testkit::{FixtureDir, fixtures};
 
@@ -71,6 +71,33 @@ fn every_kind_of_file_reads_as_gray_as_in_pillow() {
     check_against_pillow("gray", |path| {
         read_gray(path).expect("a whole file").into_raw()
     });
+}
+
+/// As `numpy.array` of the picture, which EXIF may have turned.
+#[test]
+fn labels_read_as_in_pillow() {
+    check_against_pillow("labels", |path| {
+        read_labels(path).expect("a whole file").into_raw()
+    });
+}
+
+/// Every orientation has another size, or another first pixel, than the stored picture.
+#[test]
+fn sizes_are_those_of_the_picture_the_right_way_up() {
+    let mut turned = 0;
+    for name in (2..=8).map(|number| format!("orientation{number}.png")) {
+        let path = fixture_file(&name);
+        let [height, width] = read_size(&path).unwrap();
+        let dimensions = (width as u32, height as u32);
+        assert_eq!(read_rgb(&path).unwrap().dimensions(), dimensions, "{name}");
+        turned += usize::from(dimensions == (5, 7));
+    }
+    assert_eq!(turned, 4);
+    assert_eq!(
+        read_size(fixture_file("photo-rotated.jpg")).unwrap(),
+        [37, 45]
+    );
+    assert_eq!(read_size(fixture_file("photo-444.jpg")).unwrap(), [45, 37]);
 }
 
 #[test]
@@ -172,10 +199,33 @@ fn a_damaged_png_is_an_error() {
 fn what_is_not_an_image_is_described() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.png");
-    let cases: [(&[u8], &str); 4] = [
+    let cases: [(&[u8], &str); 12] = [
         (b"", "an empty file"),
-        (b"<!DOCTYPE html>", "a file that starts with `<!DOCTYPE ht`"),
-        (b"GIF89a......", "a gif image"),
+        (
+            b"<!DOCTYPE html>",
+            "a web page, as a failed download leaves it",
+        ),
+        (b"GIF89a......", "a GIF image (convert it to PNG)"),
+        (
+            b"RIFF\x1a\0\0\0WEBPVP8 ",
+            "a WebP image (convert it to PNG)",
+        ),
+        (b"BM\x46\0\0\0", "a BMP image (convert it to PNG)"),
+        (b"II*\0\x08\0\0\0", "a TIFF image (convert it to PNG)"),
+        (
+            b"\0\0\0\x18ftypheic\0\0",
+            "a HEIC image (convert it to PNG)",
+        ),
+        (
+            b"\0\0\0\x20ftypavif\0\0",
+            "an AVIF image (convert it to PNG)",
+        ),
+        (b"\x93NUMPY\x01\0", "a NumPy array (.npy)"),
+        (
+            &[0; 900],
+            "a file of zeros, as an interrupted copy leaves it",
+        ),
+        (b"some text", "a file that starts with `some text`"),
         (
             b"version https://git-lfs.github.com/spec/v1\n",
             "a Git LFS pointer (fetch the file itself with `git lfs pull`)",
@@ -230,7 +280,7 @@ fn what_holds_no_labels_is_refused_by_name() {
     for (name, words) in [
         ("rgb8.png", "colors without a palette"),
         ("gray16.png", "16-bit gray"),
-        ("gray.jpg", "no PNG"),
+        ("gray.jpg", "a JPEG image"),
     ] {
         let error = read_labels(fixture_file(name)).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(words), "{error}");

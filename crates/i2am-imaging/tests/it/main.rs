@@ -3,5 +3,6 @@
 mod damaged;
 mod drawing;
 mod files;
+mod fuzz;
 mod pictures;
 mod resizes;

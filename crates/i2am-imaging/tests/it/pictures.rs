@@ -85,26 +85,26 @@ fn the_default_map_gets_lighter_all_the_way() {
 }
 
 #[test]
-fn the_strength_of_an_overlay_goes_from_picture_to_map() {
+fn colors_cover_a_picture_by_strength_times_value() {
     let base = flat(8, 6, RED);
     let map = Plane::from_fn(8, 6, |r, c| (r + c) as f32 / 12.0);
     assert_eq!(overlay(&base, &map, ColorMap::Jet, 0.0), base);
+    let full = Plane::filled(8, 6, 1.0);
     assert_eq!(
-        overlay(&base, &map, ColorMap::Jet, 1.0),
-        colored(&map, ColorMap::Jet)
+        overlay(&base, &full, ColorMap::Jet, 1.0),
+        colored(&full, ColorMap::Jet)
     );
-    let half = overlay(
-        &flat(1, 1, [10, 20, 30]),
-        &Plane::zeros(1, 1),
-        ColorMap::Inferno,
-        0.5,
-    );
-    let [r, g, b] = ColorMap::Inferno.rgb(0.0);
-    let mean = |a: u8, b: u8| (f32::from(a) / 2.0 + f32::from(b) / 2.0).round() as u8;
-    assert_eq!(
-        half.get_pixel(0, 0).0,
-        [mean(r, 10), mean(g, 20), mean(b, 30)]
-    );
+    let one = |value: f32, strength: f32| {
+        let map = Plane::filled(1, 1, value);
+        let over = overlay(&flat(1, 1, [10, 20, 30]), &map, ColorMap::Inferno, strength);
+        over.get_pixel(0, 0).0
+    };
+    // Where nothing is attributed the picture is as bright as before.
+    assert_eq!(one(0.0, 1.0), [10, 20, 30]);
+    let [r, g, b] = ColorMap::Inferno.rgb(0.5);
+    let mixed =
+        |color: u8, level: u8| (f32::from(color) * 0.4 + f32::from(level) * 0.6).round() as u8;
+    assert_eq!(one(0.5, 0.8), [mixed(r, 10), mixed(g, 20), mixed(b, 30)]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_coarse_map_is_brought_to_the_size_of_the_picture() {
     let map = Plane::from_fn(2, 1, |r, _| r as f32);
     let over = overlay(&flat(40, 20, RED), &map, ColorMap::Viridis, 1.0);
     assert_eq!(over.dimensions(), (20, 40));
-    assert_eq!(over.get_pixel(10, 0).0, ColorMap::Viridis.rgb(0.0));
+    assert_eq!(over.get_pixel(10, 0).0, RED);
     assert_eq!(over.get_pixel(10, 39).0, ColorMap::Viridis.rgb(1.0));
     assert_eq!(
         overlay(&RgbImage::new(0, 0), &map, ColorMap::Jet, 0.5).dimensions(),
@@ -139,14 +139,14 @@ fn a_picture_lies_unchanged_under_its_caption() {
     assert!(green_right < left && right < sheet.width() && bottom < sheet.height());
     let ink = |x0, x1| (x0..x1).any(|x| (0..top - 2).any(|y| sheet.get_pixel(x, y).0[0] < 100));
     assert!(
-        ink(green_left, green_left + 8),
+        ink(green_left, green_left + 12),
         "the caption starts where its picture does"
     );
     assert!(
-        ink(left, left + 24),
+        ink(left, left + 28),
         "a caption may be wider than its picture"
     );
-    assert!(!ink(green_left + 8, left), "no words between the captions");
+    assert!(!ink(green_left + 12, left), "no words between the captions");
 }
 
 #[test]
@@ -180,6 +180,34 @@ fn a_whole_multiple_keeps_every_pixel_a_square() {
         let ([left, top, right, bottom], count) = place_of(&grid.render(), RED);
         assert_eq!((right - left, bottom - top, count), (10, 10, 100));
     }
+}
+
+/// Two groups of three pictures share a line as long as it is no wider than the row above; a wider group is broken.
+#[test]
+fn groups_share_a_line_where_there_is_room_and_break_where_there_is_none() {
+    let cells = |count: usize, color| vec![Cell::new("", flat(20, 100, color)); count];
+    let place_with = |second: usize| {
+        let mut grid = PictureGrid::new();
+        grid.row(
+            "",
+            CellSize::Native,
+            [Cell::new("", flat(10, 700, [0, 0, 200]))],
+        )
+        .group("a", CellSize::Native, cells(3, [0, 90, 0]))
+        .group("b", CellSize::Native, cells(second, RED));
+        let sheet = grid.render();
+        let (first, _) = place_of(&sheet, [0, 90, 0]);
+        let (second, count) = place_of(&sheet, RED);
+        assert!(sheet.width() < 740, "as wide as the row");
+        (first, second, count)
+    };
+    let (first, second, count) = place_with(3);
+    assert_eq!((first[1], first[3]), (second[1], second[3]), "one line");
+    assert!(second[0] > first[2] && count == 3 * 2000);
+    let (first, second, count) = place_with(4);
+    assert!(second[1] > first[3] && count == 4 * 2000, "the next line");
+    let (_, second, count) = place_with(8);
+    assert!(second[3] - second[1] > 40 && count == 8 * 2000, "two lines");
 }
 
 #[test]

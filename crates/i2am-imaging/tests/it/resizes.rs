@@ -6,6 +6,7 @@ use i2am_imaging::{GrayImage, Plane, RgbImage};
 use i2am_imaging::{opencv_linear_gray, opencv_linear_rgb};
 use i2am_imaging::{pillow_bicubic_gray, pillow_bicubic_rgb, pillow_bilinear_gray};
 use i2am_imaging::{pillow_bilinear_rgb, pillow_nearest_gray, pillow_nearest_rgb};
+use i2am_imaging::{pillow_gaussian_blur, pillow_lanczos_gray, pillow_lanczos_rgb};
 use i2am_imaging::{torch_adaptive_average, torch_bicubic, torch_bilinear, torch_nearest};
 use i2am_testkit::{FixtureDir, Tensors, assert_close, fixtures};
 use proptest::prelude::*;
@@ -202,6 +203,45 @@ proptest! {
         for resize in [opencv_linear_gray, pillow_bicubic_gray, pillow_bilinear_gray, pillow_nearest_gray] {
             let resized = resize(&flat, height, width);
             prop_assert!(resized.as_raw().iter().all(|&resized| resized == level));
+        }
+    }
+}
+
+#[test]
+fn pillow_lanczos_equals_pillow() {
+    let fixtures = family("pillow-filters");
+    check_levels(&fixtures, "pillow.lanczos.rgb", |levels, from, to| {
+        let image = RgbImage::from_raw(from[1], from[0], levels).expect("a fixture image");
+        pillow_lanczos_rgb(&image, to[0], to[1]).into_raw()
+    });
+    check_levels(&fixtures, "pillow.lanczos.gray", |levels, from, to| {
+        let image = GrayImage::from_raw(from[1], from[0], levels).expect("a fixture image");
+        pillow_lanczos_gray(&image, to[0], to[1]).into_raw()
+    });
+}
+
+#[test]
+fn pillow_gaussian_blur_equals_pillow() {
+    for fixture in family("pillow-filters") {
+        let (inputs, expected) = (fixture.tensors("inputs"), fixture.tensors("expected"));
+        let blurs: Vec<&str> = expected
+            .names()
+            .filter_map(|name| name.strip_prefix("blur."))
+            .collect();
+        assert!(!blurs.is_empty());
+        for blur in blurs {
+            let (name, radius) = blur.split_once('.').expect("input and radius");
+            let input = format!("gray.{name}");
+            let shape = inputs.shape(&input);
+            let image = GrayImage::from_raw(shape[1] as u32, shape[0] as u32, inputs.u8(&input))
+                .expect("a fixture image");
+            let blurred = pillow_gaussian_blur(&image, radius.parse().expect("a radius"));
+            let want = expected.u8(&format!("blur.{blur}"));
+            let different = blurred.as_raw().iter().zip(&want).position(|(a, b)| a != b);
+            assert_eq!(
+                different, None,
+                "{blur}: index of the first level that differs"
+            );
         }
     }
 }

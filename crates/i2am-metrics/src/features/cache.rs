@@ -1,23 +1,24 @@
 //! Features on disk, named by what they were computed from: a file that was renamed, moved or copied is known again, and one that
 //! changed is not.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use i2am_nets::inception::Tap;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::Features;
 use crate::error::MetricError;
-use crate::inception::Mode;
 
 /// Goes up whenever the same pictures give other features.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const TENSOR: &str = "features";
+/// Under it the sha256 of the values: a bit that fell over would be a score that is a little wrong.
+const HASH: &str = "sha256";
 
-/// What the features of a set depend on, but for the weights.
-pub(super) fn key(mode: Mode, tap: Tap, fingerprints: &[String]) -> String {
-    let head = format!("{VERSION} {} {}", mode.as_str(), tap.width());
+/// What the features of a set depend on, but for the weights; `reading` is [`super::Backbone::key`].
+pub(super) fn key(reading: &str, fingerprints: &[String]) -> String {
+    let head = format!("{VERSION} {reading}");
     let lines: Vec<&str> = [head.as_str()]
         .into_iter()
         .chain(fingerprints.iter().map(String::as_str))
@@ -48,7 +49,12 @@ impl Cache {
     pub(super) fn get(&self, key: &str, width: usize, count: usize) -> Option<Features> {
         let bytes = i2am_files::read(self.path(key)).ok()?;
         let file = SafeTensors::deserialize(&bytes).ok()?;
+        let (_, head) = SafeTensors::read_metadata(&bytes).ok()?;
+        let hash = head.metadata().as_ref()?.get(HASH)?;
         let view = file.tensor(TENSOR).ok()?;
+        if *hash != i2am_files::sha256_hex(view.data()) {
+            return None;
+        }
         (view.dtype() == Dtype::F32 && view.shape() == [count, width]).then(|| {
             let (values, _) = view.data().as_chunks();
             Features {
@@ -69,7 +75,9 @@ impl Cache {
             .collect();
         let shape = vec![features.count(), features.width];
         let view = TensorView::new(Dtype::F32, shape, &bytes).expect("four bytes for every value");
-        let file = safetensors::serialize([(TENSOR, view)], None).expect("one tensor has a header");
+        let hash = HashMap::from([(HASH.to_owned(), i2am_files::sha256_hex(&bytes))]);
+        let file = safetensors::serialize([(TENSOR, view)], Some(hash));
+        let file = file.expect("one tensor has a header");
         Ok(i2am_files::write_atomic(self.path(key), file)?)
     }
 }

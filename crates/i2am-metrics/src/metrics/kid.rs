@@ -60,12 +60,7 @@ impl Settings for Kid {
         needs_torch: true,
         weights: &[&INCEPTION],
         key: "mode",
-        // pytorch-fid has no KID.
-        variants: &[
-            Mode::TorchFidelity.variant(),
-            Mode::Clean.variant(),
-            Mode::PytorchFid.variant(),
-        ],
+        variants: &Mode::VARIANTS,
         summary: "Kernel Inception Distance of two sets, mean and deviation over subsets",
         source: "Bińkowski et al. 2018; torch-fidelity 0.3.0, clean-fid 0.1.35",
     };

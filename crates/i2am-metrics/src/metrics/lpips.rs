@@ -31,7 +31,7 @@ static SQUEEZE: WeightsInfo = WeightsInfo {
     files: &["squeezenet1_1-b8a52dc0.pth", "squeezenet1_1-f364aa15.pth"],
     help: HELP,
 };
-static VGG: WeightsInfo = WeightsInfo {
+pub(super) static VGG: WeightsInfo = WeightsInfo {
     name: "lpips-vgg",
     files: &["vgg16-397923af.pth"],
     help: HELP,

@@ -1,6 +1,6 @@
 //! The metric `ssim`; [`window`] computes it.
 
-mod window;
+pub(super) mod window;
 
 use i2am_imaging::{RgbImage, rgb_to_gray};
 use i2am_quantity::{Better, Bound, Quantity};

@@ -17,17 +17,31 @@ impl Format {
     /// # Errors
     /// What was expected and what was found.
     fn parse(text: &str) -> Result<Self, String> {
-        let (is_big_endian, size) = match text {
-            "<f4" => (false, 4),
-            "<f8" => (false, 8),
-            ">f4" => (true, 4),
-            ">f8" => (true, 8),
-            other => return Err(format!("expected 32- or 64-bit floats, found `{other}`")),
+        let (order, kind) = text.split_at_checked(1).unwrap_or_default();
+        let size = match kind {
+            "f2" => Some(2),
+            "f4" => Some(4),
+            "f8" => Some(8),
+            _ => None,
         };
-        Ok(Self {
-            size,
-            is_big_endian,
-        })
+        if let (Some(size), "<" | ">") = (size, order) {
+            return Ok(Self {
+                size,
+                is_big_endian: order == ">",
+            });
+        }
+        let kind = match kind.chars().next() {
+            Some('O') => "Python objects",
+            Some('f') => "other floats",
+            Some('c') => "complex numbers",
+            Some('b' | 'i' | 'u') => "whole numbers",
+            Some('S' | 'U') => "text",
+            _ => "something else",
+        };
+        Err(format!(
+            "expected floats of 16, 32 or 64 bits, found {kind} ({}): save the array as numpy.float64",
+            i2am_files::shown(text)
+        ))
     }
 
     /// The number that `bytes` start with.
@@ -37,9 +51,10 @@ impl Format {
         if self.is_big_endian {
             value[..self.size].reverse();
         }
-        match value {
-            [a, b, c, d, ..] if self.size == 4 => f32::from_le_bytes([a, b, c, d]).into(),
-            value => f64::from_le_bytes(value),
+        match (self.size, value) {
+            (2, [a, b, ..]) => half::f16::from_le_bytes([a, b]).into(),
+            (4, [a, b, c, d, ..]) => f32::from_le_bytes([a, b, c, d]).into(),
+            (_, value) => f64::from_le_bytes(value),
         }
     }
 }
@@ -58,7 +73,7 @@ impl Header {
     pub(super) fn read(file: &mut impl Read) -> Result<Self, String> {
         let [magic @ .., major, _minor] = bytes::<8>(file)?;
         if magic != *MAGIC {
-            return Err("expected a NumPy array".to_owned());
+            return Err("expected an array of NumPy, found something else".to_owned());
         }
         let length = match major {
             1 => u16::from_le_bytes(bytes(file)?).into(),
@@ -76,18 +91,29 @@ impl Header {
     /// # Errors
     /// What was expected and what was found.
     fn parse(text: &str) -> Result<Self, String> {
+        // Writers in other languages use the other quotation mark.
+        let text = text.replace('"', "'");
         let value_of = |key: &str| {
             let (_, after) = text.split_once(&format!("'{key}':"))?;
             Some(after.trim_start())
         };
-        let format = value_of("descr").and_then(|text| text.strip_prefix('\'')?.split_once('\''));
-        let (format, _) = format.ok_or("expected an array of one number format")?;
+        let format =
+            value_of("descr").ok_or("expected a header with a number format, found none")?;
+        let format = format
+            .strip_prefix('\'')
+            .and_then(|text| text.split_once('\''));
+        let (format, _) =
+            format.ok_or("expected an array of one number format, found a structured one")?;
         let axes = value_of("shape").and_then(|text| text.strip_prefix('(')?.split_once(')'));
-        let (axes, _) = axes.ok_or("expected a header with a shape")?;
+        let (axes, _) = axes.ok_or("expected a header with a shape, found none")?;
         let axes = axes.split(',').map(str::trim);
         let axes = axes.filter(|axis| !axis.is_empty()).map(|axis| {
-            let number = axis.parse::<usize>();
-            number.map_err(|error| format!("axis `{axis}`: {error}"))
+            // Python 2 writes an `L` behind a long number.
+            let number = axis.trim_end_matches('L').parse::<usize>();
+            number.map_err(|_not_a_number| {
+                let found = i2am_files::shown(axis);
+                format!("expected a shape of whole numbers, found an axis {found}")
+            })
         });
         Ok(Self {
             shape: axes.collect::<Result<_, _>>()?,
@@ -104,7 +130,12 @@ impl Header {
         let mut axes = self.shape.iter();
         let size = axes.try_fold(self.format.size, |size, &axis| size.checked_mul(axis));
         let size = size.filter(|&size| size < isize::MAX as usize);
-        size.ok_or_else(|| format!("no memory holds the shape {:?}", self.shape))
+        size.ok_or_else(|| format!("no memory holds the shape {}", shape(&self.shape)))
+    }
+
+    /// Whether the values have 16 bits, of which 11 are digits.
+    pub(super) fn is_half(&self) -> bool {
+        self.format.size == 2
     }
 
     /// The values in `bytes`, of which there are as many as the header says, row-major.
@@ -127,15 +158,30 @@ fn bytes<const N: usize>(file: &mut impl Read) -> Result<[u8; N], String> {
 }
 
 fn cut(error: &std::io::Error) -> String {
-    format!("the header is cut off: {error}")
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            "expected an array of NumPy, found less than its header".to_owned()
+        }
+        _ => super::unpacked(error),
+    }
+}
+
+/// As `NumPy` prints it.
+pub(crate) fn shape(axes: &[usize]) -> String {
+    match axes {
+        [one] => format!("({one},)"),
+        axes => {
+            let axes: Vec<String> = axes.iter().map(usize::to_string).collect();
+            format!("({})", axes.join(", "))
+        }
+    }
 }
 
 /// The header of 64-bit floats of `shape`.
 pub(super) fn encode(shape: &[usize]) -> Vec<u8> {
-    let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
     let mut header = format!(
-        "{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}",
-        axes.join(", ")
+        "{{'descr': '<f8', 'fortran_order': False, 'shape': {}, }}",
+        self::shape(shape)
     );
     // The values start at a multiple of 64 bytes; the header ends with a line feed.
     let before = MAGIC.len() + 4;

@@ -6,6 +6,7 @@ fn array() -> Array {
     Array {
         shape: vec![2, 3],
         values: vec![1.0, -2.5, 3.0, 4.0, 5.0, 1e-300],
+        is_half: false,
     }
 }
 
@@ -31,6 +32,7 @@ fn what_is_written_is_read() {
     let mu = Array {
         shape: vec![2],
         values: vec![0.5, 7.0],
+        is_half: false,
     };
     write(&path, &[("mu", &mu), ("sigma", &array())]).unwrap();
     let mut file = Npz::open(&path).unwrap();
@@ -43,7 +45,7 @@ fn what_is_written_is_read() {
     let place = path.display();
     assert_eq!(
         refusal("nu", &mut file),
-        format!("{place}: expected an array `nu`, found mu.npy, sigma.npy")
+        format!("{place}: expected an array `nu`, found `mu`, `sigma`")
     );
     assert_eq!(
         refusal("sigma", &mut file),
@@ -69,6 +71,10 @@ fn orders_and_formats_of_other_machines_are_understood() {
     assert_eq!(read(&bytes).unwrap().values, rows);
     let big = file("'>f8'", "False", "(1,)", &(-2.5_f64).to_be_bytes());
     assert_eq!(read(&big).unwrap().values, [-2.5]);
+    for (format, bytes) in [("'<f2'", [0x00, 0xc1]), ("'>f2'", [0xc1, 0x00])] {
+        let half = read(&file(format, "False", "(1L,)", &bytes)).unwrap();
+        assert_eq!((half.values, half.is_half), (vec![-2.5], true));
+    }
 }
 
 #[test]
@@ -91,45 +97,68 @@ fn what_is_no_array_of_finite_numbers_is_refused_in_one_line() {
             "'<f8'",
             "(2,)",
             &nan,
-            "expected finite numbers, found NaN at 1",
+            "expected finite numbers, found NaN at [1] (1 such)",
         ),
         (
             "'|O'",
             "(64,)",
             &[],
-            "expected 32- or 64-bit floats, found `|O`",
+            "expected floats of 16, 32 or 64 bits, found Python objects (`|O`): save the array as numpy.float64",
         ),
         (
-            "'<f2'",
+            "'<f16'",
             "(64,)",
             &[],
-            "expected 32- or 64-bit floats, found `<f2`",
+            "expected floats of 16, 32 or 64 bits, found other floats (`<f16`): save the array as numpy.float64",
+        ),
+        (
+            "'<c16'",
+            "(64,)",
+            &[],
+            "expected floats of 16, 32 or 64 bits, found complex numbers (`<c16`): save the array as numpy.float64",
+        ),
+        (
+            "'>i8'",
+            "(64,)",
+            &[],
+            "expected floats of 16, 32 or 64 bits, found whole numbers (`>i8`): save the array as numpy.float64",
+        ),
+        (
+            "'|V2'",
+            "(64,)",
+            &[],
+            "expected floats of 16, 32 or 64 bits, found something else (`|V2`): save the array as numpy.float64",
         ),
         (
             "[('a', '<f8')]",
             "(1,)",
             &[],
-            "expected an array of one number format",
+            "expected an array of one number format, found a structured one",
         ),
         (
             "'<f8'",
             "(-1,)",
             &[],
-            "axis `-1`: invalid digit found in string",
+            "expected a shape of whole numbers, found an axis `-1`",
         ),
-        ("'<f8'", "64", &[], "expected a header with a shape"),
+        (
+            "'<f8'",
+            "64",
+            &[],
+            "expected a header with a shape, found none",
+        ),
         // Sizes that wrap around: 2 values, and none.
         (
             "'<f8'",
             "(3, 6148914691236517206)",
             &[0; 16],
-            "no memory holds the shape [3, 6148914691236517206]",
+            "no memory holds the shape (3, 6148914691236517206)",
         ),
         (
             "'<f8'",
             "(2305843009213693952,)",
             &[],
-            "no memory holds the shape [2305843009213693952]",
+            "no memory holds the shape (2305843009213693952,)",
         ),
     ] {
         for order in ["True", "False"] {
@@ -146,8 +175,62 @@ fn what_is_no_array_of_finite_numbers_is_refused_in_one_line() {
     );
     assert_eq!(
         read(b"PK").unwrap_err(),
-        "the header is cut off: failed to fill whole buffer"
+        "expected an array of NumPy, found less than its header"
     );
+}
+
+#[test]
+fn the_place_of_a_value_is_counted_as_numpy_does() {
+    let rows = [1.0, 2.0, f64::INFINITY, 4.0, 5.0, f64::NAN];
+    let bytes = rows.map(f64::to_le_bytes).concat();
+    let found = read(&file("'<f8'", "False", "(2, 3)", &bytes)).unwrap_err();
+    assert_eq!(
+        found,
+        "expected finite numbers, found inf at [0, 2] (2 such)"
+    );
+    // The same values, column by column.
+    let columns = [1.0, 4.0, 2.0, 5.0, f64::INFINITY, f64::NAN];
+    let bytes = columns.map(f64::to_le_bytes).concat();
+    assert_eq!(
+        read(&file("'<f8'", "True", "(2, 3)", &bytes)).unwrap_err(),
+        found
+    );
+}
+
+#[test]
+fn a_file_of_another_kind_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    for (bytes, found) in [
+        (&b""[..], "an empty file"),
+        (
+            &file("'<f8'", "False", "(0,)", b""),
+            "a single array, as in an .npy file",
+        ),
+        (
+            b"\x80\x04\x95",
+            "a pickle: save the arrays with numpy.savez",
+        ),
+        (b"\x1f\x8b\x08", "a gzip archive: unpack it"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "a pointer of Git LFS: get the file itself with `git lfs pull`",
+        ),
+        (b"<!DOCTYPE html>", "a page of the web"),
+    ] {
+        i2am_files::write_atomic(&path, bytes).unwrap();
+        let error = Npz::open(&path).err().unwrap().to_string();
+        let expected = "expected an .npz file with arrays `mu` and `sigma`, found";
+        assert_eq!(error, format!("{}: {expected} {found}", path.display()));
+    }
+    i2am_files::write_atomic(&path, "PK\x03\x04 and no more").unwrap();
+    let error = Npz::open(&path).err().unwrap().to_string();
+    assert!(
+        error.ends_with("a ZIP archive of arrays, found a damaged one, or a part of one"),
+        "{error}"
+    );
+    let error = Npz::open(&folder.path().join("none.npz")).err().unwrap();
+    assert!(error.to_string().contains("none.npz"));
 }
 
 #[test]
@@ -208,4 +291,47 @@ proptest! {
         member[place] = value;
         let _ = read(&member);
     }
+}
+
+#[test]
+fn any_archive_is_read_or_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let whole = |arrays: &[(&str, &Array)]| {
+        write(&path, arrays).unwrap();
+        i2am_files::read(&path).unwrap()
+    };
+    let mu = Array {
+        shape: vec![3],
+        values: vec![0.5, 7.0, 0.0],
+        is_half: false,
+    };
+    let sigma = Array {
+        shape: vec![3, 3],
+        values: vec![1.0, 0.5, 0.0, 0.5, 1.0, 0.0, 0.0, 0.0, 2.0],
+        is_half: false,
+    };
+    let both = whole(&[("mu", &mu), ("sigma", &sigma)]);
+    let one = whole(&[("sigma", &sigma)]);
+    // As `numpy.savez` writes them: not compressed, so that a mutation is one of a header or of values.
+    let mut stored = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, bytes) in [
+        ("mu.npy", file("'<f2'", "False", "(3,)", &[0; 6])),
+        ("sigma.npy", file("'>f4'", "True", "(3, 3)", &[0; 36])),
+    ] {
+        stored.start_file(name, options).unwrap();
+        stored.write_all(&bytes).unwrap();
+    }
+    let stored = stored.finish().unwrap().into_inner();
+    let alone = file("'<f8'", "False", "(1,)", &[0; 8]);
+    let corpus: [&[u8]; 6] = [&both, &one, &stored, &alone, b"\x80\x04\x95", b""];
+    i2am_testkit::fuzz("npz", &corpus, |bytes| {
+        File::create(&path).unwrap().write_all(bytes).unwrap();
+        match crate::Statistics::read(&path, None) {
+            Ok(statistics) => assert!((1..=8192).contains(&statistics.width())),
+            Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+        }
+        let _ = read(bytes);
+    });
 }

@@ -49,7 +49,7 @@ impl Weights {
 }
 
 /// A file as torchvision has it: also the layers that are no part of the metric.
-fn write_backbone(net: Backbone, path: &Path) {
+pub(crate) fn write_backbone(net: Backbone, path: &Path) {
     let expected = ExpectedSource::new();
     Lpips::new(&expected, net, Device::Cpu);
     let mut bytes = BTreeMap::from([("classifier.1.bias".to_owned(), (vec![1], vec![0; 4]))]);

@@ -4,7 +4,7 @@
 use tch::Tensor;
 
 use super::config::ImageEncoderConfig;
-use crate::layers::{Activation, ClipLayer, ClipShape, LayerNorm, Sight};
+use crate::layers::{ClipLayer, ClipShape, LayerNorm, Sight};
 use crate::scope::{Init, Scope};
 
 /// CLIP's vision transformer, up to the pooled class token.
@@ -32,7 +32,7 @@ impl ClipVision {
             inner: config.intermediate_size,
             heads: config.num_attention_heads,
             eps: config.layer_norm_eps,
-            activation: Activation::QuickGelu,
+            activation: config.hidden_act,
         };
         let layer = |i: usize| {
             let scope = scope.sub(format_args!("encoder.layers.{i}"));
@@ -60,6 +60,16 @@ impl ClipVision {
 
     /// All tokens after the last layer, class token first, before the last normalization: `[batch, tokens, width]`.
     pub fn hidden_states(&self, pixels: &Tensor) -> Tensor {
+        self.after(self.layers.len(), pixels)
+    }
+
+    /// All tokens after the last layer but one, as [`ClipVision::hidden_states`]: `hidden_states[-2]` of the transformers library.
+    pub fn penultimate(&self, pixels: &Tensor) -> Tensor {
+        self.after(self.layers.len() - 1, pixels)
+    }
+
+    /// All tokens after the first `count` layers.
+    fn after(&self, count: usize, pixels: &Tensor) -> Tensor {
         let p = self.patch_size;
         let patches = pixels.conv2d(
             &self.patch_embedding,
@@ -76,7 +86,7 @@ impl ClipVision {
             .reshape([1, 1, -1])
             .expand([batch, 1, -1], false);
         let x = Tensor::cat(&[class, patches], 1) + self.position_embedding.unsqueeze(0);
-        self.layers
+        self.layers[..count]
             .iter()
             .fold(self.pre_layernorm.forward(&x), |x, layer| layer.forward(&x))
     }

@@ -47,7 +47,7 @@ impl Mapper {
     /// `[batch, tokens, width]` to the same shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         self.blocks.iter().fold(x.shallow_clone(), |x, block| {
-            let x = block.attn1.forward_self(&block.norm1.forward(&x)) + x;
+            let x = block.attn1.forward_own(&block.norm1.forward(&x)) + x;
             block.ff.forward(&block.norm3.forward(&x)) + x
         })
     }

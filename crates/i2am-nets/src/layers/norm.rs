@@ -1,4 +1,4 @@
-//! Group and layer normalization under PyTorch's names `weight` and `bias`. Group normalization is computed in two passes where
+//! Group, layer and root-mean-square normalization under PyTorch's names `weight` and `bias`. Group normalization is computed in two passes where
 //! libtorch's kernel would lose digits.
 
 use tch::{Kind, Tensor};
@@ -128,5 +128,26 @@ impl LayerNorm {
             self.eps,
             true,
         )
+    }
+}
+
+/// Division by the root of the mean square over the last axis, and a scale.
+#[derive(Debug)]
+pub struct RmsNorm {
+    weight: Tensor,
+    width: i64,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// Tensor `weight` `[width]`.
+    pub fn new(scope: &Scope<'_>, width: i64, eps: f64) -> Self {
+        let weight = scope.tensor("weight", &[width], Init::Ones);
+        Self { weight, width, eps }
+    }
+
+    /// `[.., width]` to the same shape.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.rms_norm([self.width], Some(&self.weight), self.eps)
     }
 }

@@ -27,9 +27,14 @@ pub struct TimeEmbedding {
 impl TimeEmbedding {
     /// From `width` to `outputs`.
     pub fn new(scope: &Scope<'_>, width: i64, outputs: i64) -> Self {
+        Self::with(scope, width, outputs, Bias::Yes)
+    }
+
+    /// The same with or without biases.
+    pub fn with(scope: &Scope<'_>, width: i64, outputs: i64, bias: Bias) -> Self {
         Self {
-            linear_1: Linear::new(&scope.sub("linear_1"), width, outputs, Bias::Yes),
-            linear_2: Linear::new(&scope.sub("linear_2"), outputs, outputs, Bias::Yes),
+            linear_1: Linear::new(&scope.sub("linear_1"), width, outputs, bias),
+            linear_2: Linear::new(&scope.sub("linear_2"), outputs, outputs, bias),
         }
     }
 

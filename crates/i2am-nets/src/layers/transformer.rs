@@ -29,6 +29,20 @@ pub struct BlockShape {
     pub groups: i64,
     /// Blocks in sequence (1 in every Stable Diffusion v1 model).
     pub depth: usize,
+    /// Whether and how the blocks attend to a context.
+    pub cross: CrossAttention,
+}
+
+/// Whether and how transformer blocks attend to a context.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CrossAttention {
+    /// By one softmax.
+    #[default]
+    Single,
+    /// By two softmaxes of the same queries, as IP-Adapter adds the second: its projections are `attn2_ip.to_k` and `attn2_ip.to_v`.
+    Decoupled,
+    /// Not at all: `attn2` is the identity on its normalized input, as in `CatVTON`. The block keeps `norm2`.
+    Absent,
 }
 
 /// Self-attention, cross-attention and feed-forward, each pre-normalized and residual.
@@ -37,7 +51,7 @@ pub struct TransformerBlock {
     norm1: LayerNorm,
     attn1: Attention,
     norm2: LayerNorm,
-    attn2: Attention,
+    attn2: Option<Attention>,
     norm3: LayerNorm,
     ff: FeedForward,
 }
@@ -51,22 +65,37 @@ impl TransformerBlock {
             heads,
             ..
         } = shape;
-        let attention = |name: &str, context: i64| {
-            let shape = AttentionShape {
-                width,
-                context,
-                heads,
-                projection_bias: Bias::No,
-            };
-            Attention::new(&scope.sub(name), shape)
+        let attention = |context: i64| AttentionShape {
+            width,
+            context,
+            heads,
+            projection_bias: Bias::No,
         };
-        scope.cross_attention("attn2", heads);
         let norm = |name: &str| LayerNorm::new(&scope.sub(name), width, LAYER_NORM_EPS);
+        let (attn2, attn2_ip) = (scope.sub("attn2"), scope.sub("attn2_ip"));
+        let listed: &[&Scope<'_>] = match shape.cross {
+            CrossAttention::Single => &[&attn2],
+            CrossAttention::Decoupled => &[&attn2, &attn2_ip],
+            CrossAttention::Absent => {
+                attn2.unread();
+                &[]
+            }
+        };
+        scope.sub("attn1").attention(heads);
+        for scope in listed {
+            scope.attention(heads);
+        }
         Self {
             norm1: norm("norm1"),
-            attn1: attention("attn1", width),
+            attn1: Attention::new(&scope.sub("attn1"), attention(width)),
             norm2: norm("norm2"),
-            attn2: attention("attn2", context),
+            attn2: match shape.cross {
+                CrossAttention::Single => Some(Attention::new(&attn2, attention(context))),
+                CrossAttention::Decoupled => {
+                    Some(Attention::decoupled(&attn2, &attn2_ip, attention(context)))
+                }
+                CrossAttention::Absent => None,
+            },
             norm3: norm("norm3"),
             ff: FeedForward::new(&scope.sub("ff"), width, Gate::Geglu),
         }
@@ -80,11 +109,17 @@ impl TransformerBlock {
         plus: Option<(&PlusBlock, &Context)>,
         probe: &mut dyn AttentionProbe,
     ) -> Tensor {
-        let x = self.attn1.forward_self(&self.norm1.forward(x)) + x;
+        let normed = self.norm1.forward(x);
+        probe.normed(self.attn1.name(), &normed);
         let x = self
-            .attn2
-            .forward_cross(&self.norm2.forward(&x), context, grid, probe)
+            .attn1
+            .forward_self(&normed, &context.joint, grid, probe)
             + x;
+        let normed = self.norm2.forward(&x);
+        let x = match &self.attn2 {
+            Some(attn2) => attn2.forward_cross(&normed, context, grid, probe),
+            None => normed,
+        } + x;
         let x = match plus {
             None => x,
             Some((plus, context)) => plus.forward(&x, context, grid, probe),
@@ -108,7 +143,7 @@ impl PlusBlock {
             heads: shape.heads,
             projection_bias: Bias::No,
         };
-        scope.cross_attention("attn2_plus", shape.heads);
+        scope.sub("attn2_plus").attention(shape.heads);
         Self {
             norm: LayerNorm::new(&scope.sub("norm2_plus"), shape.width, LAYER_NORM_EPS),
             attention: Attention::new(&scope.sub("attn2_plus"), attention),

@@ -1,97 +1,138 @@
 //! Folders as the diffusers library saves them: one folder for each network, with a weight file and a `config.json`.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod absent;
+mod choice;
+mod listed;
+pub(super) mod shards;
 
-use i2am_weights::WeightFile;
+use std::collections::btree_map::Entry as Place;
+use std::path::Path;
+
+use i2am_weights::WeightError;
 
 use super::view::View;
-use super::{Checkpoint, ConfigFile, Entry, Layout};
+use super::{Checkpoint, ConfigFile, Entry, Layout, Opening};
 use crate::NetError;
+use absent::{dangling, names, shown};
+pub use listed::{files_of_folder, shards_of_index};
 
 /// Sub-folders that hold networks, with the stems their weight files may have.
-const NETWORKS: [(&str, &str); 5] = [
+const NETWORKS: [(&str, &str); 6] = [
     ("unet", "diffusion_pytorch_model"),
     ("vae", "diffusion_pytorch_model"),
     ("image_encoder", "model"),
     ("text_encoder", "model"),
     ("controlnet", "diffusion_pytorch_model"),
+    ("transformer", "diffusion_pytorch_model"),
 ];
 
-/// Opens every known network folder below `root`.
-pub(super) fn open(root: &Path) -> Result<Checkpoint, NetError> {
-    open_layered(root, None)
-}
-
-/// The same, where the folders below `over` are taken instead of those of the same name below `root`.
-pub(super) fn open_layered(root: &Path, over: Option<&Path>) -> Result<Checkpoint, NetError> {
-    let mut checkpoint = Checkpoint {
-        path: root.to_owned(),
-        layout: Layout::Diffusers,
-        files: Vec::new(),
-        entries: BTreeMap::new(),
-        strangers: Vec::new(),
-        configs: BTreeMap::new(),
+/// Opens every known network folder below `root`, or below the folder that lies over it.
+pub(super) fn open(root: &Path, opening: Opening<'_>) -> Result<Checkpoint, NetError> {
+    let mut checkpoint = Checkpoint::empty(root, Layout::Diffusers);
+    let mut has_variant = false;
+    let wanted = |network: &str| {
+        let networks = opening.networks;
+        networks.is_none_or(|networks| networks.contains(&network))
     };
-    for (network, stem) in NETWORKS {
-        let beside = over.map(|over| over.join(network));
-        let folder = beside
+    for (network, stem) in NETWORKS.into_iter().filter(|(network, _)| wanted(network)) {
+        let upper = opening.over.map(|over| over.join(network));
+        let folder = upper
             .filter(|folder| folder.is_dir())
             .unwrap_or_else(|| root.join(network));
+        if let Some(target) = dangling(&folder) {
+            let path = folder;
+            return Err(WeightError::Dangling { path, target }.into());
+        }
         if !folder.is_dir() {
             continue;
         }
-        checkpoint.configs.insert(
-            network.to_owned(),
-            ConfigFile::open(&folder.join("config.json"))?,
-        );
-        let file = WeightFile::open(&weight_file(&folder, stem)?)?;
-        let index = checkpoint.files.len();
-        for name in file.names() {
-            let Some((below, view)) = rename(network, name) else {
-                continue;
-            };
-            let entry = Entry {
-                file: index,
-                name: name.to_owned(),
-                view,
-            };
-            checkpoint
-                .entries
-                .insert(format!("{network}.{below}"), entry);
-        }
-        checkpoint.files.push(file);
+        has_variant |= checkpoint.add_network(&folder, network, stem, opening.variant)?;
     }
-    if checkpoint.files.is_empty() {
-        let expected: Vec<&str> = NETWORKS.iter().map(|&(network, _)| network).collect();
-        let reason = format!(
-            "expected at least one of the folders {}, found none of them",
-            expected.join(", ")
-        );
-        return Err(NetError::Layout {
-            path: root.to_owned(),
-            reason,
-        });
+    let refuse = |reason: String| NetError::Layout {
+        path: root.to_owned(),
+        reason,
+    };
+    if checkpoint.parts.is_empty() {
+        let expected = NETWORKS.iter().map(|&(network, _)| network);
+        let expected: Vec<&str> = expected.filter(|network| wanted(network)).collect();
+        return Err(refuse(no_network(root, &expected)?));
     }
+    match opening.variant {
+        Some(variant) if !has_variant => Err(refuse(format!(
+            "expected weights of the variant `{variant}`, found none in any network"
+        ))),
+        _ => Ok(checkpoint),
+    }
+}
+
+/// Opens `folder`, which is that of one network.
+pub(super) fn open_network(
+    folder: &Path,
+    network: &str,
+    variant: Option<&str>,
+) -> Result<Checkpoint, NetError> {
+    let known = NETWORKS.iter().find(|(name, _)| *name == network);
+    let stem = known.map_or("diffusion_pytorch_model", |(_, stem)| stem);
+    let mut checkpoint = Checkpoint::empty(folder, Layout::Diffusers);
+    checkpoint.add_network(folder, network, stem, variant)?;
     Ok(checkpoint)
 }
 
-/// The safetensors file of a network folder if there is one, else the pickle.
-fn weight_file(folder: &Path, stem: &str) -> Result<PathBuf, NetError> {
-    let pickle = if stem == "model" {
-        "pytorch_model.bin".to_owned()
-    } else {
-        format!("{stem}.bin")
-    };
-    let names = [format!("{stem}.safetensors"), pickle];
-    let found = names
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file());
-    found.ok_or_else(|| NetError::Layout {
-        path: folder.to_owned(),
-        reason: format!("expected {} or {}, found neither", names[0], names[1]),
-    })
+impl Checkpoint {
+    /// Adds the tensors and the configuration of the network that lies in `folder`; whether its weights are of a variant.
+    fn add_network(
+        &mut self,
+        folder: &Path,
+        network: &str,
+        stem: &str,
+        variant: Option<&str>,
+    ) -> Result<bool, NetError> {
+        let config = ConfigFile::open(&folder.join("config.json"))?;
+        self.configs.insert(network.to_owned(), config);
+        let weights = choice::open(folder, stem, variant)?;
+        for part in weights.parts {
+            let file = self.parts.len();
+            for (name, stored) in part.names() {
+                let Some((below, view)) = rename(network, name) else {
+                    continue;
+                };
+                match self.entries.entry(format!("{network}.{below}")) {
+                    Place::Vacant(free) => drop(free.insert(Entry {
+                        file,
+                        name: stored.to_owned(),
+                        view,
+                    })),
+                    Place::Occupied(_) => {
+                        return Err(NetError::Layout {
+                            path: part.file.path().to_owned(),
+                            reason: format!(
+                                "expected one tensor `{name}` in all files of the network, found another"
+                            ),
+                        });
+                    }
+                }
+            }
+            self.parts.push(part);
+        }
+        Ok(weights.is_variant)
+    }
+}
+
+/// What is in a folder without networks.
+fn no_network(root: &Path, expected: &[&str]) -> Result<String, NetError> {
+    let reason = format!(
+        "expected at least one of the folders {}, found none of them; ",
+        expected.join(", ")
+    );
+    // The cache of a hub has a folder with links for every revision.
+    let snapshots = root.join("snapshots");
+    if snapshots.is_dir() {
+        let revisions = shown(&names(&snapshots)?);
+        return Ok(format!(
+            "{reason}revisions in its folder snapshots: {revisions}"
+        ));
+    }
+    Ok(format!("{reason}in the folder: {}", shown(&names(root)?)))
 }
 
 /// Files written before mid-2023 name the autoencoder's attention otherwise.
@@ -103,7 +144,7 @@ const OLD_ATTENTION: [(&str, &str); 4] = [
 ];
 
 /// Today's spelling of a name in a published file; `None` for ballast.
-fn rename(network: &str, name: &str) -> Option<(String, View)> {
+pub(super) fn rename(network: &str, name: &str) -> Option<(String, View)> {
     if name.ends_with("position_ids") {
         return None;
     }

@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use i2am_weights::WeightFile;
-
+use super::part::Part;
 use super::view::View;
-use super::{Checkpoint, ConfigFile, Entry, Layout, diffusers};
+use super::{Checkpoint, ConfigFile, Entry, Layout, Opening, diffusers};
 use crate::NetError;
 
 mod export;
@@ -35,46 +34,45 @@ pub(super) fn bare(name: &str) -> &str {
     name.strip_prefix("state_dict.").unwrap_or(name)
 }
 
-/// Opens one file with LDM names, and its base if it has one; tensors may stand below `state_dict.`.
-pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
-    let file = WeightFile::open(path)?;
-    let base = file
-        .metadata(BASE_KEY)
-        .map(|name| beside(path, name))
-        .transpose()?;
-    let mut files = vec![file];
+/// The checkpoint at `path`, whose files `parts` have LDM names, and its base if it has one; tensors may stand below `state_dict.`.
+pub(super) fn open(path: &Path, mut parts: Vec<Part>) -> Result<Checkpoint, NetError> {
+    let base = parts.iter().find_map(|part| part.file.metadata(BASE_KEY));
+    let base = base.map(|name| beside(path, name)).transpose()?;
     let mut folder = None;
     match base {
-        Some(base) if base.is_dir() => folder = Some(diffusers::open(&base)?),
-        Some(base) => files.push(WeightFile::open(base)?),
+        Some(base) if base.is_dir() => {
+            folder = Some(diffusers::open(&base, Opening::default())?);
+        }
+        Some(base) => parts.push(Part::open(&base)?),
         None => {}
     }
-    let names = files.iter().flat_map(WeightFile::names);
-    let levels = Levels::of(names.map(|name| bare(name).to_owned()));
+    let names = parts.iter().flat_map(Part::names);
+    let levels = Levels::of(names.map(|(name, _)| bare(name).to_owned()));
     let mut checkpoint = Checkpoint {
         path: path.to_owned(),
         layout: Layout::Ldm,
-        files: Vec::new(),
+        parts: Vec::new(),
         entries: BTreeMap::new(),
         strangers: Vec::new(),
         configs: BTreeMap::new(),
     };
-    for (index, file) in files.iter().enumerate() {
-        for name in file.names() {
+    for (index, part) in parts.iter().enumerate() {
+        for (name, stored) in part.names() {
             let short = bare(name);
             let renamed = rename(short, &levels);
             if renamed.is_empty() && !is_ballast(short) {
-                checkpoint.strangers.push(name.to_owned());
+                checkpoint.strangers.push(stored.to_owned());
             }
             for (full, view) in renamed {
                 // The base comes last and only fills gaps.
                 checkpoint.entries.entry(full).or_insert_with(|| Entry {
                     file: index,
-                    name: name.to_owned(),
+                    name: stored.to_owned(),
                     view,
                 });
             }
         }
+        let file = &part.file;
         for network in NETWORKS {
             let Some(text) = file.metadata(&config_key(network)) else {
                 continue;
@@ -86,7 +84,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, NetError> {
             checkpoint.configs.insert(network.to_owned(), config);
         }
     }
-    checkpoint.files = files;
+    checkpoint.parts = parts;
     if let Some(folder) = folder {
         add_networks(&mut checkpoint, folder);
     }
@@ -106,10 +104,10 @@ fn add_networks(checkpoint: &mut Checkpoint, folder: Checkpoint) {
         .collect();
     let used: BTreeSet<usize> = added.iter().map(|(_, entry)| entry.file).collect();
     let mut places = BTreeMap::new();
-    for (index, file) in folder.files.into_iter().enumerate() {
+    for (index, part) in folder.parts.into_iter().enumerate() {
         if used.contains(&index) {
-            places.insert(index, checkpoint.files.len());
-            checkpoint.files.push(file);
+            places.insert(index, checkpoint.parts.len());
+            checkpoint.parts.push(part);
         }
     }
     for (name, entry) in added {

@@ -2,6 +2,7 @@
 
 use super::Checkpoint;
 use crate::NetError;
+use crate::limits::{VOCABULARY, within};
 
 /// Answers what sizes a network has from the shapes of its tensors.
 pub struct Shapes<'a> {
@@ -30,15 +31,20 @@ impl<'a> Shapes<'a> {
     /// The length of one axis of a tensor.
     ///
     /// # Errors
-    /// [`NetError::Infer`] if there is no such tensor or axis.
+    /// [`NetError::Infer`] if there is no such tensor or axis, [`NetError::Layout`] if no network has one as long.
     pub fn axis(&self, name: &str, axis: usize) -> Result<i64, NetError> {
         let full = self.full(name);
         let shape = self.checkpoint.shape(&full).unwrap_or_default();
-        shape.get(axis).copied().ok_or_else(|| NetError::Infer {
+        let length = shape.get(axis).copied().ok_or_else(|| NetError::Infer {
             path: self.checkpoint.path.clone(),
             network: self.network,
             tensor: name.to_owned(),
-        })
+        })?;
+        let key = format!("{name} (axis {axis})");
+        let checked = within(&key, length, &VOCABULARY);
+        self.checkpoint
+            .inferred(self.network, checked)
+            .map(|()| length)
     }
 
     /// The value of a tensor of one element, if there is such a tensor.
@@ -49,8 +55,13 @@ impl<'a> Shapes<'a> {
         if !self.has(name) {
             return Ok(None);
         }
-        let value = self.checkpoint.tensor(&self.full(name))?;
-        Ok((value.numel() == 1).then(|| value.view(-1).double_value(&[0])))
+        let full = self.full(name);
+        let shape = self.checkpoint.shape(&full).unwrap_or_default();
+        if shape.iter().any(|&length| length != 1) {
+            return Ok(None);
+        }
+        let value = self.checkpoint.tensor(&full)?;
+        Ok(Some(value.view(-1).double_value(&[0])))
     }
 
     /// How many numbered children `prefix` has: `prefix.0`, `prefix.1`, ...

@@ -1,10 +1,8 @@
 //! One file that holds one network, e.g. Inception or a backbone of LPIPS.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use i2am_weights::WeightFile;
-
+use super::part::Part;
 use super::view::View;
 use super::{Checkpoint, Entry, Layout};
 use crate::NetError;
@@ -15,22 +13,19 @@ pub(super) fn open(
     network: &str,
     rename: impl Fn(&str) -> Option<String>,
 ) -> Result<Checkpoint, NetError> {
-    let file = WeightFile::open(path)?;
-    let entry = |name: &str| {
+    let part = Part::open(path)?;
+    let entry = |(name, stored): (&str, &str)| {
         let entry = Entry {
             file: 0,
-            name: name.to_owned(),
+            name: stored.to_owned(),
             view: View::Whole,
         };
         Some((format!("{network}.{}", rename(name)?), entry))
     };
-    let entries = file.names().filter_map(entry).collect();
+    let entries = part.names().filter_map(entry).collect();
     Ok(Checkpoint {
-        path: path.to_owned(),
-        layout: Layout::Single,
-        files: vec![file],
+        parts: vec![part],
         entries,
-        strangers: Vec::new(),
-        configs: BTreeMap::new(),
+        ..Checkpoint::empty(path, Layout::Single)
     })
 }

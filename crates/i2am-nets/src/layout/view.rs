@@ -12,6 +12,8 @@ pub(super) enum View {
         /// 0, 1 or 2.
         part: i64,
     },
+    /// The two halves of the rows, the second first.
+    SwappedHalves,
     /// A 1×1 convolution that is used as a linear layer: the two last axes are dropped.
     Squeeze,
 }
@@ -32,6 +34,10 @@ impl View {
         match self {
             Self::Whole => stored.shallow_clone(),
             Self::Third { part } => stored.narrow(0, part * shape[0], shape[0]).contiguous(),
+            Self::SwappedHalves => {
+                let half = shape.first().map_or(0, |rows| rows / 2);
+                stored.roll([half], [0])
+            }
             Self::Squeeze => stored.reshape(&shape),
         }
     }

@@ -1,4 +1,4 @@
-//! VGG's features for LPIPS, under the tensor names of `torchvision.models.vgg16`. Pictures `[batch, 3, H, W]` become five maps.
+//! VGG's features for LPIPS and DISTS, under the tensor names of `torchvision.models.vgg16`. Pictures `[batch, 3, H, W]` become five maps.
 
 use tch::Tensor;
 
@@ -18,14 +18,17 @@ const STAGES: [&[(u32, i64, i64)]; 5] = [
     &[(24, 512, 512), (26, 512, 512), (28, 512, 512)],
 ];
 
+/// Channels of the five maps.
+pub(crate) const WIDTHS: [i64; 5] = [64, 128, 256, 512, 512];
+
 /// `torchvision.models.vgg16`: layers 0 to 29 of its `features`.
 #[derive(Debug)]
-pub(super) struct Vgg16 {
+pub(crate) struct Vgg16 {
     stages: Vec<Vec<Convolution>>,
 }
 
 impl Vgg16 {
-    pub(super) fn new(scope: &Scope<'_>) -> Self {
+    pub(crate) fn new(scope: &Scope<'_>) -> Self {
         let layer = |&(place, inputs, outputs): &(u32, i64, i64)| match inputs {
             ..128 => Convolution::new(&scope.sub(place), inputs, outputs, 3),
             128.. => Convolution::by_tiles(&scope.sub(place), inputs, outputs, 3),
@@ -37,17 +40,27 @@ impl Vgg16 {
                 .collect(),
         }
     }
-}
 
-impl Features for Vgg16 {
-    fn taps(&self, x: &Tensor, each: &mut dyn FnMut(Tensor)) {
+    /// The maps after each stage, from shallow to deep, as [`Features::taps`]; `pool` stands between two stages.
+    pub(crate) fn taps_pooled_by(
+        &self,
+        x: &Tensor,
+        pool: impl Fn(&Tensor) -> Tensor,
+        each: &mut dyn FnMut(Tensor),
+    ) {
         let mut tap: Option<Tensor> = None;
         for stage in &self.stages {
-            let x = tap.as_ref().map_or_else(|| x.shallow_clone(), pool);
+            let x = tap.as_ref().map_or_else(|| x.shallow_clone(), &pool);
             tap.take().map(&mut *each);
             tap = Some(stage.iter().fold(x, |x, layer| layer.forward(&x)));
         }
         tap.map(each);
+    }
+}
+
+impl Features for Vgg16 {
+    fn taps(&self, x: &Tensor, each: &mut dyn FnMut(Tensor)) {
+        self.taps_pooled_by(x, pool, each);
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tch::{Device, Tensor};
 
 use crate::layout::Checkpoint;
-use crate::load_report::{LoadReport, WrongShape};
+use crate::load_report::{Damage, LoadReport, WrongShape};
 use crate::scope::{Init, TensorSource};
 use crate::{NetError, Precision};
 
@@ -23,8 +23,11 @@ struct State {
     loaded: usize,
     /// Tensors of the checkpoint that the network has a place for, also those of another shape.
     asked: BTreeSet<String>,
+    /// What the names of tensors begin with that nothing reads.
+    unread: BTreeSet<String>,
     missing: BTreeMap<String, Vec<i64>>,
     wrong: Vec<WrongShape>,
+    damaged: Vec<Damage>,
     failed: Option<NetError>,
 }
 
@@ -45,25 +48,19 @@ impl<'a> CheckpointSource<'a> {
         LoadReport {
             loaded: state.loaded,
             missing: state.missing.keys().cloned().collect(),
-            unused: self.checkpoint.unused(&state.asked),
+            unused: self.checkpoint.unused(&state.asked, &state.unread),
             wrong: state.wrong.clone(),
+            damaged: state.damaged.clone(),
         }
     }
 
     /// # Errors
-    /// A tensor that could not be read, or [`NetError::Tensors`] if any is missing or has another shape.
+    /// [`NetError::Tensors`] if any is missing, has another shape, or values that no training leaves; or one that could not be read.
     pub fn finish(self) -> Result<LoadReport, NetError> {
         let report = self.report();
-        if let Some(failed) = self.state.into_inner().failed {
-            return Err(failed);
-        }
-        if report.is_complete() {
-            Ok(report)
-        } else {
-            Err(NetError::Tensors {
-                path: self.checkpoint.path().to_owned(),
-                report: Box::new(report),
-            })
+        match self.state.into_inner().failed {
+            Some(failed) if report.is_complete() => Err(failed),
+            _ => report.require_sound(self.checkpoint.path()),
         }
     }
 
@@ -73,7 +70,11 @@ impl<'a> CheckpointSource<'a> {
 }
 
 impl TensorSource for CheckpointSource<'_> {
-    fn tensor(&self, name: &str, shape: &[i64], _init: Init) -> Tensor {
+    fn unread(&self, prefix: &str) {
+        self.state.borrow_mut().unread.insert(prefix.to_owned());
+    }
+
+    fn tensor(&self, name: &str, shape: &[i64], init: Init) -> Tensor {
         let mut state = self.state.borrow_mut();
         let Some(found) = self.checkpoint.shape(name) else {
             state.missing.insert(name.to_owned(), shape.to_vec());
@@ -89,9 +90,16 @@ impl TensorSource for CheckpointSource<'_> {
             });
             return self.placeholder();
         }
-        match self.checkpoint.tensor(name) {
-            Ok(tensor) => {
+        let read = || {
+            Ok((
+                self.checkpoint.fault(name, init)?,
+                self.checkpoint.tensor(name)?,
+            ))
+        };
+        match read() {
+            Ok((damage, tensor)) => {
                 state.loaded += 1;
+                state.damaged.extend(damage);
                 tensor.to_device(self.device).to_kind(self.precision.kind())
             }
             Err(error) => {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::NetError;
 use crate::layers::Activation;
-use crate::layout::Checkpoint;
+use crate::layout::{Checkpoint, Rule};
+use crate::limits::{TOWER, VOCABULARY, WIDTH, count_within, divides, positive, within};
 
 /// Sizes of a [`super::TextEncoder`], under the names of `text_encoder/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,17 @@ fn layer_norm_eps() -> f64 {
     1e-5
 }
 
+/// Keys of `text_encoder/config.json`.
+const KEYS: &[(&str, Rule)] = &[
+    ("hidden_size", Rule::Count),
+    ("intermediate_size", Rule::Count),
+    ("num_hidden_layers", Rule::Count),
+    ("num_attention_heads", Rule::Count),
+    ("vocab_size", Rule::Count),
+    ("max_position_embeddings", Rule::Count),
+    ("layer_norm_eps", Rule::OptionalNumber),
+];
+
 impl TextEncoderConfig {
     /// The text tower of CLIP ViT-L/14, as Stable Diffusion v1 uses it.
     pub fn clip_vit_l14() -> Self {
@@ -48,6 +60,34 @@ impl TextEncoderConfig {
         }
     }
 
+    /// Whether a network of these sizes can be built.
+    ///
+    /// # Errors
+    /// The key, what was expected and what was found.
+    pub fn check(&self) -> Result<(), String> {
+        for (key, found, range) in [
+            ("hidden_size", self.hidden_size, WIDTH),
+            ("intermediate_size", self.intermediate_size, WIDTH),
+            ("vocab_size", self.vocab_size, VOCABULARY),
+            (
+                "max_position_embeddings",
+                self.max_position_embeddings,
+                WIDTH,
+            ),
+        ] {
+            within(key, found, &range)?;
+        }
+        count_within("num_hidden_layers", self.num_hidden_layers, &TOWER)?;
+        positive("layer_norm_eps", self.layer_norm_eps, 1.0)?;
+        let heads = self.num_attention_heads;
+        divides(
+            "num_attention_heads",
+            heads,
+            "hidden_size",
+            self.hidden_size,
+        )
+    }
+
     /// Read from `text_encoder/config.json`; `None` if the checkpoint has no such folder.
     ///
     /// # Errors
@@ -57,6 +97,8 @@ impl TextEncoderConfig {
             return Ok(None);
         };
         file.reject_other("hidden_act", &["quick_gelu".into(), "gelu".into()])?;
-        file.parse().map(Some)
+        let config: Self = file.parse(KEYS)?;
+        config.check().map_err(|reason| file.refuse(reason))?;
+        Ok(Some(config))
     }
 }

@@ -29,6 +29,7 @@ fn transformer(scope: &Scope<'_>, config: &UNetConfig, level: usize) -> SpatialT
         heads: config.attention_head_dim.at(level),
         groups: config.norm_num_groups,
         depth: config.transformer_layers_per_block,
+        cross: config.cross,
     };
     SpatialTransformer::new(scope, &shape)
 }

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::layout::Checkpoint;
-use crate::{NetError, layout};
+use crate::NetError;
+use crate::layers::CrossAttention;
+use crate::layout::{Checkpoint, Rule, Shapes};
+use crate::limits::{
+    DEPTH, LAYERS, LEVELS, WIDTH, count_within, divides, groups_fit, positive, within,
+};
 
 /// Attention heads of the UNet's levels.
 ///
@@ -54,6 +58,9 @@ pub struct UNetConfig {
     /// Latent height and width it was trained at, if the configuration says.
     #[serde(default)]
     pub sample_size: Option<i64>,
+    /// How the transformers attend to a context; no configuration file says, the family of a model does.
+    #[serde(skip)]
+    pub cross: CrossAttention,
 }
 
 /// Channels that meet at one layer of the way up.
@@ -74,6 +81,21 @@ const LDM_HEADS: i64 = 8;
 /// Groups of every published model.
 const GROUPS: i64 = 32;
 const CROSS_ATTENTION: &str = "CrossAttnDownBlock2D";
+
+/// Keys of `unet/config.json`.
+const KEYS: &[(&str, Rule)] = &[
+    ("in_channels", Rule::Count),
+    ("out_channels", Rule::Count),
+    ("block_out_channels", Rule::Counts),
+    ("layers_per_block", Rule::Count),
+    ("down_block_types", Rule::Texts),
+    ("cross_attention_dim", Rule::Count),
+    ("attention_head_dim", Rule::CountOrCounts),
+    ("norm_num_groups", Rule::Count),
+    ("norm_eps", Rule::Number),
+    ("transformer_layers_per_block", Rule::OptionalCount),
+    ("sample_size", Rule::OptionalCount),
+];
 
 impl UNetConfig {
     /// The sizes of Stable Diffusion v1's UNet with `in_channels` input channels.
@@ -96,6 +118,7 @@ impl UNetConfig {
             norm_eps: 1e-5,
             transformer_layers_per_block: 1,
             sample_size: Some(64),
+            cross: CrossAttention::Single,
         }
     }
 
@@ -115,7 +138,7 @@ impl UNetConfig {
     }
 
     /// The level, 0 being the highest resolution, that `up_blocks.{index}` works at.
-    pub(super) fn level_of_up_block(&self, index: usize) -> usize {
+    pub(crate) fn level_of_up_block(&self, index: usize) -> usize {
         self.block_out_channels.len() - 1 - index
     }
 
@@ -134,13 +157,112 @@ impl UNetConfig {
         (0..=last).map(layer).collect()
     }
 
+    /// Whether a network of these sizes can be built.
+    ///
+    /// # Errors
+    /// The key, what was expected and what was found.
+    pub fn check(&self) -> Result<(), String> {
+        let widths = &self.block_out_channels;
+        let levels = widths.len();
+        count_within("block_out_channels (levels)", levels, &LEVELS)?;
+        for (key, found) in [
+            ("in_channels", self.in_channels),
+            ("out_channels", self.out_channels),
+            ("cross_attention_dim", self.cross_attention_dim),
+            ("sample_size", self.sample_size.unwrap_or(1)),
+        ] {
+            within(key, found, &WIDTH)?;
+        }
+        count_within("layers_per_block", self.layers_per_block, &LAYERS)?;
+        let depth = self.transformer_layers_per_block;
+        count_within("transformer_layers_per_block", depth, &DEPTH)?;
+        positive("norm_eps", self.norm_eps, 1.0)?;
+        if self.down_block_types.len() != levels {
+            let found = self.down_block_types.len();
+            return Err(format!(
+                "`down_block_types` has {found} entries for {levels} levels"
+            ));
+        }
+        if let Heads::PerLevel(heads) = &self.attention_head_dim
+            && heads.len() != levels
+        {
+            let found = heads.len();
+            return Err(format!(
+                "`attention_head_dim` has {found} entries for {levels} levels"
+            ));
+        }
+        let known = |name: &String| name == CROSS_ATTENTION || name == "DownBlock2D";
+        if let Some(other) = self.down_block_types.iter().find(|name| !known(name)) {
+            return Err(format!(
+                "`down_block_types`: expected {CROSS_ATTENTION} or DownBlock2D, found {other}"
+            ));
+        }
+        widths
+            .iter()
+            .try_for_each(|&width| within("block_out_channels", width, &WIDTH))
+    }
+
+    /// Whether the groups of normalizations divide the channels. It is asked apart, because no tensor tells their number.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_groups(&self) -> Result<(), String> {
+        groups_fit(self.norm_num_groups, &self.block_out_channels)
+    }
+
+    /// Whether the attention heads divide the channels. It is asked apart, because no tensor tells their number.
+    ///
+    /// # Errors
+    /// As [`UNetConfig::check`].
+    pub fn check_heads(&self) -> Result<(), String> {
+        let last = self.block_out_channels.len() - 1;
+        for (level, &width) in self.block_out_channels.iter().enumerate() {
+            within(
+                "attention_head_dim",
+                self.attention_head_dim.at(level),
+                &WIDTH,
+            )?;
+            // The middle works at the last level whether or not that has transformers.
+            if self.has_attention(level) || level == last {
+                self.check_heads_at(level, width)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the heads of a level divide the channels `width` of a layer.
+    pub(super) fn check_heads_at(&self, level: usize, width: i64) -> Result<(), String> {
+        let heads = self.attention_head_dim.at(level);
+        divides(
+            "attention_head_dim",
+            heads,
+            "the channels of a layer",
+            width,
+        )
+    }
+
     /// Read from `unet/config.json` if the checkpoint has one, else inferred from tensor shapes.
     ///
     /// # Errors
     /// [`NetError::Config`] for a value that is not built here, [`NetError::Infer`] if a telling tensor is missing.
     pub fn of(checkpoint: &Checkpoint) -> Result<Self, NetError> {
-        let Some(file) = checkpoint.config("unet") else {
-            return Self::infer(checkpoint);
+        Self::of_network(checkpoint, "unet", CrossAttention::Single)
+    }
+
+    /// The same for a UNet that is called `network` there and attends to a context as `cross` says.
+    ///
+    /// # Errors
+    /// As [`UNetConfig::of`].
+    pub fn of_network(
+        checkpoint: &Checkpoint,
+        network: &'static str,
+        cross: CrossAttention,
+    ) -> Result<Self, NetError> {
+        let Some(file) = checkpoint.config(network) else {
+            let config = Self::infer(checkpoint, network, cross)?;
+            return checkpoint
+                .inferred(network, config.check())
+                .map(|()| config);
         };
         file.reject_other("use_linear_projection", &[false.into()])?;
         file.reject_other("only_cross_attention", &[false.into()])?;
@@ -151,35 +273,19 @@ impl UNetConfig {
         file.reject_other("freq_shift", &[0.into()])?;
         file.reject_other("act_fn", &["silu".into()])?;
         file.reject_other("resnet_time_scale_shift", &["default".into()])?;
-        let config: Self = file.parse()?;
-        let levels = config.block_out_channels.len();
-        if levels == 0 || config.down_block_types.len() != levels {
-            let reason = format!(
-                "`down_block_types` has {} entries for {levels} levels",
-                config.down_block_types.len()
-            );
-            return Err(file.refuse(reason));
-        }
-        if let Heads::PerLevel(heads) = &config.attention_head_dim
-            && heads.len() != levels
-        {
-            return Err(file.refuse(format!(
-                "`attention_head_dim` has {} entries for {levels} levels",
-                heads.len()
-            )));
-        }
-        let known = |name: &String| name == CROSS_ATTENTION || name == "DownBlock2D";
-        if let Some(other) = config.down_block_types.iter().find(|name| !known(name)) {
-            let reason = format!(
-                "`down_block_types`: expected {CROSS_ATTENTION} or DownBlock2D, found {other}"
-            );
-            return Err(file.refuse(reason));
-        }
-        Ok(config)
+        let config: Self = file.parse(KEYS)?;
+        let checked = config.check().and_then(|()| config.check_groups());
+        let checked = checked.and_then(|()| config.check_heads());
+        checked.map_err(|reason| file.refuse(reason))?;
+        Ok(Self { cross, ..config })
     }
 
-    fn infer(checkpoint: &Checkpoint) -> Result<Self, NetError> {
-        let shapes = layout::Shapes::new(checkpoint, "unet");
+    fn infer(
+        checkpoint: &Checkpoint,
+        network: &'static str,
+        cross: CrossAttention,
+    ) -> Result<Self, NetError> {
+        let shapes = Shapes::new(checkpoint, network);
         let levels = shapes.count("down_blocks");
         let per_level =
             |level: usize| shapes.axis(&format!("down_blocks.{level}.resnets.0.conv1.weight"), 0);
@@ -203,13 +309,19 @@ impl UNetConfig {
             down_block_types: (0..levels)
                 .map(|level| block_type(level).to_owned())
                 .collect(),
-            cross_attention_dim: shapes
-                .axis(&format!("{mid}.transformer_blocks.0.attn2.to_k.weight"), 1)?,
+            cross_attention_dim: match cross {
+                // Nothing has this width.
+                CrossAttention::Absent => 1,
+                CrossAttention::Single | CrossAttention::Decoupled => {
+                    shapes.axis(&format!("{mid}.transformer_blocks.0.attn2.to_k.weight"), 1)?
+                }
+            },
             attention_head_dim: Heads::Same(LDM_HEADS),
             norm_num_groups: GROUPS,
             norm_eps: 1e-5,
             transformer_layers_per_block: shapes.count(&format!("{mid}.transformer_blocks")),
             sample_size: None,
+            cross,
         })
     }
 }

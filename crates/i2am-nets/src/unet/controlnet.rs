@@ -6,6 +6,7 @@ use tch::Tensor;
 use super::config::UNetConfig;
 use super::encoder::Encoder;
 use crate::layers::{Conv2d, Padding, channels_last};
+use crate::limits::{LEVELS, WIDTH, count_within, within};
 use crate::probe::{Context, NoProbe};
 use crate::scope::Scope;
 
@@ -32,6 +33,23 @@ pub struct ConditioningEmbedding {
 }
 
 impl ConditioningEmbedding {
+    /// Whether one of these `channels` can be built.
+    ///
+    /// # Errors
+    /// What was expected and what was found.
+    pub fn check(channels: &[i64]) -> Result<(), String> {
+        let resolutions = 2..=*LEVELS.end();
+        count_within(
+            "resolutions of the conditioning embedding",
+            channels.len(),
+            &resolutions,
+        )?;
+        let key = "channels of the conditioning embedding";
+        channels
+            .iter()
+            .try_for_each(|&found| within(key, found, &WIDTH))
+    }
+
     /// Builds it with `channels` at its resolutions (`conditioning_embedding_out_channels`), four in the published models and at least
     /// two, and `outputs` at its end.
     pub fn new(scope: &Scope<'_>, channels: &[i64], outputs: i64) -> Self {

@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::config::UNetConfig;
 use super::controlnet::Residuals;
 use super::joining::Joining;
-use crate::layers::{BlockShape, PlusAttention, SpatialTransformer};
+use crate::layers::{BlockShape, CrossAttention, PlusAttention, SpatialTransformer};
 use crate::probe::{AttentionProbe, Context};
 use crate::scope::Scope;
 
@@ -37,6 +37,16 @@ pub struct PixelAttentions {
 }
 
 impl PixelAttentions {
+    /// Whether the heads of the UNet of `config` divide the channels of those that belong to it.
+    ///
+    /// # Errors
+    /// What was expected and what was found.
+    pub fn check(config: &UNetConfig, kind: PixelKind) -> Result<(), String> {
+        let all = 0..config.block_out_channels.len();
+        all.filter(|&level| kind == PixelKind::Modules || config.has_attention(level))
+            .try_for_each(|level| config.check_heads_at(level, config.block_out_channels[level]))
+    }
+
     /// Builds those that belong to the UNet of `config`.
     pub fn new(scope: &Scope<'_>, config: &UNetConfig, kind: PixelKind) -> Self {
         let layer = |index: usize, layer: usize, context: i64| {
@@ -47,6 +57,7 @@ impl PixelAttentions {
                 heads: config.attention_head_dim.at(level),
                 groups: config.norm_num_groups,
                 depth: config.transformer_layers_per_block,
+                cross: CrossAttention::Single,
             };
             let below = |name: &str| scope.sub(format_args!("up_blocks.{index}.{name}.{layer}"));
             match kind {

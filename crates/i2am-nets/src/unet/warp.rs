@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::config::{UNetConfig, UpLayer};
 use super::joining::Joining;
-use crate::layers::{BlockShape, Conv2d, SpatialTransformer};
+use crate::layers::{BlockShape, Conv2d, CrossAttention, SpatialTransformer};
 use crate::probe::{AttentionProbe, Context};
 use crate::scope::Scope;
 
@@ -37,6 +37,18 @@ pub struct WarpBlocks {
 }
 
 impl WarpBlocks {
+    /// Whether the heads of the UNet of `config` divide the channels of the blocks that belong to it.
+    ///
+    /// # Errors
+    /// What was expected and what was found.
+    pub fn check(config: &UNetConfig) -> Result<(), String> {
+        (1..config.block_out_channels.len()).try_for_each(|index| {
+            let level = config.level_of_up_block(index);
+            let mut layers = config.up_layers(index).into_iter();
+            layers.try_for_each(|layer| config.check_heads_at(level, layer.before))
+        })
+    }
+
     /// Builds the blocks that belong to the UNet of `config`.
     pub fn new(scope: &Scope<'_>, config: &UNetConfig) -> Self {
         let levels = config.block_out_channels.len();
@@ -50,6 +62,7 @@ impl WarpBlocks {
                 heads,
                 groups: config.norm_num_groups,
                 depth: config.transformer_layers_per_block,
+                cross: CrossAttention::Single,
             };
             config.up_layers(index).into_iter().map(shape)
         });

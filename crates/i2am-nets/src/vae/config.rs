@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::NetError;
-use crate::layout::{Checkpoint, Shapes};
+use crate::layout::{Checkpoint, Rule, Shapes};
+use crate::limits::{LAYERS, LEVELS, WIDTH, count_within, groups_fit, positive, within};
 
 /// Sizes of a [`super::Vae`], under the names of diffusers' `vae/config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,17 @@ fn stable_diffusion_scale() -> f64 {
     0.18215
 }
 
+/// Keys of `vae/config.json`.
+const KEYS: &[(&str, Rule)] = &[
+    ("in_channels", Rule::Count),
+    ("out_channels", Rule::Count),
+    ("block_out_channels", Rule::Counts),
+    ("layers_per_block", Rule::Count),
+    ("latent_channels", Rule::Count),
+    ("norm_num_groups", Rule::Count),
+    ("scaling_factor", Rule::OptionalNumber),
+];
+
 impl VaeConfig {
     /// The autoencoder of Stable Diffusion v1.
     pub fn stable_diffusion_v1() -> Self {
@@ -48,23 +60,50 @@ impl VaeConfig {
         1 << (self.block_out_channels.len() - 1)
     }
 
+    /// Whether a network of these sizes can be built, and a latent scaled.
+    ///
+    /// # Errors
+    /// The key, what was expected and what was found.
+    pub fn check(&self) -> Result<(), String> {
+        const LARGEST_SCALE: f64 = 1e6;
+        let widths = &self.block_out_channels;
+        count_within("block_out_channels (levels)", widths.len(), &LEVELS)?;
+        count_within("layers_per_block", self.layers_per_block, &LAYERS)?;
+        within("latent_channels", self.latent_channels, &WIDTH)?;
+        // Pictures have three.
+        within("in_channels", self.in_channels, &(3..=3))?;
+        within("out_channels", self.out_channels, &(3..=3))?;
+        positive("scaling_factor", self.scaling_factor, LARGEST_SCALE)?;
+        widths
+            .iter()
+            .try_for_each(|&width| within("block_out_channels", width, &WIDTH))
+    }
+
+    /// Whether the groups of normalizations divide the channels. It is asked apart, because no tensor tells their number.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_groups(&self) -> Result<(), String> {
+        groups_fit(self.norm_num_groups, &self.block_out_channels)
+    }
+
     /// Read from `vae/config.json` if the checkpoint has one, else inferred from tensor shapes.
     ///
     /// # Errors
     /// [`NetError::Config`] for a value that is not built here, [`NetError::Infer`] if a telling tensor is missing.
     pub fn of(checkpoint: &Checkpoint) -> Result<Self, NetError> {
         let Some(file) = checkpoint.config("vae") else {
-            return Self::infer(checkpoint);
+            let config = Self::infer(checkpoint)?;
+            return checkpoint.inferred("vae", config.check()).map(|()| config);
         };
         file.reject_other("act_fn", &["silu".into()])?;
         file.reject_other("shift_factor", &[])?;
         file.reject_other("use_quant_conv", &[true.into()])?;
         file.reject_other("use_post_quant_conv", &[true.into()])?;
         file.reject_other("mid_block_add_attention", &[true.into()])?;
-        let config: Self = file.parse()?;
-        if config.block_out_channels.is_empty() {
-            return Err(file.refuse("`block_out_channels` is empty".to_owned()));
-        }
+        let config: Self = file.parse(KEYS)?;
+        let checked = config.check().and_then(|()| config.check_groups());
+        checked.map_err(|reason| file.refuse(reason))?;
         Ok(config)
     }
 

@@ -45,6 +45,7 @@ fn unet() -> UNetConfig {
         norm_eps: 1e-5,
         transformer_layers_per_block: 1,
         sample_size: None,
+        cross: i2am_nets::layers::CrossAttention::Single,
     }
 }
 

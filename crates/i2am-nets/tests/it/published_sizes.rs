@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use i2am_nets::image_encoder::{ImageEncoder, ImageEncoderConfig};
+use i2am_nets::image_encoder::{ClipEmbedder, ImageEncoder, ImageEncoderConfig};
+use i2am_nets::image_projection::{ImageProjection, ImageProjectionConfig};
+use i2am_nets::layers::CrossAttention;
 use i2am_nets::layout::to_ldm;
 use i2am_nets::text_encoder::{TextEncoder, TextEncoderConfig};
 use i2am_nets::unet::{
@@ -266,6 +268,67 @@ fn controlnet_of_pasd() {
         ],
     );
     assert_eq!(shapes.len(), encoder.0 + 2 * (11 + 13));
+}
+
+/// Keys and values of the second softmax of an IP-Adapter's UNet.
+fn second_softmax() -> BTreeMap<String, Vec<i64>> {
+    let mut shapes = asked("unet", |scope| {
+        let config = UNetConfig {
+            cross: CrossAttention::Decoupled,
+            ..UNetConfig::stable_diffusion_v1(9)
+        };
+        let _ = UNet::new(scope, config);
+    });
+    shapes.retain(|name, _| name.contains(".attn2_ip."));
+    shapes
+}
+
+/// The three published files for Stable Diffusion v1 and CLIP ViT-H; 2 bytes for each weight make up their sizes.
+#[test]
+fn ip_adapters() {
+    let added = count(&second_softmax(), &[""]);
+    assert_eq!(added, (32, 19_169_280));
+    for (config, tensors, weights) in [
+        (ImageProjectionConfig::ip_adapter_sd15(), 4, 22_319_616),
+        (
+            ImageProjectionConfig::ip_adapter_plus_sd15(),
+            7 + 4 * 11,
+            49_087_488,
+        ),
+        (
+            ImageProjectionConfig::ip_adapter_full_face_sd15(),
+            6,
+            21_794_304,
+        ),
+    ] {
+        let own = asked("image_proj", |scope| {
+            let _ = ImageProjection::new(scope, &config);
+        });
+        let (own, all) = (count(&own, &[""]), (tensors, weights - added.1));
+        assert_eq!(own, all, "{config:?}");
+    }
+}
+
+/// 2,528,307,200 bytes in single precision.
+#[test]
+fn image_encoder_of_ip_adapter() {
+    let shapes = asked("image_encoder", |scope| {
+        let _ = ClipEmbedder::new(scope, ImageEncoderConfig::clip_vit_h14());
+    });
+    assert_eq!(count(&shapes, &[""]), (520, 632_076_800));
+    for (name, shape) in [
+        (
+            "vision_model.embeddings.position_embedding.weight",
+            vec![257, 1280],
+        ),
+        (
+            "vision_model.encoder.layers.31.mlp.fc1.weight",
+            vec![5120, 1280],
+        ),
+        ("visual_projection.weight", vec![1024, 1280]),
+    ] {
+        assert_eq!(shapes[&format!("image_encoder.{name}")], shape, "{name}");
+    }
 }
 
 #[test]

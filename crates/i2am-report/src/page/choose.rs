@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::run::Run;
 
-/// At most `count` samples of `run`, and how they were chosen. Worst first: evenly spaced in the order of their mean score over the
+/// At most `count` samples of `run`, and how they were chosen. Best first: evenly spaced in the order of their mean score over the
 /// models, so that good and bad ones are both seen. Without scores the first ones by name.
 pub(super) fn samples(run: &Run, count: usize) -> (Vec<String>, &'static str) {
     let mut scores: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -19,7 +19,7 @@ pub(super) fn samples(run: &Run, count: usize) -> (Vec<String>, &'static str) {
         .into_iter()
         .map(|(id, values)| (values.iter().sum::<f64>() / values.len() as f64, id))
         .collect();
-    ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     if ranked.is_empty() {
         let first = run.sample_ids().into_iter().take(count);
         return (first.collect(), "the first by name");
@@ -29,7 +29,7 @@ pub(super) fn samples(run: &Run, count: usize) -> (Vec<String>, &'static str) {
         .map(|index| ranked[index].1.to_owned());
     (
         chosen.collect(),
-        "evenly from the lowest to the highest mean score",
+        "evenly from the highest to the lowest mean score",
     )
 }
 

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use i2am_attribution::{
-    AttentionRecord, Clamp, Convention, Direction, LayerRecord, LayerWeighting, MapResize,
-    Polarity, ReferenceMask,
+    AttentionRecord, Clamp, Convention, Direction, LayerRecord, MapResize, Polarity, ReferenceMask,
 };
 use i2am_imaging::{ColorMap, read_rgb};
-use i2am_quantity::Level;
+use i2am_quantity::{Better, Level};
 use i2am_results::DebugRow;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -18,6 +17,7 @@ use super::specific::{self, SpecificMaps};
 use super::{PageConfig, choose, encode};
 use crate::ReportError;
 use crate::level::short_layer;
+use crate::order::best_first;
 use crate::run::{LevelScore, Run};
 use crate::series::Series;
 
@@ -25,7 +25,7 @@ use crate::series::Series;
 const MOST_FAULTS: usize = 8;
 
 const NO_PICTURES: &str = "the data set was not found";
-const ONE_TOKEN_NOTHING: &str = "This model sees its reference as one pooled token. Every patch of the image takes all of it with \
+const POOLED_NOTHING: &str = "This model sees its reference as one pooled token. Every patch of the image takes all of it with \
 weight 1, so attention does not distinguish regions of the reference: there is nothing to explore.";
 const NOT_KEPT: &str = "This model sees its reference patch by patch, but the run did not keep which patch took from which. Name layers \
 in attribution.capture.specific and generate again.";
@@ -35,6 +35,8 @@ in attribution.capture.specific and generate again.";
 pub(super) struct Gallery {
     models: Vec<Model>,
     samples: Vec<Sample>,
+    /// Every table as CSV, by name.
+    pub(super) tables: BTreeMap<String, String>,
     /// 256 colors, three bytes each, by name; the first is the default.
     colors: Vec<(String, String)>,
     #[serde(skip)]
@@ -51,13 +53,8 @@ struct Model {
 
 /// How maps are made, as far as the page makes them.
 #[derive(Debug, Serialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the script asks for each setting apart"
-)]
 struct Rules {
     inverted: BTreeMap<String, bool>,
-    unit_mean: bool,
     bicubic: bool,
     clamp: bool,
     reference_mask: bool,
@@ -128,6 +125,7 @@ impl Gallery {
         let mut gallery = Self {
             models: Vec::new(),
             samples: Vec::new(),
+            tables: BTreeMap::new(),
             colors: colors(config.colors),
             left_out: Vec::new(),
         };
@@ -143,12 +141,14 @@ impl Gallery {
                     ids.len()
                 ));
             }
+            let models = best_first(run).models;
             let first_model = gallery.models.len();
             let many = sources.len() > 1;
             gallery
                 .models
-                .extend(run.models().iter().map(|model| Model::of(run, model, many)));
+                .extend(models.iter().map(|model| Model::of(run, model, many)));
             plans.push(Plan {
+                models,
                 index,
                 run,
                 pictures: *pictures,
@@ -177,9 +177,12 @@ impl Gallery {
                 let Some(id) = plan.ids.get(round) else {
                     continue;
                 };
-                let models = plan.run.models();
                 let build = |model: &String| plan.item(model, id, config);
-                let items: Vec<_> = models.par_iter().map(build).collect::<Result<_, _>>()?;
+                let items: Vec<_> = plan
+                    .models
+                    .par_iter()
+                    .map(build)
+                    .collect::<Result<_, _>>()?;
                 for (index, built) in items.into_iter().enumerate() {
                     let Some((mut item, sample)) = built else {
                         continue;
@@ -219,6 +222,8 @@ pub(super) struct Plan<'a> {
     pictures: Option<&'a dyn PictureSource>,
     scores: BTreeMap<(String, String), Vec<LevelScore>>,
     ids: Vec<String>,
+    /// Its models, best first.
+    models: Vec<String>,
     /// Index of the run's first model among those of the page.
     first_model: usize,
 }
@@ -269,7 +274,8 @@ impl Plan<'_> {
             .iter()
             .filter(|((owner, _), _)| owner == model);
         let shown = |((_, series), samples): (&(String, Series), &BTreeMap<String, f64>)| {
-            let value = samples.get(id).filter(|_| !series.is_score())?;
+            let is_metric = !series.is_score() && series.better() != Better::Neither;
+            let value = samples.get(id).filter(|_| is_metric)?;
             let title = format!("{}{}", series.full_title(), series.scale());
             Some([title, series.format(*value)])
         };
@@ -307,12 +313,8 @@ impl Plan<'_> {
         }
         item.specific = specific::of_record(record, config.specific_height);
         if item.specific.is_empty() {
-            let one_token = record.layers.iter().all(LayerRecord::is_one_token);
-            let reason = if one_token {
-                ONE_TOKEN_NOTHING
-            } else {
-                NOT_KEPT
-            };
+            let pooled = !record.layers.iter().any(LayerRecord::has_places);
+            let reason = if pooled { POOLED_NOTHING } else { NOT_KEPT };
             reason.clone_into(&mut item.no_specific);
         }
     }
@@ -392,7 +394,6 @@ impl Rules {
         let penalty = run.manifest.config["attribution"]["imacs"]["penalty"].as_f64();
         Self {
             inverted: Direction::ALL.map(inverted).into(),
-            unit_mean: convention.layer_weighting == LayerWeighting::UnitMean,
             bicubic: convention.resize == MapResize::TorchBicubic,
             clamp: convention.clamp == Clamp::Zero,
             reference_mask: convention.reference_mask == ReferenceMask::BeforeMinMax,

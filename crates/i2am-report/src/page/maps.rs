@@ -4,10 +4,11 @@
 //! [`i2am_attribution::normalise`] and in their order, so what it shows is what was scored but for the rounding to bytes.
 
 use i2am_attribution::{
-    AttentionRecord, Cell, Convention, Direction, LayerRecord, Level, attribution_map,
-    cell_attention,
+    AttentionRecord, Cell, Convention, Direction, LayerRecord, LayerWeighting, Level,
+    attribution_map, cell_attention,
 };
 use i2am_imaging::Plane;
+use i2am_quantity::Marks;
 use serde::Serialize;
 
 use super::{encode, encode_f32};
@@ -25,7 +26,9 @@ pub(super) struct DirectionMaps {
     pub(super) chosen: Vec<usize>,
     /// The same for maps of one time group.
     pub(super) time_chosen: Vec<usize>,
-    pub(super) one_token: bool,
+    pub(super) marks: Marks,
+    /// Whether each layer's map is scaled to mean 1 before the mean over layers.
+    pub(super) unit_mean: bool,
     pub(super) layers: Vec<LayerMaps>,
 }
 
@@ -78,7 +81,8 @@ pub(super) fn of_direction(
         latent: unified.plane.size(),
         chosen,
         time_chosen,
-        one_token: unified.one_token,
+        marks: unified.notes.marks(),
+        unit_mean: convention.weighting(direction) == LayerWeighting::UnitMean,
         layers,
     })
 }

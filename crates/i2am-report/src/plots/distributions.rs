@@ -1,5 +1,6 @@
 //! How the values of samples are spread, by model.
 
+use i2am_quantity::Marks;
 use std::collections::BTreeSet;
 
 use super::footnote::{Footnote, marked};
@@ -24,13 +25,13 @@ pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
         .collect();
     let mut plots = Vec::new();
     for quantity in quantities {
-        let (mut strips, mut any) = (Vec::new(), false);
+        let (mut strips, mut any) = (Vec::new(), Marks::NONE);
         for run in runs {
             for model in run.models() {
                 if let Some(values) = run.values.get(&(model.clone(), quantity.clone())) {
-                    let one_token = run.is_one_token(&model, quantity);
-                    let label = marked(model_label(runs, run, &model), one_token);
-                    any |= one_token;
+                    let marks = run.marks(&model, quantity);
+                    let label = marked(model_label(runs, run, &model), marks);
+                    any |= marks;
                     strips.push((label, values.values().copied().collect::<Vec<f64>>()));
                 }
             }
@@ -40,14 +41,14 @@ pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
         plots.push(Plot {
             description: format!("{title}: every sample, quartiles and median"),
             group: PlotGroup::Distributions,
-            svg: draw(&title, &strips, any).svg(),
+            drawing: draw(&title, &strips, any).drawing(),
             name,
         });
     }
     plots
 }
 
-fn draw(title: &str, strips: &[(String, Vec<f64>)], one_token: bool) -> Canvas {
+fn draw(title: &str, strips: &[(String, Vec<f64>)], marks: Marks) -> Canvas {
     let left = 24
         + strips
             .iter()
@@ -56,7 +57,7 @@ fn draw(title: &str, strips: &[(String, Vec<f64>)], one_token: bool) -> Canvas {
             .unwrap_or(0);
     let bottom = TOP + strips.len() as i32 * STRIP;
     let width = left + WIDTH + 70;
-    let footnote = Footnote::new(one_token, width);
+    let footnote = Footnote::new(marks, width);
     let mut canvas = Canvas::new(width, bottom + 34 + footnote.height());
     footnote.draw(&mut canvas, bottom + 36);
     canvas.heading(

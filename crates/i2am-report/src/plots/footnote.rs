@@ -1,6 +1,6 @@
-//! The mark of maps from layers that see the reference image as one pooled token, and what it means.
+//! The marks of maps that need an explanation, and what they mean.
 
-use i2am_quantity::Note;
+use i2am_quantity::Marks;
 
 use i2am_plot::{Anchor, Canvas, MUTED, text_width};
 
@@ -8,8 +8,8 @@ const SIZE: f64 = 11.0;
 const LINE: i32 = 15;
 
 /// `label` with the mark that tables use, if it is about such maps.
-pub(super) fn marked(label: String, one_token: bool) -> String {
-    if one_token { label + "*" } else { label }
+pub(super) fn marked(label: String, marks: Marks) -> String {
+    label + marks.text()
 }
 
 /// The footnote below a plot, in lines that fit.
@@ -17,17 +17,18 @@ pub(super) struct Footnote(Vec<String>);
 
 impl Footnote {
     /// Of a plot `width` pixels wide; empty unless the plot shows such maps.
-    pub(super) fn new(one_token: bool, width: i32) -> Self {
+    pub(super) fn new(marks: Marks, width: i32) -> Self {
         let mut lines: Vec<String> = Vec::new();
-        let text = if one_token { Note::ONE_TOKEN_MEANS } else { "" };
-        for word in text.split_whitespace() {
-            match lines.last_mut() {
-                Some(line) if text_width(&format!("{line} {word}"), SIZE) <= width - 28 => {
-                    line.push(' ');
-                    line.push_str(word);
+        for (mark, meaning) in marks.meanings() {
+            lines.push(mark.to_owned());
+            for word in meaning.split_whitespace() {
+                match lines.last_mut() {
+                    Some(line) if text_width(&format!("{line} {word}"), SIZE) <= width - 28 => {
+                        line.push(' ');
+                        line.push_str(word);
+                    }
+                    _ => lines.push(word.to_owned()),
                 }
-                Some(_) => lines.push(word.to_owned()),
-                None => lines.push(format!("* {word}")),
             }
         }
         Self(lines)
@@ -49,14 +50,18 @@ impl Footnote {
 
 #[cfg(test)]
 mod tests {
+    use i2am_quantity::{Note, Notes};
+
     use super::*;
 
     #[test]
     fn a_footnote_says_all_in_lines_that_fit() {
-        let footnote = Footnote::new(true, 520);
+        let marks = Notes::from(Note::OneToken).marks();
+        let (_, meaning) = marks.meanings().next().unwrap();
+        let footnote = Footnote::new(marks, 520);
         assert!(footnote.0.len() > 1 && footnote.height() == footnote.0.len() as i32 * LINE);
-        assert_eq!(footnote.0.join(" "), format!("* {}", Note::ONE_TOKEN_MEANS));
+        assert_eq!(footnote.0.join(" "), format!("* {meaning}"));
         assert!(footnote.0.iter().all(|line| text_width(line, SIZE) <= 520));
-        assert_eq!(Footnote::new(false, 520).height(), 0);
+        assert_eq!(Footnote::new(Marks::NONE, 520).height(), 0);
     }
 }

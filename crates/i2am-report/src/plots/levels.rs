@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use i2am_quantity::{Direction, Level, Place, Quantity};
+use i2am_quantity::{Direction, Level, Marks, Place, Quantity};
 use i2am_results::{AggregateRow, DebugRow};
 
 use super::footnote::marked;
@@ -13,7 +13,7 @@ use crate::run::Run;
 use crate::series::slug;
 
 /// The mean of a map's score, and whether the map is one of one pooled token.
-type Value = (f64, bool);
+type Value = (f64, Marks);
 
 pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
     let mut plots = Vec::new();
@@ -45,7 +45,7 @@ fn plot(name: String, matrix: &Matrix) -> Plot {
     Plot {
         description: format!("{}. {}", matrix.title, matrix.remark),
         group: PlotGroup::Levels,
-        svg: matrix.draw().svg(),
+        drawing: matrix.draw().drawing(),
         name,
     }
 }
@@ -63,7 +63,7 @@ fn of_models(runs: &[Run], score: &Quantity, direction: Direction) -> Option<Mat
             let mut of_model = BTreeMap::new();
             for row in run.aggregate.iter().filter(wanted) {
                 if let (Some(mean), Some(level)) = (row.mean, &row.level) {
-                    of_model.insert(level, (mean, row.note.is_one_token()));
+                    of_model.insert(level, (mean, row.note.marks()));
                     if !levels.contains(&level) {
                         levels.push(level);
                     }
@@ -83,16 +83,23 @@ fn of_models(runs: &[Run], score: &Quantity, direction: Direction) -> Option<Mat
         .filter_map(|level| Some((group(level)?, level)))
         .collect();
     order.sort_by_key(|(group, _)| *group);
-    // A row whose maps are all of one token has the mark; a column where such a map is in another row.
-    let whole = |of_model: &BTreeMap<&Level, Value>| of_model.values().all(|value| value.1);
-    let in_part = |level: &Level| {
-        let mut parts = values.iter().filter(|of_model| !whole(of_model));
-        parts.any(|of_model| of_model.get(level).is_some_and(|value| value.1))
+    // A row has the marks that all of its maps have; a column those of maps in rows that have none.
+    let whole = |of_model: &BTreeMap<&Level, Value>| {
+        let mut marks = of_model.values().map(|value| value.1);
+        let first = marks.next().unwrap_or_default();
+        if marks.all(|other| other == first) {
+            first
+        } else {
+            Marks::NONE
+        }
     };
-    let one_token = values
-        .iter()
-        .flat_map(BTreeMap::values)
-        .any(|value| value.1);
+    let in_part = |level: &Level| -> Marks {
+        let parts = values.iter().filter(|of_model| whole(of_model).is_empty());
+        let own = parts.filter_map(|of_model| Some(of_model.get(level)?.1));
+        own.collect()
+    };
+    let all = values.iter().flat_map(BTreeMap::values);
+    let marks: Marks = all.map(|value| value.1).collect();
     for (row, of_model) in rows.iter_mut().zip(&values) {
         *row = marked(std::mem::take(row), whole(of_model));
     }
@@ -121,7 +128,7 @@ fn of_models(runs: &[Run], score: &Quantity, direction: Direction) -> Option<Mat
         remark: "Mean over samples; blue: attention inside the mask, red: outside".to_owned(),
         rows,
         groups: groups.filter(|group| !group.columns.is_empty()).collect(),
-        one_token,
+        marks,
         full: full(&cells),
         cells,
     })
@@ -148,9 +155,9 @@ fn of_cells(label: &str, faults: &[DebugRow], score: &str, direction: Direction)
         let layer = layers.iter().position(|layer| *layer == fault.layer);
         cells[layer?][fault.head * times + fault.time_group] = fault.imacs;
     }
-    let is_one_token = |layer: &str| {
-        let mut notes = own.iter().filter(|fault| fault.layer == layer);
-        notes.any(|fault| fault.note.is_one_token())
+    let marks_of = |layer: &str| -> Marks {
+        let faults = own.iter().filter(|fault| fault.layer == layer);
+        faults.map(|fault| fault.note.marks()).collect()
     };
     let group = |head: usize| Group {
         title: format!("head {head}"),
@@ -164,9 +171,9 @@ fn of_cells(label: &str, faults: &[DebugRow], score: &str, direction: Direction)
         remark: "Mean over samples; columns of a head are time groups, noisiest first".to_owned(),
         rows: layers
             .iter()
-            .map(|layer| marked(short_layer(layer), is_one_token(layer)))
+            .map(|layer| marked(short_layer(layer), marks_of(layer)))
             .collect(),
-        one_token: own.iter().any(|fault| fault.note.is_one_token()),
+        marks: own.iter().map(|fault| fault.note.marks()).collect(),
         groups: (0..heads).map(group).collect(),
         full: full(&cells),
         cells,

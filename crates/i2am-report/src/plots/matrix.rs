@@ -1,6 +1,6 @@
 //! Numbers in a grid of colors.
 
-use i2am_quantity::number;
+use i2am_quantity::{Marks, number};
 use i2am_results::{CorrelationRow, Unit};
 
 use super::footnote::{Footnote, marked};
@@ -25,7 +25,7 @@ pub(super) struct Matrix {
     /// By row, then over the columns of all groups.
     pub(super) cells: Vec<Vec<Option<f64>>>,
     /// Whether a row or a column has the mark of one-token maps.
-    pub(super) one_token: bool,
+    pub(super) marks: Marks,
     /// The value that has the full color.
     pub(super) full: f64,
 }
@@ -73,7 +73,7 @@ impl Matrix {
         let bottom = top + self.rows.len() as i32 * ROW;
         let head = 28 + text_width(&self.remark, SIZE).max(title_width(&self.title));
         let width = (left + grid + 20).max(head);
-        let footnote = Footnote::new(self.one_token, width);
+        let footnote = Footnote::new(self.marks, width);
         let mut canvas = Canvas::new(width, bottom + 44 + footnote.height());
         footnote.draw(&mut canvas, bottom + 48);
         canvas.heading(&self.title, &self.remark);
@@ -171,7 +171,7 @@ pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
                 plots.push(Plot {
                     description: format!("{}. {}", matrix.title, matrix.remark),
                     group: PlotGroup::Agreement,
-                    svg: matrix.draw().svg(),
+                    drawing: matrix.draw().drawing(),
                     name,
                 });
             }
@@ -198,7 +198,7 @@ fn of_unit(run: &Run, unit: Unit) -> Option<Matrix> {
         .filter(|row| row.method == method)
         .collect();
     let given = |row: &CorrelationRow| {
-        let score = marked(run.title(&row.score, ""), row.note.is_one_token());
+        let score = marked(run.title(&row.score, ""), row.note.marks());
         if row.covariate.is_empty() {
             score
         } else {
@@ -242,7 +242,7 @@ fn of_unit(run: &Run, unit: Unit) -> Option<Matrix> {
             title: String::new(),
             columns: metrics,
         }],
-        one_token: rows.iter().any(|row| row.note.is_one_token()),
+        marks: rows.iter().map(|row| row.note.marks()).collect(),
         cells,
         full: 1.0,
     })

@@ -1,5 +1,6 @@
 //! One metric against another, with the line through the points and its interval.
 
+use i2am_quantity::Marks;
 use std::collections::BTreeSet;
 
 use super::footnote::{Footnote, marked};
@@ -50,7 +51,7 @@ struct Scatter {
     /// Means that were taken from the points, at least one.
     groups: usize,
     /// Whether a point is about maps of one pooled token.
-    one_token: bool,
+    marks: Marks,
     /// Names of the points; none where there are too many to name.
     names: Vec<String>,
 }
@@ -63,7 +64,7 @@ fn axis_label(quantity: &Series) -> String {
 }
 
 fn over_models(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter> {
-    let (mut points, mut names, mut any) = (Vec::new(), Vec::new(), false);
+    let (mut points, mut names, mut any) = (Vec::new(), Vec::new(), Marks::NONE);
     for run in runs {
         for model in run.models() {
             let mean = |quantity: &Series| {
@@ -72,9 +73,9 @@ fn over_models(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter>
             };
             if let (Some(x), Some(y)) = (mean(score), mean(metric)) {
                 points.push([x, y]);
-                let one_token = run.is_one_token(&model, score);
-                names.push(marked(model_label(runs, run, &model), one_token));
-                any |= one_token;
+                let marks = run.marks(&model, score);
+                names.push(marked(model_label(runs, run, &model), marks));
+                any |= marks;
             }
         }
     }
@@ -88,7 +89,7 @@ fn over_models(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter>
         labels: [score, metric].map(axis_label),
         points,
         groups: 1,
-        one_token: any,
+        marks: any,
         names,
     })
 }
@@ -96,7 +97,7 @@ fn over_models(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter>
 /// Deviations from the model's mean, so that differences between models cannot pass for a relation within them.
 fn over_samples(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter> {
     let mut points: Vec<[f64; 2]> = Vec::new();
-    let (mut models, mut any) = (0, false);
+    let (mut models, mut any) = (0, Marks::NONE);
     for run in runs {
         for model in run.models() {
             let of = |quantity: &Series| run.values.get(&(model.clone(), quantity.clone()));
@@ -111,7 +112,7 @@ fn over_samples(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter
                 continue;
             }
             models += 1;
-            any |= run.is_one_token(&model, score);
+            any |= run.marks(&model, score);
             let n = own.len() as f64;
             let means = [0, 1].map(|axis| own.iter().map(|point| point[axis]).sum::<f64>() / n);
             for point in &mut own {
@@ -140,13 +141,13 @@ fn over_samples(runs: &[Run], score: &Series, metric: &Series) -> Option<Scatter
             metric.full_title()
         ),
         remark,
-        labels: [(score, any), (metric, false)].map(|(quantity, one_token)| {
-            let label = marked(axis_label(quantity), one_token);
+        labels: [(score, any), (metric, Marks::NONE)].map(|(quantity, marks)| {
+            let label = marked(axis_label(quantity), marks);
             format!("{label}, minus the model's mean")
         }),
         points,
         groups: models,
-        one_token: any,
+        marks: any,
         names: Vec::new(),
     })
 }
@@ -156,13 +157,13 @@ impl Scatter {
         Plot {
             description: format!("{}. {}", self.title, self.remark),
             group: PlotGroup::Agreement,
-            svg: self.draw().svg(),
+            drawing: self.draw().drawing(),
             name: self.name,
         }
     }
 
     fn draw(&self) -> Canvas {
-        let footnote = Footnote::new(self.one_token, WIDTH);
+        let footnote = Footnote::new(self.marks, WIDTH);
         let mut canvas = Canvas::new(WIDTH, HEIGHT + footnote.height());
         footnote.draw(&mut canvas, HEIGHT + 4);
         canvas.heading(&self.title, &self.remark);

@@ -1,6 +1,6 @@
 //! Tables as LaTeX, for papers.
 
-use i2am_quantity::Note;
+use i2am_plot::tex as escaped;
 
 use super::{Cell, Column, Rank, Table, index_of};
 
@@ -28,11 +28,9 @@ pub(super) fn render(table: &Table) -> String {
     lines.extend(table.rows.iter().map(|row| line(row.iter().map(cell))));
     lines.push("    \\bottomrule".to_owned());
     lines.push("  \\end{tabular}".to_owned());
-    let one_token = table
-        .has_one_token()
-        .then(|| format!("$^*$ {}", Note::ONE_TOKEN_MEANS));
-    let notes: Vec<String> = one_token
-        .into_iter()
+    let meanings = table.marks().meanings();
+    let notes: Vec<String> = meanings
+        .map(|(mark, meaning)| format!("{} {}", raised(mark), escaped(meaning)))
         .chain(table.notes.iter().map(|note| escaped(note)))
         .collect();
     if !notes.is_empty() {
@@ -76,9 +74,7 @@ fn cell(cell: &Cell) -> String {
         Rank::Best => format!("\\textbf{{{}}}", bold_minus(&text)),
         Rank::Second => format!("\\underline{{{text}}}"),
     };
-    if cell.one_token {
-        text.push_str("$^*$");
-    }
+    text.push_str(&raised(cell.marks.text()));
     let detail = escaped(&cell.detail);
     match cell.detail.chars().count() {
         0 => {}
@@ -93,55 +89,19 @@ fn cell(cell: &Cell) -> String {
     text
 }
 
+/// Marks as they stand behind a number.
+fn raised(marks: &str) -> String {
+    match marks {
+        "" => String::new(),
+        "*" => "$^*$".to_owned(),
+        marks => format!(
+            "$^{{{}}}$",
+            marks.replace('†', "\\dagger").replace('‡', "\\ddagger")
+        ),
+    }
+}
+
 /// A minus sign is set in mathematics, which `\textbf` does not make bold.
 fn bold_minus(text: &str) -> String {
     text.replace("$-$", "{\\boldmath$-$}")
-}
-
-/// `text` with everything escaped that LaTeX would take for a command, and symbols in the spelling of plain LaTeX.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match symbol(c) {
-            Some(spelled) => escaped.push_str(spelled),
-            None => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-fn symbol(c: char) -> Option<&'static str> {
-    Some(match c {
-        '\\' => "\\textbackslash{}",
-        '&' => "\\&",
-        '%' => "\\%",
-        '$' => "\\$",
-        '#' => "\\#",
-        '_' => "\\_",
-        '{' => "\\{",
-        '}' => "\\}",
-        '~' => "\\textasciitilde{}",
-        '^' => "\\textasciicircum{}",
-        '<' => "$<$",
-        '>' => "$>$",
-        '|' => "$|$",
-        '−' => "$-$",
-        '×' => "$\\times$",
-        '±' => "$\\pm$",
-        '≤' => "$\\leq$",
-        '≥' => "$\\geq$",
-        '↑' => "$\\uparrow$",
-        '↓' => "$\\downarrow$",
-        '⁰' => "$^0$",
-        '¹' => "$^1$",
-        '²' => "$^2$",
-        '³' => "$^3$",
-        '⁴' => "$^4$",
-        '⁻' => "$^-$",
-        'ρ' => "$\\rho$",
-        'τ' => "$\\tau$",
-        '–' => "--",
-        '…' => "\\ldots{}",
-        _ => return None,
-    })
 }

@@ -1,7 +1,5 @@
 //! Tables as Markdown.
 
-use i2am_quantity::Note;
-
 use super::{Cell, Rank, Table};
 
 pub(super) fn render(table: &Table) -> String {
@@ -20,9 +18,8 @@ pub(super) fn render(table: &Table) -> String {
     });
     lines.push(line(rule));
     lines.extend(table.rows.iter().map(|row| line(row.iter().map(cell))));
-    if table.has_one_token() {
-        lines.push(format!("\n\\* {}", Note::ONE_TOKEN_MEANS));
-    }
+    let meanings = table.marks().meanings();
+    lines.extend(meanings.map(|(mark, meaning)| format!("\n{} {meaning}", escaped(mark))));
     lines.extend(
         table
             .notes
@@ -45,9 +42,7 @@ fn cell(cell: &Cell) -> String {
         // Markdown has no underline of its own.
         Rank::Second => format!("<u>{text}</u>"),
     };
-    if cell.one_token {
-        text.push_str("\\*");
-    }
+    text.push_str(&escaped(cell.marks.text()));
     if !cell.detail.is_empty() {
         text = format!("{text} {}", escaped(&cell.detail));
     }

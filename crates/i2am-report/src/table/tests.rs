@@ -1,3 +1,5 @@
+use i2am_quantity::{Note, Notes};
+
 use super::*;
 
 fn numbers(values: &[Option<f64>]) -> Vec<Option<(f64, String)>> {
@@ -47,7 +49,7 @@ fn awkward() -> Table {
             vec![
                 Cell::new("a_b|c*"),
                 Cell {
-                    one_token: true,
+                    marks: Notes::from(Note::OneToken).marks(),
                     ..cell("−0.784", Rank::Best)
                 },
                 cell("97.71", Rank::Second),

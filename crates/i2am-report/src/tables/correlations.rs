@@ -188,20 +188,21 @@ fn coefficient(row: Option<&CorrelationRow>) -> [Cell; 2] {
     let detail = interval.map_or_else(String::new, |[low, high]| bracketed(&low, &high));
     let cell = Cell {
         detail,
-        one_token: row.note.is_one_token(),
+        marks: row.note.marks(),
         ..Cell::new(number(value, DECIMALS))
     };
     [cell, Cell::new(p_text(row.p_holm.or(row.p)))]
 }
 
 /// The interval with the sign of the oriented value.
-fn oriented_interval(row: &CorrelationRow) -> Option<[f64; 2]> {
+pub(crate) fn oriented_interval(row: &CorrelationRow) -> Option<[f64; 2]> {
     let ([low, high], value, oriented) = (row.interval?, row.outcome.value()?, row.oriented?);
     let turned = value != 0.0 && value.signum() != oriented.signum();
     Some(if turned { [-high, -low] } else { [low, high] })
 }
 
-fn p_text(p: Option<f64>) -> String {
+/// A p-value as tables have it; empty without one.
+pub(crate) fn p_text(p: Option<f64>) -> String {
     match p {
         None => String::new(),
         Some(p) if p < 0.001 => "<0.001".to_owned(),

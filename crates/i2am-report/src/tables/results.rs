@@ -1,11 +1,12 @@
 //! Models and their scores.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use i2am_quantity::Better;
 use i2am_results::{AggregateRow, Stage};
 
-use super::{TableConfig, bracketed, raw, raw_or_empty, subjects};
+use super::{TableConfig, bracketed, listed, raw, raw_or_empty, subjects};
+use crate::order::best_first;
 use crate::run::{Run, Subject};
 use crate::series::Series;
 use crate::table::{Cell, Column, Rank, Table, ranks};
@@ -204,7 +205,7 @@ impl Layout<'_> {
             text: series.format(mean),
             rank: Rank::Plain,
             detail: details.join(" "),
-            one_token: row.note.is_one_token(),
+            marks: row.note.marks(),
         }
     }
 
@@ -219,6 +220,15 @@ impl Layout<'_> {
 
     fn notes(&self, all: &[Series]) -> Vec<String> {
         let mut notes = Vec::new();
+        // Runs with other metrics are in another order.
+        let orders: BTreeSet<Vec<String>> =
+            self.runs.iter().map(|run| best_first(run).by).collect();
+        notes.extend(orders.iter().filter(|by| !by.is_empty()).map(|by| {
+            format!(
+                "Models stand in the order of their mean rank in {}.",
+                listed(by)
+            )
+        }));
         if let (Some(first), 1) = (self.scores.first(), self.conventions().len()) {
             let titles: BTreeSet<&str> = self.scores.iter().map(|score| score.title()).collect();
             let titles = titles.into_iter().collect::<Vec<_>>().join(" and ");
@@ -241,7 +251,30 @@ impl Layout<'_> {
         };
         let said: BTreeSet<String> = self.runs.iter().flat_map(of_run).collect();
         notes.extend(said);
+        notes.extend(self.runs.iter().flat_map(Run::failures));
+        notes.extend(self.without_values(all));
         notes
+    }
+
+    /// Which models have no value for some samples, and why: one sentence for all models of one column that say the same.
+    fn without_values(&self, all: &[Series]) -> impl Iterator<Item = String> {
+        let mut said: BTreeMap<(Series, String), Vec<String>> = BTreeMap::new();
+        for run in self.runs {
+            for row in run.headline() {
+                let series = run.series(row);
+                if let Some(why) = row.without_value()
+                    && all.contains(&series)
+                {
+                    let models = said.entry((series, why)).or_default();
+                    if !models.contains(&row.model) {
+                        models.push(row.model.clone());
+                    }
+                }
+            }
+        }
+        said.into_iter().map(|((series, why), models)| {
+            format!("{} of {}: {why}.", series.title(), listed(&models))
+        })
     }
 
     fn raw(&self, all: &[Series]) -> Vec<Vec<String>> {

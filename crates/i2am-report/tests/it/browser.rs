@@ -12,7 +12,7 @@ use crate::support::{
 use crate::webdriver::{Browser, DOWN, ENTER, ESCAPE, LEFT, RIGHT};
 
 /// A browser with the page of a run of its own; `None`, and a line that says so, where there is no browser.
-fn open() -> Option<(Browser, tempfile::TempDir)> {
+pub(crate) fn open() -> Option<(Browser, tempfile::TempDir)> {
     let parent = tempfile::tempdir().unwrap();
     let dir = make_detection_run(parent.path(), "demo");
     let runs = [RunInput {
@@ -44,7 +44,7 @@ fn shown_score(browser: &Browser, direction: &str) -> f64 {
 }
 
 /// Chooses by keyboard-free scripting what a person would from a list, with the events that the page listens to.
-fn choose(browser: &Browser, id: &str, value: &str) {
+pub(crate) fn choose(browser: &Browser, id: &str, value: &str) {
     browser.run(&format!(
         "const e = document.getElementById({id:?}); e.value = {value:?}; e.dispatchEvent(new Event('input', {{bubbles: true}})); \
          e.dispatchEvent(new Event('change', {{bubbles: true}}))"
@@ -61,8 +61,8 @@ fn a_click_shows_where_a_patch_came_from_and_where_it_went() {
     let Some((browser, _folder)) = open() else {
         return;
     };
-    // It starts at a model that can be explored.
-    assert_eq!(browser.text("#explore-model option:checked"), MODELS[1]);
+    // It starts at the best model.
+    assert_eq!(browser.text("#explore-model option:checked"), MODELS[2]);
     // And with an answer: for the patch in the middle of the masked region, which is rows 3 to 6 of 8, columns 2 to 5 of 6.
     assert!(
         browser
@@ -159,7 +159,7 @@ fn maps_of_the_page_score_as_the_run_does() {
         return;
     };
     let sample = sample_shown(&browser);
-    let record = record(1, sample);
+    let record = record(2, sample);
     let (r2g, g2r) = (
         Direction::ReferenceToGenerated,
         Direction::GeneratedToReference,
@@ -246,7 +246,8 @@ fn a_model_of_one_token_says_why_there_is_nothing_to_explore() {
     let Some((browser, _folder)) = open() else {
         return;
     };
-    choose(&browser, "model", "0");
+    // Models stand best first.
+    choose(&browser, "model", "2");
     assert!(
         browser.text("#score-r2g").ends_with('*'),
         "{}",
@@ -264,7 +265,7 @@ fn a_model_of_one_token_says_why_there_is_nothing_to_explore() {
         "{}",
         browser.text("#score-g2r")
     );
-    choose(&browser, "explore-model", "2");
+    choose(&browser, "explore-model", "0");
     assert!(browser.find("#explore").is_shown());
     assert_eq!(browser.text("#model option:checked"), MODELS[2]);
 }
@@ -274,6 +275,8 @@ fn the_part_that_looks_outside_most_is_named_and_shown() {
     let Some((browser, _folder)) = open() else {
         return;
     };
+    choose(&browser, "model", "1");
+    assert_eq!(browser.text("#model option:checked"), MODELS[1]);
     let worst = browser.text("#worst");
     assert!(
         worst.contains("layer warp.4, head 1, time group 3 (r2g, −0.70)"),

@@ -75,7 +75,7 @@ fn few_samples_are_the_worst_and_the_best() {
     assert_eq!(
         report.left_out,
         [
-            "demo: maps of 2 of 4 samples are here, evenly from the lowest to the highest mean score."
+            "demo: maps of 2 of 4 samples are here, evenly from the highest to the lowest mean score."
         ]
     );
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 use i2am_attribution::{
-    AttentionRecord, Convention, ConventionName, Direction, LayerRecord, Level, Source,
+    AttentionRecord, Convention, ConventionName, Direction, Grid, LayerRecord, Level, Source,
     attribution_map, levels, normalise,
 };
 use i2am_imaging::{GrayImage, Plane, RgbImage, write_png_rgb};
@@ -86,34 +86,27 @@ pub(crate) fn record(model: usize, sample: usize) -> AttentionRecord {
         }
         values
     };
+    let [height, width] = PATCHES;
+    let patches = Grid { height, width };
+    let one = Source::Tokens { count: 1 };
     let one_token = LayerRecord {
-        name: ONE_TOKEN_LAYER.to_owned(),
-        source: Source::ImageToken,
-        heads: HEADS,
-        height: PATCHES[0],
-        width: PATCHES[1],
         r2g: map(0, 0),
-        g2r: None,
-        r2g_counts: [1, 0],
-        g2r_counts: [0, 0],
-        specific: None,
-        near: None,
+        ..LayerRecord::new(ONE_TOKEN_LAYER, one, HEADS, patches)
     };
     let inside = (0..grid()).filter(|patch| is_inside(*patch)).count() as u64;
     let counts = [inside, grid() as u64 - inside];
     let spatial = LayerRecord {
-        name: SPATIAL_LAYER.to_owned(),
-        source: Source::Spatial {
-            height: PATCHES[0],
-            width: PATCHES[1],
-        },
         r2g: map(1, 0),
         g2r: Some(map(1, 1)),
         r2g_counts: counts,
         g2r_counts: counts,
         specific: Some(specific(sample)),
-        near: None,
-        ..one_token.clone()
+        ..LayerRecord::new(
+            SPATIAL_LAYER,
+            Source::Spatial { height, width },
+            HEADS,
+            patches,
+        )
     };
     let layers = if model == 0 {
         vec![one_token]
@@ -251,12 +244,11 @@ fn scores(record: &AttentionRecord) -> Vec<Measurement> {
             offered.push(Level::Unified);
         }
         for level in offered {
-            let one_token = attribution_map(record, &convention(), direction, &level)
-                .is_ok_and(|map| map.one_token);
+            let map = attribution_map(record, &convention(), direction, &level);
             rows.push(Measurement {
                 direction: Some(typed(&direction)),
                 level: Some(typed(&level)),
-                note: Notes::one_token(one_token),
+                note: map.map_or(Notes::NONE, |map| map.notes),
                 ..measurement(
                     metric,
                     "spatial",
@@ -286,6 +278,7 @@ fn start(name: &str) -> ManifestStart {
             generate: hash(&["seed"]),
             score: hash(&["attribution"]),
             measure: hash(&[]),
+            faithfulness: ConfigHash::of_nothing(),
         },
         config,
         inputs: BTreeMap::new(),

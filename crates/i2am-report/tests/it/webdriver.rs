@@ -149,12 +149,27 @@ impl Browser {
         self.command("POST", "/goog/cdp/execute", &body);
     }
 
-    /// Errors and warnings on the browser's console so far.
+    /// Shows the page as printed.
+    pub(crate) fn print_media(&self) {
+        let body = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"media": "print"}});
+        self.command("POST", "/goog/cdp/execute", &body);
+    }
+
+    /// Shows the page on a screen of this width in pixels.
+    pub(crate) fn set_width(&self, width: u32) {
+        let body = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": {
+            "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false,
+        }});
+        self.command("POST", "/goog/cdp/execute", &body);
+    }
+
+    /// Errors and warnings on the browser's console so far, but for the advice that tests earn which read what a page has drawn.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let log = self.command("POST", "/se/log", &json!({"type": "browser"}));
         let entries = log.as_array().expect("a list").iter();
         entries
             .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
+            .filter(|message| !message.contains("willReadFrequently"))
             .collect()
     }
 }

@@ -77,6 +77,8 @@ fn missing_values_are_counted_and_never_zero() {
             "head:10 \"one-token\" 1 2 Some(0.5) None",
             // Mean and standard deviation of 1 and 3: 2 and the square root of 2.
             "unified \"\" 2 1 Some(2.0) Some(1.4142135623730951)",
+            // The sample that failed.
+            " \"c: no image\" 2 1 None None",
         ]
     );
     let table = dir.path().join("aggregate.csv");
@@ -86,7 +88,8 @@ fn missing_values_are_counted_and_never_zero() {
         "model,dataset,split,pairing,stage,direction,level,metric,version,convention,note,n,missing,mean,sd\n\
          pbe,,,,score,r2g,head:2,imacs,1,spatial,,0,3,,\n\
          pbe,,,,score,r2g,head:10,imacs,1,spatial,one-token,1,2,0.5,\n\
-         pbe,,,,score,r2g,unified,imacs,1,spatial,,2,1,2.0,1.4142135623730951\n"
+         pbe,,,,score,r2g,unified,imacs,1,spatial,,2,1,2.0,1.4142135623730951\n\
+         pbe,,,,score,,,sample,1,,c: no image,2,1,,\n"
     );
 }
 

@@ -246,8 +246,12 @@ fn notes(old: &Snapshot, new: &Snapshot) -> Vec<String> {
     let mut notes = Vec::new();
     match new.status {
         None | Some(RunStatus::Success) => {}
-        Some(RunStatus::Started) => notes.push("the run did not end".to_owned()),
-        Some(RunStatus::Partial) => notes.push("some samples of the run failed".to_owned()),
+        Some(RunStatus::Started | RunStatus::Interrupted) => {
+            notes.push("the run did not end".to_owned());
+        }
+        Some(RunStatus::Partial) => {
+            notes.push("some samples or scores of the run failed".to_owned());
+        }
         Some(RunStatus::Failed) => notes.push("the run failed".to_owned()),
     }
     for (name, was, now) in changed(&old.inputs, &new.inputs) {

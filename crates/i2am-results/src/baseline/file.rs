@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use super::{BASELINE_SCHEMA_VERSION, Baseline, Score, Snapshot};
 use crate::error::ResultsError;
-use crate::json::{block, compact, member, pretty};
+use crate::json::{block, compact, json_problem, member, pretty};
 use crate::row::optional_cell;
 
 pub(super) fn read(path: &Path) -> Result<Baseline, ResultsError> {
-    let bytes = i2am_files::read(path)?;
+    let text = i2am_files::read_text(path)?;
     let format = |problem: String| ResultsError::BaselineFormat {
         path: path.to_owned(),
         problem,
     };
-    let json: Value = serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
+    let json: Value = serde_json::from_str(&text).map_err(|error| format(json_problem(&error)))?;
     if let Some(version) = json.get("schema_version")
         && *version != BASELINE_SCHEMA_VERSION
     {
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Baseline, ResultsError> {
     }
     // Parsed from the text again, so that an error has line and column.
     let baseline: Baseline =
-        serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| format(json_problem(&error)))?;
     match problem(&baseline) {
         Some(problem) => Err(format(problem)),
         None => Ok(baseline),
@@ -37,6 +37,15 @@ pub(super) fn read(path: &Path) -> Result<Baseline, ResultsError> {
 
 /// What an edit by hand can have left.
 fn problem(baseline: &Baseline) -> Option<String> {
+    if !baseline.run.has_values() {
+        let found = match baseline.run.scores.len() {
+            0 => "no score".to_owned(),
+            count => format!("{count} without a value"),
+        };
+        return Some(format!(
+            "expected scores to compare with, found {found}: nothing could be worse"
+        ));
+    }
     for (metric, tolerance) in &baseline.tolerances {
         if let Some(problem) = tolerance.problem() {
             return Some(format!("tolerances.{metric}.{problem}"));

@@ -135,8 +135,10 @@ impl Snapshot {
             }
             score
         };
+        // Samples that failed are compared one by one.
+        let scores = rows.into_iter().filter(|row| !row.counts_samples());
         Ok(Self {
-            scores: rows.into_iter().map(with_samples).collect(),
+            scores: scores.map(with_samples).collect(),
             samples: read.samples.into_iter().collect(),
             failures: read.failures,
             status: Some(manifest.status),
@@ -148,6 +150,13 @@ impl Snapshot {
             config_hashes: manifest.config_hashes,
             config: manifest.config,
         })
+    }
+}
+
+impl Snapshot {
+    /// Whether there is a number that another run can be compared with.
+    pub fn has_values(&self) -> bool {
+        self.scores.iter().any(|score| score.mean.is_some())
     }
 }
 

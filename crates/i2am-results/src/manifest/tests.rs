@@ -12,6 +12,7 @@ fn hashes(config: &Value) -> ConfigHashes {
         generate: ConfigHash::of(config, &["seed", "model"]),
         score: ConfigHash::of(config, &["imacs"]),
         measure: ConfigHash::of(config, &[]),
+        faithfulness: ConfigHash::of_nothing(),
     }
 }
 

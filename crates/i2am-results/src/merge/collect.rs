@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Part;
 use crate::error::ResultsError;
-use crate::reader::{Batch, current_batches};
+use crate::reader::{Batch, SampleKey, current_batches};
 use crate::row::{SampleResult, Stage, optional_cell};
 
 /// One stage of one sample.
@@ -15,8 +15,7 @@ pub(super) struct Found {
     pub(super) result: SampleResult,
 }
 
-/// What every part found out, in the order in which one run would have: by stage, model and sample id. Models are in the order
-/// in which the parts first name them.
+/// What every part found out, in the order in which one run would have: by stage, model and sample id.
 ///
 /// Of a sample that several parts have, the first result counts, or the first that is no failure.
 ///
@@ -24,8 +23,7 @@ pub(super) struct Found {
 /// [`ResultsError::Disagree`] if two of them got through with it and not to the same; [`ResultsError::ConfigChanged`] for rows
 /// that come from other settings than their manifest tells.
 pub(super) fn collect(parts: &[Part]) -> Result<Vec<Found>, ResultsError> {
-    let mut models: Vec<String> = Vec::new();
-    let mut all: BTreeMap<(Stage, usize, String), Found> = BTreeMap::new();
+    let mut all: BTreeMap<SampleKey, Found> = BTreeMap::new();
     for (
         part,
         Part {
@@ -44,13 +42,7 @@ pub(super) fn collect(parts: &[Part]) -> Result<Vec<Found>, ResultsError> {
                     changes: String::new(),
                 });
             }
-            let result = result_of(batch);
-            let known = models.iter().position(|model| *model == result.model);
-            let model = known.unwrap_or_else(|| {
-                models.push(result.model.clone());
-                models.len() - 1
-            });
-            let key = (result.stage, model, result.sample_id.clone());
+            let (key, result) = (batch.key(), result_of(batch));
             let found = Found { part, result };
             match all.get(&key) {
                 Some(other) if other.result.failure.is_none() => {

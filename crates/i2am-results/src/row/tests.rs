@@ -17,7 +17,7 @@ fn row(outcome: Outcome) -> Row {
             version: 3,
             outcome,
             convention: "spatial".to_owned(),
-            note: Notes::one_token(true),
+            note: Notes::from("one-token"),
         },
         config_hash: "44136fa355b3678a".to_owned(),
         inputs: "0123".to_owned(),

@@ -10,7 +10,7 @@ use i2am_files::{Action, FileError};
 use crate::error::ResultsError;
 use crate::ledger::Outdated;
 use crate::manifest::{Manifest, is_manifest};
-use crate::paths::{DERIVED, RESULTS, RunPaths, SAMPLE_FOLDERS};
+use crate::paths::{DERIVED, LATER_FOLDERS, RESULTS, RunPaths, SAMPLE_FOLDERS};
 use crate::row::Stage;
 use crate::sets::Sets;
 
@@ -41,7 +41,7 @@ pub(super) fn warn(manifest: &mut Manifest, earlier: &Manifest, outdated: &Outda
     }
 }
 
-/// Refuses a folder that cannot be made or written, as far as names and permissions say so.
+/// Refuses a folder that cannot be made or written.
 pub(super) fn check_writable(paths: &RunPaths) -> Result<(), FileError> {
     let failed = |path: &Path, cause| Err(FileError::new(Action::CreateFolder, path, cause));
     let absolute = match std::path::absolute(paths.dir()) {
@@ -53,10 +53,9 @@ pub(super) fn check_writable(paths: &RunPaths) -> Result<(), FileError> {
             Ok(found) if !found.is_dir() => {
                 return failed(paths.dir(), io::ErrorKind::NotADirectory.into());
             }
-            Ok(found) if found.permissions().readonly() => {
-                return failed(paths.dir(), io::ErrorKind::PermissionDenied.into());
+            Ok(_) => {
+                return i2am_files::try_folder(folder).or_else(|cause| failed(paths.dir(), cause));
             }
-            Ok(_) => return Ok(()),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => return failed(paths.dir(), cause),
         }
@@ -92,7 +91,8 @@ pub(super) fn remove_results(paths: &RunPaths) -> Result<(), ResultsError> {
         });
     }
     // The ledger first: without it a run that is killed here starts from nothing rather than from missing images.
-    for name in RESULTS.iter().chain(&DERIVED).chain(&SAMPLE_FOLDERS) {
+    let folders = SAMPLE_FOLDERS.iter().chain(&LATER_FOLDERS);
+    for name in RESULTS.iter().chain(&DERIVED).chain(folders) {
         remove(paths.dir().join(name))?;
     }
     Ok(())

@@ -56,7 +56,7 @@ fn write_all(dir: &Path) {
         metric: "fid".to_owned(),
         version: 1,
         convention: "clean".to_owned(),
-        note: Notes::one_token(true),
+        note: Notes::from("one-token"),
         n: 2,
         outcome: Outcome::ok(1.5).unwrap(),
         sd: Some(0.5),
@@ -114,7 +114,7 @@ fn debug() -> DebugRow {
         attention_outside: Some(0.75),
         area_outside: None,
         convention: "spatial".to_owned(),
-        note: Notes::one_token(true),
+        note: Notes::from("one-token"),
         config_hash: "0123".to_owned(),
     }
 }

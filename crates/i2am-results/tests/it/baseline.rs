@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use i2am_results::{
@@ -174,7 +175,10 @@ fn what_the_run_lacks_is_missing_and_says_why() {
         ]
     );
     assert!(comparison.is_worse());
-    assert_eq!(comparison.notes, ["some samples of the run failed"]);
+    assert_eq!(
+        comparison.notes,
+        ["some samples or scores of the run failed"]
+    );
 
     let comparison = old.compare(&snapshot(&[("a", Some(0.5))])).unwrap();
     let expected = [
@@ -315,10 +319,21 @@ fn a_file_that_is_no_baseline_is_refused_with_what_is_wrong() {
         )
     };
     for (text, problem) in [
-        ("[".to_owned(), "not a baseline: EOF"),
+        (
+            "[".to_owned(),
+            "not a baseline: expected more, found the end of the file at line 1 column 1",
+        ),
         (
             "{}".to_owned(),
             "not a baseline: missing field `schema_version`",
+        ),
+        (
+            good.replace(":0.5,", ":NaN,"),
+            "not a baseline: expected JSON: expected value at line ",
+        ),
+        (
+            good.replace(":0.5", ":null"),
+            "not a baseline: expected scores to compare with, found 1 without a value",
         ),
         (
             good.replace("\"schema_version\": 1", "\"schema_version\": 7"),
@@ -414,4 +429,34 @@ fn only_headline_levels_keep_single_samples() {
         })
         .collect();
     assert_eq!(kept, [("time:0".to_owned(), 0), ("unified".to_owned(), 1)]);
+}
+
+#[test]
+fn any_bytes_are_a_baseline_or_refused_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("base.json");
+    let values = [("a", Some(0.5)), ("b", Some(-0.25)), ("c", None)];
+    baseline(&values).write(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let run = snapshot(&values);
+    let empty = snapshot(&[("a", None)]);
+    let corpus: [&[u8]; 4] = [&whole, b"{}", b"{\"schema_version\": 2}", b""];
+    i2am_testkit::fuzz("baseline", &corpus, |bytes| {
+        fs::File::create(&path).unwrap().write_all(bytes).unwrap();
+        match Baseline::read(&path) {
+            Ok(baseline) => {
+                assert!(baseline.run.has_values());
+                for score in &baseline.run.scores {
+                    assert!(score.mean.is_none_or(f64::is_finite));
+                }
+                // What has no score never passes for what has one.
+                for (run, fails) in [(&run, false), (&empty, true)] {
+                    if let Ok(comparison) = baseline.compare(run) {
+                        assert!(comparison.is_worse() || !fails);
+                    }
+                }
+            }
+            Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+        }
+    });
 }

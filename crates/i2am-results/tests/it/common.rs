@@ -33,6 +33,7 @@ pub(crate) fn start_with(steps: u32, penalty: u32, net: &str) -> ManifestStart {
             generate: ConfigHash::of(&config, &["seed", "model"]),
             score: ConfigHash::of(&config, &["imacs"]),
             measure: ConfigHash::of(&config, &["metric"]),
+            faithfulness: ConfigHash::of_nothing(),
         },
         config,
         inputs: BTreeMap::new(),

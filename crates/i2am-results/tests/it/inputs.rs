@@ -73,6 +73,7 @@ fn compute(run: &mut RunFolder, ids: &[&str]) {
         run.append(&done(Stage::Generate, id)).unwrap();
         run.append(&ok(id)).unwrap();
         run.append(&done(Stage::Measure, id)).unwrap();
+        run.append(&done(Stage::Faithfulness, id)).unwrap();
     }
     run.put_set_scores(vec![fid()]).unwrap();
     run.put_correlations(&[]).unwrap();
@@ -175,7 +176,8 @@ fn a_failed_sample_is_computed_again_once_its_image_is_repaired() {
     assert!(run.failures().is_empty());
     compute(&mut run, &["b"]);
     assert_eq!(run.manifest().counts.failed, 0);
-    assert_eq!(fingerprints(dir.path()), ["a 1-1", "c 1-1", "b 1-1"]);
+    run.finish(Vec::new()).unwrap();
+    assert_eq!(fingerprints(dir.path()), ["a 1-1", "b 1-1", "c 1-1"]);
 }
 
 #[test]

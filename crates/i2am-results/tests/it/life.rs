@@ -81,10 +81,13 @@ fn failures_are_listed_until_repaired() {
     assert_eq!(manifest.status, RunStatus::Partial);
     assert_eq!(manifest.warnings, ["look here"]);
     assert_eq!((manifest.counts.ok, manifest.counts.failed), (2, 1));
-    let [row] = &aggregate(&run.paths().samples_csv()).unwrap()[..] else {
-        panic!("one metric gives one row");
+    let [row, samples] = &aggregate(&run.paths().samples_csv()).unwrap()[..] else {
+        panic!("one metric gives one row, and failed samples another");
     };
     assert_eq!((row.n, row.missing), (1, 2));
+    assert!(samples.counts_samples() && !row.counts_samples());
+    assert_eq!((samples.n, samples.missing), (2, 1));
+    assert_eq!(samples.note.to_string(), "b: disk full");
     drop(run);
 
     let mut run = open(dir.path()).unwrap();
@@ -98,7 +101,7 @@ fn failures_are_listed_until_repaired() {
         .unwrap()
         .map(|row| row.unwrap().sample_id)
         .collect();
-    assert_eq!(ids, ["a", "c", "b"]);
+    assert_eq!(ids, ["a", "b", "c"]);
     // Nor does a program that knows nothing of repairs meet the failure.
     let ledger = fs::read_to_string(run.paths().samples_csv()).unwrap();
     assert!(!ledger.contains("disk full"));

@@ -49,7 +49,7 @@ fn other_settings_of_the_scores_remove_the_scores_and_nothing_else() {
         assert!(run.paths().image("pbe", id).exists());
         assert!(run.paths().attention("pbe", id).exists());
     }
-    let kept = ["generate a", "measure a", "generate b", "measure b"];
+    let kept = ["generate a", "generate b", "measure a", "measure b"];
     assert_eq!(ledger(dir.path()), (kept.map(str::to_owned).to_vec(), 0));
     assert_eq!(run.aggregate().unwrap(), []);
     // Nor do the tables of the earlier session still tell of them.

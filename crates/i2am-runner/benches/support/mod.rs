@@ -29,6 +29,9 @@ pub(crate) trait Subject {
     /// What a step is, for the first line.
     const STEP: &'static str;
 
+    /// What is computed in.
+    const PRECISION: &'static str = "f32";
+
     /// Builds the network with made-up weights.
     fn new() -> Self;
 
@@ -124,13 +127,13 @@ fn check(subject: &impl Subject, record: &AttentionRecord) {
     );
     for layer in &record.layers {
         assert_shares(&layer.name, &layer.r2g, layer.heads, layer.r2g_counts);
-        if let Some(g2r) = &layer.g2r {
+        if let Some(g2r) = layer.relative.as_ref().or(layer.g2r.as_ref()) {
             assert_shares(&layer.name, g2r, layer.heads, layer.g2r_counts);
         }
     }
 }
 
-/// Every token's or position's shares sum to 1.
+/// Every token's or position's softmax sums to 1, over the reference alone where other keys compete.
 fn assert_shares(layer: &str, sums: &[f32], heads: usize, counts: [u64; 2]) {
     let cells = sums.len() / (2 * heads);
     for (index, head) in sums.chunks(cells).enumerate() {
@@ -257,7 +260,8 @@ pub(crate) fn run<S: Subject>() -> ExitCode {
         .first()
         .and_then(|text| text.parse().ok())
         .unwrap_or(REPETITIONS);
-    println!("{}, f32, {} threads", S::STEP, tch::get_num_threads());
+    let (step, precision) = (S::STEP, S::PRECISION);
+    println!("{step}, {precision}, {} threads", tch::get_num_threads());
     let (Some(off), Some(on)) = (measured("off"), measured("on")) else {
         println!("peak memory: not measured, /proc/self/status is needed");
         return ExitCode::FAILURE;

@@ -18,6 +18,7 @@ use std::ops::RangeInclusive;
 
 use tch::{Device, Kind, Tensor};
 
+use super::large::Walk;
 use super::maps::{Weights, chunks, generated_to_reference_of, reference_to_generated_of};
 use super::near::{NearSums, Picker};
 
@@ -26,7 +27,7 @@ use super::near::{NearSums, Picker};
 const SAFE: RangeInclusive<f64> = 1e-26..=1e26;
 
 /// Scores worked on at a time, in bytes, at most: they stay in a processor's cache from one operation to the next.
-const BLOCK_BYTES: usize = 1 << 20;
+pub(super) const BLOCK_BYTES: usize = 1 << 20;
 
 /// What [`both_directions`] returns.
 #[derive(Debug)]
@@ -50,19 +51,38 @@ pub fn both_directions(
     chunk_bytes: usize,
     specific: Option<&mut Tensor>,
 ) -> Both {
-    both_directions_of(query, key, tokens, positions, chunk_bytes, specific, None)
+    let asked = Asked {
+        specific,
+        ..Asked::default()
+    };
+    both_directions_of(query, key, tokens, positions, chunk_bytes, asked)
 }
 
-/// As [`both_directions`]; what is near is added to `near`.
+/// What else is asked of both softmaxes, and known of them.
+#[derive(Default)]
+pub(super) struct Asked<'a> {
+    /// The mean over heads of the softmax over tokens is added here, `[positions, tokens]`.
+    pub(super) specific: Option<&'a mut Tensor>,
+    /// What is near is added here.
+    pub(super) near: Option<&'a NearSums<'a>>,
+    /// Logarithms of the sums of exponentials over tokens, `[heads, positions]`.
+    pub(super) log_sums: Option<&'a Tensor>,
+}
+
+/// As [`both_directions`], with what is `asked`.
 pub(super) fn both_directions_of(
     query: &Tensor,
     key: &Tensor,
     tokens: &Weights,
     positions: &Weights,
     chunk_bytes: usize,
-    mut specific: Option<&mut Tensor>,
-    near: Option<&NearSums<'_>>,
+    asked: Asked<'_>,
 ) -> Both {
+    let Asked {
+        mut specific,
+        near,
+        log_sums,
+    } = asked;
     // Results are written into given tensors, which cannot be differentiated.
     let _guard = tch::no_grad_guard();
     let size = query.size();
@@ -72,7 +92,10 @@ pub(super) fn both_directions_of(
         r2g: Tensor::zeros([2, heads, rows], options),
         g2r: Tensor::zeros([2, heads, columns], options),
     };
-    let room = Room::new(rows, columns, chunk_bytes, options);
+    // A map of all pairs has to have them by positions.
+    let log_sums = log_sums.filter(|_| specific.is_none());
+    let walk = log_sums.map(|_| Walk::new(tokens, positions));
+    let mut room = None;
     for head in 0..heads {
         let mut one = Head {
             query: query.narrow(0, head, 1),
@@ -84,7 +107,13 @@ pub(super) fn both_directions_of(
             g2r: both.g2r.narrow(1, head, 1),
             near: near.map(|near| near.of_head(head)),
         };
-        if !one.at_once(&room, specific.as_deref_mut()) {
+        if let (Some(walk), Some(sums)) = (&walk, log_sums)
+            && walk.head(&mut one, &sums.select(0, head))
+        {
+            continue;
+        }
+        let room = room.get_or_insert_with(|| Room::new(rows, columns, chunk_bytes, options));
+        if !one.at_once(room, specific.as_deref_mut()) {
             one.one_after_the_other(chunk_bytes, specific.as_deref_mut());
         }
     }
@@ -150,17 +179,17 @@ impl Block {
 }
 
 /// One head; every tensor keeps its dimension of heads, which is 1.
-struct Head<'a> {
-    query: Tensor,
-    key: Tensor,
+pub(super) struct Head<'a> {
+    pub(super) query: Tensor,
+    pub(super) key: Tensor,
     tokens: &'a Weights,
     positions: &'a Weights,
     /// Weight in the mean over heads.
     share: f64,
     /// Views of the results.
-    r2g: Tensor,
-    g2r: Tensor,
-    near: Option<NearSums<'a>>,
+    pub(super) r2g: Tensor,
+    pub(super) g2r: Tensor,
+    pub(super) near: Option<NearSums<'a>>,
 }
 
 impl Head<'_> {
@@ -251,7 +280,7 @@ impl Head<'_> {
 }
 
 /// Whether all values of the rows `[1, n]` are [`SAFE`]; a NaN is not.
-fn safe(rows: &[&Tensor]) -> bool {
+pub(super) fn safe(rows: &[&Tensor]) -> bool {
     let all = Tensor::cat(rows, 1);
     let safe = all.ge(*SAFE.start()).logical_and(&all.le(*SAFE.end()));
     safe.all().int64_value(&[]) == 1

@@ -1,7 +1,7 @@
 //! What is to be recorded, and whether a network can show it.
 
 use i2am_attribution::LocalityConfig;
-use i2am_nets::CrossAttention;
+use i2am_nets::AttentionLayer;
 use serde::{Deserialize, Serialize};
 
 use super::intervene::InterveneConfig;
@@ -17,6 +17,8 @@ pub struct CaptureConfig {
     pub specific: Vec<String>,
     /// Bound on the scores held at a time, in MiB.
     pub chunk_mib: usize,
+    /// Whether sums are recorded a second time, with every probability multiplied by the length of what its token hands on.
+    pub carried_sums: bool,
     /// What is recorded of attention near the matching place; nothing by default.
     pub locality: Option<LocalityConfig>,
     /// Changes to the attention. The record is of the attention as changed: what is forbidden has none, while a scaled head is
@@ -30,6 +32,7 @@ impl Default for CaptureConfig {
             time_groups: 5,
             specific: Vec::new(),
             chunk_mib: 64,
+            carried_sums: false,
             locality: None,
             intervene: InterveneConfig::default(),
         }
@@ -40,7 +43,7 @@ impl Default for CaptureConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Its name and number of heads.
-    pub attention: CrossAttention,
+    pub attention: AttentionLayer,
     /// Whether its tokens are the positions of a reference image; otherwise they are pooled tokens, or a text's.
     pub spatial: bool,
 }
@@ -69,14 +72,14 @@ impl CaptureConfig {
     /// Checks the names of layers against those that are recorded, given as name and whether the layer is spatial.
     ///
     /// # Errors
-    /// [`RunnerError::Specific`] for a name without `*` that no recorded layer has, or one whose reference is one token.
+    /// [`RunnerError::Specific`] for a name without `*` that no recorded layer has, or one whose reference is pooled.
     pub fn check_specific(&self, recorded: &[(&str, bool)]) -> Result<(), RunnerError> {
         let exact = |name: &&String| !name.contains('*');
         for name in self.specific.iter().filter(exact) {
             let reason = match recorded.iter().find(|(layer, _)| layer == name) {
                 Some((_, true)) => continue,
                 Some((_, false)) => {
-                    "its reference is one token, so there is no map over it".to_owned()
+                    "its reference is pooled, so there is no map over it".to_owned()
                 }
                 None => {
                     let names: Vec<&str> = recorded.iter().map(|(layer, _)| *layer).collect();

@@ -7,7 +7,7 @@ use super::near::Picker;
 /// Which positions are inside and which outside a mask, as weights of a sum.
 #[derive(Debug)]
 pub struct Weights {
-    /// `[2, n]` of zeros and ones; row 0 is inside.
+    /// `[2, n]` of zeros and ones, of which row 0 is inside; or other weights.
     pub(super) rows: Tensor,
     counts: [u64; 2],
 }
@@ -31,6 +31,12 @@ impl Weights {
         let inside_count = inside.sum(Kind::Double).double_value(&[]) as u64;
         let counts = [inside_count, (grid.0 * grid.1) as u64 - inside_count];
         let rows = Tensor::stack(&[&inside, &(-&inside + 1.0)], 0).to_device(device);
+        Self { rows, counts }
+    }
+
+    /// `rows` `[n, tokens]` as weights of sums over the tokens that `of` counts.
+    pub(super) fn weighted(rows: Tensor, of: &Self) -> Self {
+        let counts = of.counts;
         Self { rows, counts }
     }
 
@@ -72,7 +78,8 @@ pub(super) fn reference_to_generated_of(
     let size = query.size();
     let (heads, positions) = (size[0], size[1]);
     let count = key.size()[1];
-    let mut sum = Tensor::zeros([2, heads, positions], (Kind::Float, query.device()));
+    let sides = tokens.rows.size()[0];
+    let mut sum = Tensor::zeros([sides, heads, positions], (Kind::Float, query.device()));
     for (start, length) in chunks(count, heads * positions, chunk_bytes) {
         // [heads, length, positions]: every row is one token's softmax.
         let scores = key.narrow(1, start, length).matmul(&query.transpose(1, 2));

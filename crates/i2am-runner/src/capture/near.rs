@@ -17,6 +17,8 @@ pub(super) struct LayerPairs {
     pub(super) r2g: Pairs,
     /// The same pairs in a `[positions, tokens]` softmax.
     pub(super) r2g_by_position: Pairs,
+    /// The pairs of `g2r` in a `[tokens, positions]` softmax.
+    pub(super) g2r_by_token: Pairs,
     rings: i64,
 }
 
@@ -27,18 +29,33 @@ impl LayerPairs {
             pairs.map(|pair| [pair.from, pair.onto, pair.ring])
         };
         let size = [generated.len(), reference.len()];
-        let [g2r, r2g] = [of(generated, reference), of(reference, generated)];
-        let r2g: Vec<[usize; 3]> = r2g.collect();
-        let turned = r2g
-            .iter()
-            .map(|&[token, position, ring]| [position, token, ring]);
+        let [g2r, r2g]: [Vec<[usize; 3]>; 2] =
+            [of(generated, reference), of(reference, generated)].map(Iterator::collect);
+        let turned = |pairs: &[[usize; 3]]| {
+            let turned = pairs.iter().map(|&[from, onto, ring]| [onto, from, ring]);
+            turned.collect()
+        };
         let make = |size, pairs| Pairs::new(size, pairs, radii.len(), device);
+        let back = [size[1], size[0]];
         Self {
-            g2r: make(size, g2r.collect()),
-            r2g_by_position: make(size, turned.collect()),
-            r2g: make([size[1], size[0]], r2g),
+            r2g_by_position: make(size, turned(&r2g)),
+            g2r_by_token: make(back, turned(&g2r)),
+            g2r: make(size, g2r),
+            r2g: make(back, r2g),
             rings: radii.len() as i64,
         }
+    }
+}
+
+impl LayerPairs {
+    /// Takes from a softmax over tokens.
+    pub(super) fn picker_g2r(&self, heads: i64, device: Device) -> Picker<'_> {
+        Picker::new(&self.g2r, heads, device)
+    }
+
+    /// Takes from a softmax over positions, token by token.
+    pub(super) fn picker_r2g(&self, heads: i64, device: Device) -> Picker<'_> {
+        Picker::new(&self.r2g, heads, device)
     }
 }
 

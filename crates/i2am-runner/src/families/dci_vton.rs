@@ -25,6 +25,8 @@ use super::sampling::{Frame, Pass, Prepared, Sampling};
 use crate::RunnerError;
 use crate::noise::NoiseSource;
 use crate::pictures::{self, Quantise};
+use crate::samplers::Sampler;
+use crate::schedule::Schedule;
 
 /// The family.
 pub struct DciVton;
@@ -33,8 +35,7 @@ static INFO: FamilyInfo = FamilyInfo {
     name: "dci-vton",
     summary: "virtual try-on over a pre-warped garment; one image token; 15 cross-attentions recorded",
     needs: NEEDS_V1,
-    records: common::all_but_the_middle,
-    spatial: |_| false,
+    attends: common::one_token_in_cross_attention,
 };
 
 const NEEDS_V1: &[Part] = &[
@@ -93,6 +94,10 @@ impl Kind for DciVton {
         Sizes::of(checkpoint)
     }
 
+    fn published(&self) -> Sizes {
+        Sizes::published()
+    }
+
     fn build(sizes: &Sizes, source: &dyn TensorSource) -> Networks {
         sizes.build(source)
     }
@@ -128,15 +133,23 @@ impl Settings for DciVtonConfig {
         Shared {
             name: &self.name,
             checkpoint: &self.checkpoint,
+            variant: self.variant.as_deref(),
             precision: self.precision,
-            sampler: &self.sampler,
             guidance: self.guidance,
             posterior: self.posterior,
         }
     }
 
+    fn sampler(&self) -> Result<Box<dyn Sampler>, RunnerError> {
+        self.sampler.build(&Schedule::default())
+    }
+
     fn start_at(&mut self, base: &Path) {
-        self.checkpoint = base.join(&self.checkpoint);
+        self.checkpoint = i2am_files::resolve(base, &self.checkpoint);
+    }
+
+    fn reference_guidance(&mut self) -> Result<&mut f64, &'static str> {
+        Err("its pass without the reference still sees the warped garment")
     }
 
     fn needs(&self) -> &'static [Part] {
@@ -157,8 +170,8 @@ impl Settings for DciVtonConfig {
         }
     }
 
-    fn adjust(&self, sizes: &mut Sizes) {
-        sizes.set_heads(self.unet_heads, self.clip_heads);
+    fn adjust(&self, sizes: &mut Sizes) -> Result<(), RunnerError> {
+        sizes.set_heads(self.unet_heads, self.clip_heads)
     }
 
     fn image_size(&self, sizes: &Sizes) -> Result<Option<(i64, i64)>, RunnerError> {
@@ -202,7 +215,8 @@ impl DciVtonPipeline {
 }
 
 impl Sampling for DciVtonPipeline {
-    type Inputs = Inpainting<DciVtonInputs>;
+    type Inputs = Inpainting;
+    type Kept = DciVtonInputs;
 
     fn frame(&self) -> &Frame {
         &self.inpainter.frame
@@ -212,11 +226,7 @@ impl Sampling for DciVtonPipeline {
         &self.networks().vae
     }
 
-    fn prepare(
-        &self,
-        sample: &Sample,
-        noise: &NoiseSource,
-    ) -> Result<Prepared<Self::Inputs>, RunnerError> {
+    fn prepare(&self, sample: &Sample, noise: &NoiseSource) -> Result<Prepared<Self>, RunnerError> {
         let inpainter = &self.inpainter;
         let enlargement = match self.crop_enlargement {
             Some(factor) => factor,
@@ -238,14 +248,14 @@ impl Sampling for DciVtonPipeline {
     fn predict(
         &self,
         x: &Tensor,
-        inputs: &mut Self::Inputs,
+        inputs: &mut Inpainting,
         pass: Pass<'_>,
     ) -> Result<Tensor, RunnerError> {
         Ok(self.inpainter.predict(x, inputs, pass.timestep, pass.probe))
     }
 
-    fn picture(&self, inputs: &Self::Inputs, decoded: &Tensor) -> RgbImage {
-        let picture = inputs.extra.finish(decoded, self.paste_back, self.output);
+    fn picture(&self, kept: &DciVtonInputs, decoded: &Tensor) -> RgbImage {
+        let picture = kept.finish(decoded, self.paste_back, self.output);
         pictures::unit_to_rgb(&picture, Quantise::Truncate)
     }
 }

@@ -38,12 +38,27 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
+    pub(super) fn published() -> Self {
+        Self {
+            unet: UNetConfig::stable_diffusion_v1(9),
+            vae: VaeConfig::stable_diffusion_v1(),
+            image_encoder: ImageEncoderConfig::clip_vit_l14(),
+        }
+    }
+
     pub(super) fn of(checkpoint: &Checkpoint) -> Result<Self, NetError> {
-        Ok(Self {
+        let sizes = Self {
             unet: UNetConfig::of(checkpoint)?,
             vae: VaeConfig::of(checkpoint)?,
             image_encoder: ImageEncoderConfig::of(checkpoint)?,
-        })
+        };
+        common::fit(
+            checkpoint,
+            &sizes.unet,
+            &sizes.vae,
+            common::tokens_of(&sizes.image_encoder),
+        )?;
+        Ok(sizes)
     }
 
     pub(super) fn build(&self, source: &dyn TensorSource) -> Networks {
@@ -57,8 +72,13 @@ impl Sizes {
         }
     }
 
-    pub(super) fn set_heads(&mut self, unet: Option<i64>, clip: Option<i64>) {
-        common::set_heads((&mut self.unet, unet), (&mut self.image_encoder, clip));
+    pub(super) fn set_heads(
+        &mut self,
+        unet: Option<i64>,
+        clip: Option<i64>,
+    ) -> Result<(), RunnerError> {
+        common::set_heads((&mut self.unet, unet), (&mut self.image_encoder, clip))?;
+        common::check_groups(&self.unet, &self.vae)
     }
 
     /// Height and width of the images that the networks see: `asked`, or what they were trained at.

@@ -22,6 +22,8 @@ use super::{FamilyInfo, common};
 use crate::RunnerError;
 use crate::noise::NoiseSource;
 use crate::pictures;
+use crate::samplers::Sampler;
+use crate::schedule::Schedule;
 
 /// The family.
 pub struct PaintByExample;
@@ -30,8 +32,7 @@ static INFO: FamilyInfo = FamilyInfo {
     name: "paint-by-example",
     summary: "inpainting conditioned on a reference image; one image token; 15 cross-attentions recorded",
     needs: &[Part::Image, Part::Mask, Part::Reference],
-    records: common::all_but_the_middle,
-    spatial: |_| false,
+    attends: common::one_token_in_cross_attention,
 };
 
 impl Kind for PaintByExample {
@@ -52,12 +53,16 @@ impl Kind for PaintByExample {
     fn lookalikes(&self, checkpoint: &Checkpoint) -> &'static [&'static str] {
         match checkpoint.layout() {
             Layout::Ldm => &["dci-vton"],
-            Layout::Diffusers | Layout::Single => &[],
+            _ => &[],
         }
     }
 
     fn sizes(&self, checkpoint: &Checkpoint) -> Result<Sizes, NetError> {
         Sizes::of(checkpoint)
+    }
+
+    fn published(&self) -> Sizes {
+        Sizes::published()
     }
 
     fn build(sizes: &Sizes, source: &dyn TensorSource) -> Networks {
@@ -77,19 +82,27 @@ impl Settings for PaintByExampleConfig {
         Shared {
             name: &self.name,
             checkpoint: &self.checkpoint,
+            variant: self.variant.as_deref(),
             precision: self.precision,
-            sampler: &self.sampler,
             guidance: self.guidance,
             posterior: self.posterior,
         }
     }
 
-    fn start_at(&mut self, base: &Path) {
-        self.checkpoint = base.join(&self.checkpoint);
+    fn sampler(&self) -> Result<Box<dyn Sampler>, RunnerError> {
+        self.sampler.build(&Schedule::default())
     }
 
-    fn adjust(&self, sizes: &mut Sizes) {
-        sizes.set_heads(self.unet_heads, self.clip_heads);
+    fn start_at(&mut self, base: &Path) {
+        self.checkpoint = i2am_files::resolve(base, &self.checkpoint);
+    }
+
+    fn reference_guidance(&mut self) -> Result<&mut f64, &'static str> {
+        Ok(&mut self.guidance)
+    }
+
+    fn adjust(&self, sizes: &mut Sizes) -> Result<(), RunnerError> {
+        sizes.set_heads(self.unet_heads, self.clip_heads)
     }
 
     fn image_size(&self, sizes: &Sizes) -> Result<Option<(i64, i64)>, RunnerError> {
@@ -127,7 +140,8 @@ impl PaintByExamplePipeline {
 }
 
 impl Sampling for PaintByExamplePipeline {
-    type Inputs = Inpainting<()>;
+    type Inputs = Inpainting;
+    type Kept = ();
 
     fn frame(&self) -> &Frame {
         &self.inpainter.frame
@@ -137,11 +151,7 @@ impl Sampling for PaintByExamplePipeline {
         &self.networks().vae
     }
 
-    fn prepare(
-        &self,
-        sample: &Sample,
-        noise: &NoiseSource,
-    ) -> Result<Prepared<Inpainting<()>>, RunnerError> {
+    fn prepare(&self, sample: &Sample, noise: &NoiseSource) -> Result<Prepared<Self>, RunnerError> {
         let inpainter = &self.inpainter;
         let inputs = Inputs::of(
             sample,
@@ -163,13 +173,13 @@ impl Sampling for PaintByExamplePipeline {
     fn predict(
         &self,
         x: &Tensor,
-        inputs: &mut Inpainting<()>,
+        inputs: &mut Inpainting,
         pass: Pass<'_>,
     ) -> Result<Tensor, RunnerError> {
         Ok(self.inpainter.predict(x, inputs, pass.timestep, pass.probe))
     }
 
-    fn picture(&self, _inputs: &Inpainting<()>, decoded: &Tensor) -> RgbImage {
+    fn picture(&self, _kept: &(), decoded: &Tensor) -> RgbImage {
         pictures::to_rgb(decoded, self.preprocess.quantise())
     }
 }

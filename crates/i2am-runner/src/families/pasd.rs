@@ -6,14 +6,15 @@ mod config;
 mod inputs;
 mod pipeline;
 mod start;
-mod text;
 
 use std::path::{Path, PathBuf};
 
 use i2am_datasets::{Goal, Part};
 use i2am_nets::layout::Checkpoint;
 use i2am_nets::text_encoder::{TextEncoder, TextEncoderConfig};
-use i2am_nets::unet::{ControlNet, PixelAttentions, PixelKind, UNet, UNetConfig};
+use i2am_nets::unet::{
+    ConditioningEmbedding, ControlNet, PixelAttentions, PixelKind, UNet, UNetConfig,
+};
 use i2am_nets::vae::{Vae, VaeConfig};
 use i2am_nets::{AttentionProbe, Context, NetError, Scope, TensorSource};
 use tch::Tensor;
@@ -23,11 +24,13 @@ pub use config::{ColorFix, PasdConfig};
 pub use inputs::LowResolution;
 pub use pipeline::PasdPipeline;
 pub use start::{PasdStart, SecondNoise, start_latent};
-pub use text::Tokenizer;
 
-use super::FamilyInfo;
 use super::kind::{Kind, Loaded, Settings, Shared};
+use super::text::{self, Tokenizer};
+use super::{Attends, FamilyInfo, common};
 use crate::RunnerError;
+use crate::samplers::Sampler;
+use crate::schedule::Schedule;
 
 /// One of the two families.
 pub struct Pasd {
@@ -42,8 +45,7 @@ pub static PASD: Pasd = Pasd {
         name: "pasd",
         summary: "super-resolution; positions of the low-resolution picture; 12 pixel attentions recorded",
         needs: &[Part::Reference],
-        records: attends_to_the_picture,
-        spatial: attends_to_the_picture,
+        attends,
     },
 };
 
@@ -54,14 +56,23 @@ pub static PASD_LIGHT: Pasd = Pasd {
         name: "pasd-light",
         summary: "super-resolution; positions of the low-resolution picture; 9 pixel attentions recorded",
         needs: &[Part::Reference],
-        records: attends_to_the_picture,
-        spatial: attends_to_the_picture,
+        attends,
     },
 };
 
-/// Not those layers that attend to the text.
-fn attends_to_the_picture(layer: &str) -> bool {
-    layer.contains(".pixel_attentions.") || layer.ends_with("attn2_plus")
+fn attends(network: &str, layer: &str) -> Option<Attends> {
+    if network == "controlnet" {
+        let reason = "no position of the generated image asks";
+        return Some(Attends::Unrecorded(reason));
+    }
+    let own = layer.contains(".pixel_attentions.");
+    match layer.rsplit_once('.')?.1 {
+        "attn1" => Some(Attends::Own),
+        "attn2_plus" => Some(Attends::Positions),
+        "attn2" if own => Some(Attends::Positions),
+        "attn2" => Some(common::PROMPT),
+        _ => None,
+    }
 }
 
 const CONDITIONING: &str = "controlnet.controlnet_cond_embedding";
@@ -110,6 +121,7 @@ impl PasdSizes {
         };
         let next = (1..).step_by(2).map_while(outputs);
         let conditioning: Vec<i64> = std::iter::once(channels(0)?).chain(next).collect();
+        checkpoint.inferred("controlnet", ConditioningEmbedding::check(&conditioning))?;
         let vae = VaeConfig::of(checkpoint)?;
         let (resolutions, found) = (vae.block_out_channels.len(), conditioning.len());
         if found != resolutions {
@@ -120,13 +132,16 @@ impl PasdSizes {
                 ),
             });
         }
+        let unet = UNetConfig::of(checkpoint)?;
+        let text_encoder = text::encoder_sizes(checkpoint)?;
+        common::fit(checkpoint, &unet, &vae, text::tokens_of(&text_encoder))?;
+        checkpoint.inferred("pixel attentions", PixelAttentions::check(&unet, kind))?;
         Ok(Self {
-            unet: UNetConfig::of(checkpoint)?,
+            unet,
             kind,
             conditioning,
             vae,
-            text_encoder: TextEncoderConfig::of(checkpoint)?
-                .ok_or_else(|| lacking("the folder text_encoder"))?,
+            text_encoder,
         })
     }
 
@@ -191,8 +206,8 @@ impl PasdDenoiser {
     /// Predicted noise: one pass through `ControlNet` and UNet, the latter seen by `probe`.
     ///
     /// # Shapes
-    /// `x` `[1, channels, h, w]`, repeated for every row of `context`; `hint` `[1, width, h, w]`, the embedding of the picture. Result
-    /// as many rows as `context`.
+    /// `x` `[samples, channels, h, w]`, repeated for the rows of `context`; `hint` `[1 or rows, width, h, w]`, the embedding of the
+    /// picture. Result as many rows as `context`.
     pub fn predict(
         &self,
         x: &Tensor,
@@ -202,8 +217,8 @@ impl PasdDenoiser {
         scale: f64,
         probe: &mut dyn AttentionProbe,
     ) -> Tensor {
-        let rows = context.tokens.size()[0];
-        let x = x.repeat([rows, 1, 1, 1]);
+        let rows = context.tokens().size()[0];
+        let x = common::for_rows(x, rows);
         let t = self.unet.timesteps(timestep, rows, x.device());
         let residuals = self.control.forward(&x, hint, &t, context, scale);
         self.unet
@@ -224,10 +239,7 @@ impl PasdDenoiser {
         probe: &mut dyn AttentionProbe,
     ) -> Tensor {
         let rows = self.predict(x, hint, timestep, context, scale, probe);
-        match &rows.chunk(2, 0)[..] {
-            [negative, positive] => negative + (positive - negative) * guidance,
-            _ => rows,
-        }
+        common::guided(rows, x.size()[0], guidance)
     }
 }
 
@@ -268,30 +280,12 @@ impl Kind for Pasd {
         PasdSizes::of(checkpoint, self.kind)
     }
 
+    fn published(&self) -> PasdSizes {
+        PasdSizes::published(self.kind)
+    }
+
     fn build(sizes: &PasdSizes, source: &dyn TensorSource) -> PasdNetworks {
         sizes.build(source)
-    }
-}
-
-impl PasdConfig {
-    /// The tokenizer of the text encoder.
-    ///
-    /// # Errors
-    /// One that cannot be read, or that knows more tokens than the encoder.
-    fn tokenizer(&self, sizes: &PasdSizes) -> Result<Tokenizer, RunnerError> {
-        let folder = self.checkpoint.join("tokenizer");
-        let tokenizer = Tokenizer::open(&folder)?;
-        let known = sizes.text_encoder.vocab_size;
-        let found = tokenizer.tokens();
-        if found > known {
-            return Err(RunnerError::Tokenizer {
-                path: folder.join("vocab.json"),
-                reason: format!(
-                    "expected at most the {known} tokens of the text encoder, found {found}"
-                ),
-            });
-        }
-        Ok(tokenizer)
     }
 }
 
@@ -313,17 +307,27 @@ impl Settings for PasdConfig {
         Shared {
             name: &self.name,
             checkpoint: &self.checkpoint,
+            variant: self.variant.as_deref(),
             precision: self.precision,
-            sampler: &self.sampler,
             guidance: self.guidance,
             posterior: self.posterior,
         }
     }
 
+    fn sampler(&self) -> Result<Box<dyn Sampler>, RunnerError> {
+        self.sampler.build(&Schedule::default())
+    }
+
     fn start_at(&mut self, base: &Path) {
         for path in self.pasd.iter_mut().chain([&mut self.checkpoint]) {
-            *path = base.join(&path);
+            *path = i2am_files::resolve(base, &path);
         }
+    }
+
+    fn reference_guidance(&mut self) -> Result<&mut f64, &'static str> {
+        Err(
+            "its pass without the prompt still reads the low-resolution image; the setting `conditioning_scale` weakens that",
+        )
     }
 
     fn accepts(&self, goal: Goal) -> Result<(), RunnerError> {
@@ -354,11 +358,8 @@ impl Settings for PasdConfig {
         self.pasd.as_ref().unwrap_or(&self.checkpoint)
     }
 
-    fn open(&self) -> Result<Checkpoint, NetError> {
-        match &self.pasd {
-            None => Checkpoint::open(&self.checkpoint),
-            Some(pasd) => Checkpoint::open_layered(&self.checkpoint, pasd),
-        }
+    fn over(&self) -> Option<&Path> {
+        self.pasd.as_deref()
     }
 
     fn image_size(&self, sizes: &PasdSizes) -> Result<Option<(i64, i64)>, RunnerError> {
@@ -373,12 +374,14 @@ impl Settings for PasdConfig {
     }
 
     fn other_files(&self, sizes: &PasdSizes) -> Result<Vec<PathBuf>, RunnerError> {
-        Ok(self.tokenizer(sizes)?.files().into())
+        let tokenizer = Tokenizer::of(&self.checkpoint, &sizes.text_encoder)?;
+        Ok(tokenizer.files().into())
     }
 
     fn pipeline(&self, loaded: Loaded<'_, Self>) -> Result<PasdPipeline, RunnerError> {
         let length = loaded.sizes.text_encoder.max_position_embeddings as usize;
-        let tokens = self.tokenizer(loaded.sizes)?.batch(&self.texts(), length)?;
+        let tokenizer = Tokenizer::of(&self.checkpoint, &loaded.sizes.text_encoder)?;
+        let tokens = tokenizer.batch(&self.texts(), length)?;
         PasdPipeline::of_networks(loaded.networks, self, &tokens, loaded.device)
     }
 }

@@ -20,8 +20,10 @@ pub use inputs::StableVitonInputs;
 pub use pipeline::StableVitonPipeline;
 
 use super::kind::{Kind, Loaded, Settings, Shared};
-use super::{FamilyInfo, common};
+use super::{Attends, FamilyInfo, common};
 use crate::RunnerError;
+use crate::samplers::Sampler;
+use crate::schedule::Schedule;
 
 /// The family.
 pub struct StableViton;
@@ -36,8 +38,7 @@ static INFO: FamilyInfo = FamilyInfo {
         Part::Agnostic,
         Part::Densepose,
     ],
-    records: common::all_but_the_middle,
-    spatial: |layer| layer.starts_with("warp_flow_blks."),
+    attends,
 };
 
 /// Input channels of the UNet: noisy latent, latent of the agnostic picture, mask, latent of the body map.
@@ -72,11 +73,18 @@ impl StableVitonSizes {
     /// # Errors
     /// [`NetError::Infer`] if a telling tensor is missing.
     pub fn of(checkpoint: &Checkpoint) -> Result<Self, NetError> {
-        Ok(Self {
+        let sizes = Self {
             unet: UNetConfig::of(checkpoint)?,
             vae: VaeConfig::of(checkpoint)?,
             image_encoder: ImageEncoderConfig::of(checkpoint)?,
-        })
+        };
+        common::fit(
+            checkpoint,
+            &sizes.unet,
+            &sizes.vae,
+            common::tokens_of(&sizes.image_encoder),
+        )?;
+        Ok(sizes)
     }
 
     /// Builds every network from `source`.
@@ -137,6 +145,18 @@ impl StableVitonNetworks {
     }
 }
 
+fn attends(network: &str, layer: &str) -> Option<Attends> {
+    if network == "control_model" {
+        return Some(Attends::Unrecorded(
+            "no position of the generated image asks",
+        ));
+    }
+    match layer.strip_prefix("warp_flow_blks.") {
+        Some(layer) if layer.rsplit('.').next() == Some("attn2") => Some(Attends::Positions),
+        _ => common::one_token_in_cross_attention(network, layer),
+    }
+}
+
 impl Kind for StableViton {
     type Sizes = StableVitonSizes;
     type Networks = StableVitonNetworks;
@@ -159,6 +179,10 @@ impl Kind for StableViton {
         StableVitonSizes::of(checkpoint)
     }
 
+    fn published(&self) -> StableVitonSizes {
+        StableVitonSizes::published()
+    }
+
     fn build(sizes: &StableVitonSizes, source: &dyn TensorSource) -> StableVitonNetworks {
         sizes.build(source)
     }
@@ -176,23 +200,35 @@ impl Settings for StableVitonConfig {
         Shared {
             name: &self.name,
             checkpoint: &self.checkpoint,
+            variant: None,
             precision: self.precision,
-            sampler: &self.sampler,
             guidance: self.guidance,
             posterior: self.posterior,
         }
     }
 
-    fn start_at(&mut self, base: &Path) {
-        self.checkpoint = base.join(&self.checkpoint);
+    fn sampler(&self) -> Result<Box<dyn Sampler>, RunnerError> {
+        self.sampler.build(&Schedule::default())
     }
 
-    fn adjust(&self, sizes: &mut StableVitonSizes) {
+    fn start_at(&mut self, base: &Path) {
+        self.checkpoint = i2am_files::resolve(base, &self.checkpoint);
+    }
+
+    fn reference_guidance(&mut self) -> Result<&mut f64, &'static str> {
+        Err(
+            "its pass without the token still reads the positions of the garment; `off` with `keep` weakens the layers `warp_flow_blks.*`",
+        )
+    }
+
+    fn adjust(&self, sizes: &mut StableVitonSizes) -> Result<(), RunnerError> {
         let encoder = &mut sizes.image_encoder;
         common::set_heads(
             (&mut sizes.unet, self.unet_heads),
             (encoder, self.clip_heads),
-        );
+        )?;
+        common::setting("model.unet_heads", WarpBlocks::check(&sizes.unet))?;
+        common::check_groups(&sizes.unet, &sizes.vae)
     }
 
     fn image_size(&self, sizes: &StableVitonSizes) -> Result<Option<(i64, i64)>, RunnerError> {

@@ -17,7 +17,20 @@ pub struct Ddim {
 impl Ddim {
     /// Over `timesteps`, descending.
     pub fn new(schedule: &Schedule, timesteps: Vec<i64>, eta: f64) -> Self {
-        let alphas = alpha_pairs(schedule, &timesteps);
+        let end = schedule.first_alpha();
+        Self::ending(schedule, timesteps, eta, end)
+    }
+
+    /// DDPM over the same timesteps, with the posterior's own variance (`fixed_small`): `eta` 1, and the last step ends without noise.
+    ///
+    /// The mean of the posterior of DDPM is the update of DDIM with `eta` 1: of the clean latent both have `sqrt(next)`, and of the noise
+    /// `sqrt(now / next) (1 - next) / sqrt(1 - now)`, the root of `1 - next - sigma²`.
+    pub fn ancestral(schedule: &Schedule, timesteps: Vec<i64>) -> Self {
+        Self::ending(schedule, timesteps, 1.0, 1.0)
+    }
+
+    fn ending(schedule: &Schedule, timesteps: Vec<i64>, eta: f64, end: f64) -> Self {
+        let alphas = alpha_pairs(schedule, &timesteps, end);
         let sigma = |&(now, next): &(f64, f64)| {
             eta * ((1.0 - next) / (1.0 - now) * (1.0 - now / next)).sqrt()
         };
@@ -56,6 +69,7 @@ impl Sampler for Ddim {
             if sigma > 0.0 {
                 x += denoiser.step_noise(step, &x)? * sigma;
             }
+            x = denoiser.stepped(step, x);
         }
         Ok(x)
     }

@@ -20,7 +20,7 @@ pub struct Plms {
 impl Plms {
     /// Over `timesteps`, descending.
     pub fn new(schedule: &Schedule, timesteps: Vec<i64>) -> Self {
-        let alphas = alpha_pairs(schedule, &timesteps);
+        let alphas = alpha_pairs(schedule, &timesteps, schedule.first_alpha());
         Self { timesteps, alphas }
     }
 }
@@ -68,7 +68,7 @@ impl Sampler for Plms {
             } else {
                 combine(&eps, &history)
             };
-            x = step_towards(&x, &used, alphas, 0.0);
+            x = denoiser.stepped(step, step_towards(&x, &used, alphas, 0.0));
             history.push_front(eps);
             history.truncate(3);
         }

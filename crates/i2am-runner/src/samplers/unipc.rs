@@ -134,7 +134,7 @@ impl Sampler for UniPc {
                 clean,
                 slope,
             });
-            x = predicted;
+            x = denoiser.stepped(step, predicted);
         }
         Ok(x)
     }

@@ -166,7 +166,7 @@ fn no_checkpoint_at_all() {
     assert_mentions(
         &complaint(&empty),
         &[
-            "expected at least one of the folders unet, vae, image_encoder, text_encoder, controlnet, found none of them",
+            "expected at least one of the folders unet, vae, image_encoder, text_encoder, controlnet, transformer, found none of them",
         ],
     );
     let absent = folder.path().join("model.ckpt");
@@ -237,7 +237,37 @@ fn configuration_values_that_are_not_built() {
             "vae",
             "latent_channels",
             "\"four\"",
-            "invalid type: string \"four\"",
+            "`latent_channels`: expected an integer that is not negative, found \"four\"",
+        ),
+        (
+            "unet",
+            "norm_num_groups",
+            "3",
+            "`norm_num_groups`: expected a divisor of the channels of a level, 8, found 3",
+        ),
+        (
+            "unet",
+            "attention_head_dim",
+            "3",
+            "`attention_head_dim`: expected a divisor of the channels of a layer, 8, found 3",
+        ),
+        (
+            "unet",
+            "out_channels",
+            "1",
+            "`out_channels` of the UNet: expected 4, as `latent_channels` of the autoencoder, found 1",
+        ),
+        (
+            "unet",
+            "cross_attention_dim",
+            "5",
+            "`cross_attention_dim` of the UNet: expected 12, as `projection_dim` of the image encoder, found 5",
+        ),
+        (
+            "vae",
+            "scaling_factor",
+            "0.0",
+            "`scaling_factor`: expected a number above 0, at most 1000000, found 0",
         ),
     ];
     for (network, key, value, expected) in cases {
@@ -266,10 +296,16 @@ fn configuration_that_lacks_a_key_or_is_not_json() {
     });
     assert_mentions(
         &complaint(&config),
-        &["unet/config.json", "missing field `block_out_channels`"],
+        &[
+            "unet/config.json",
+            "`block_out_channels`: expected a list of integers that are not negative, found nothing",
+        ],
     );
     write(&folder.path().join("unet/config.json"), b"{");
-    assert_mentions(&complaint(&config), &["unet/config.json", "not JSON"]);
+    assert_mentions(
+        &complaint(&config),
+        &["unet/config.json", "expected JSON, found EOF"],
+    );
 }
 
 #[test]
@@ -430,7 +466,7 @@ fn position_by_position_maps_of_a_pooled_reference() {
     };
     let there = "down_blocks.0.attentions.0.transformer_blocks.0.attn2";
     let pooled = format!(
-        "attribution.specific: layer `{there}`: its reference is one token, so there is no map over it"
+        "attribution.specific: layer `{there}`: its reference is pooled, so there is no map over it"
     );
     assert_eq!(refused(there), pooled);
     let unknown = refused("down_blocks.7.attn2");

@@ -7,15 +7,16 @@ use i2am_nets::unet::PixelKind;
 use i2am_nets::{AttentionProbe, ExpectedSource, Observation};
 use i2am_runner::capture::{CaptureConfig, ForbidRule, InterveneConfig, Positions, Region};
 use i2am_runner::families::{
-    DataVersion, DciVtonConfig, FAMILIES, Model, PasdConfig, StableVitonConfig, family,
+    Attends, CatVtonSizes, DataVersion, DciVtonConfig, FAMILIES, IpAdapterConfig, LeffaSizes,
+    Model, PasdConfig, StableVitonConfig, family,
 };
 use tempfile::TempDir;
 
 use crate::tiny::TinyModel;
-use crate::{tiny_pasd, tiny_viton};
+use crate::{catvton, flux2, leffa, tiny_ip_adapter, tiny_pasd, tiny_viton};
 
 /// A small model of every family, as a checkpoint, with a layer over the reference's positions if it has one.
-fn models() -> Vec<(Box<dyn Model>, Option<&'static str>, TempDir)> {
+pub(crate) fn models() -> Vec<(Box<dyn Model>, Option<&'static str>, TempDir)> {
     let mut models: Vec<(Box<dyn Model>, _, _)> = Vec::new();
     let folder = tempfile::tempdir().unwrap();
     let config = TinyModel::new().write(folder.path());
@@ -43,6 +44,19 @@ fn models() -> Vec<(Box<dyn Model>, Option<&'static str>, TempDir)> {
         let config = tiny_pasd::write(kind, folder.path());
         models.push((Box::new(config), Some(layer), folder));
     }
+    let up = "up_blocks.1.attentions.0.transformer_blocks.0.attn1";
+    let (config, folder) = catvton::model(&catvton::catvton()[0]);
+    models.push((Box::new(config), Some(up), folder));
+    let (config, folder) = leffa::model(&leffa::leffa()[0]);
+    models.push((Box::new(config), Some(up), folder));
+    let (config, folder) = flux2::model(&flux2::klein()[0]);
+    let block = "single_transformer_blocks.1.attn";
+    models.push((Box::new(config), Some(block), folder));
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = tiny_ip_adapter::sizes(9, tiny_ip_adapter::full());
+    let config = tiny_ip_adapter::write(&sizes, folder.path());
+    let second = "up_blocks.1.attentions.0.transformer_blocks.0.attn2_ip";
+    models.push((Box::new(config), Some(second), folder));
     assert_eq!(models.len(), FAMILIES.len());
     models
 }
@@ -72,7 +86,7 @@ fn a_specific_layer_must_exist_and_have_positions() {
             model.check(Some(&specific(layer))).unwrap();
         } else {
             let expected = format!(
-                "attribution.specific: layer `{}`: its reference is one token, so there is no map over it",
+                "attribution.specific: layer `{}`: its reference is pooled, so there is no map over it",
                 known[0]
             );
             assert_eq!(refusal(model.as_ref(), &specific(known[0])), expected);
@@ -102,10 +116,14 @@ fn a_part_of_one_token_cannot_be_forbidden() {
         };
         let one_token = "down_blocks.0.attentions.0.transformer_blocks.0.attn2";
         let message = refusal(model.as_ref(), &forbid(one_token));
-        assert_eq!(
-            message,
-            "intervene.forbid.0: its layers see the reference as one token, of which no part can be forbidden"
-        );
+        let expected = if ["catvton", "flux2-klein", "leffa"]
+            .contains(&model.settings()["family"].as_str().unwrap())
+        {
+            "intervene.forbid.0: no layer `"
+        } else {
+            "intervene.forbid.0: its layers see the reference as pooled tokens, which have no place in a region"
+        };
+        assert!(message.starts_with(expected), "{message}");
         if let Some(layer) = spatial {
             model.check(Some(&forbid(layer))).unwrap();
         }
@@ -140,25 +158,28 @@ fn places_are_settings() {
     }
     let pasd = PasdConfig::new("tiny", "pasd", "nowhere".into());
     assert_eq!(pasd.places(), ["checkpoint", "pasd"]);
+    let ip_adapter = IpAdapterConfig::new("tiny", "nowhere".into(), "file".into());
+    let places = ["checkpoint", "adapter", "image_encoder"];
+    assert_eq!(ip_adapter.places(), places);
     let viton = StableVitonConfig::new("tiny", "nowhere".into());
     assert_eq!(viton.places(), ["checkpoint"]);
 }
 
-/// Which layers of a pass have the reference's positions as keys.
+/// Which layers of a pass show what: positions of the reference, or something else.
 #[derive(Default)]
 struct Grids(BTreeMap<String, bool>);
 
 impl AttentionProbe for Grids {
     fn observe(&mut self, seen: &Observation<'_>) {
-        self.0
-            .insert(seen.layer.to_owned(), seen.key_grid.is_some());
+        let spatial = seen.key_grid().is_some();
+        self.0.insert(seen.layer.to_owned(), spatial);
     }
 }
 
 /// What a family says of its layers is what the networks show.
 #[test]
 fn spatial_layers_are_those_with_a_grid() {
-    use i2am_nets::{Context, FormulaSource, Precision};
+    use i2am_nets::{Context, FormulaSource, Joint, Precision};
     use tch::{Device, Kind, Tensor};
 
     let _guard = tch::no_grad_guard();
@@ -180,6 +201,53 @@ fn spatial_layers_are_those_with_a_grid() {
     );
     compare("stable-viton", &expected, &seen);
 
+    let expected = ExpectedSource::new();
+    let (config, _folder) = catvton::model(&catvton::catvton()[0]);
+    let networks = catvton::load(&config);
+    let networks = networks.networks();
+    let sizes = CatVtonSizes {
+        unet: networks.unet.config().clone(),
+        vae: networks.vae.config().clone(),
+    };
+    sizes.build(&expected);
+    let mut seen = Grids::default();
+    let (x, fixed) = (zeros(&[1, 4, 16, 8]), zeros(&[1, 5, 16, 8]));
+    let context = Context::joint(Joint::LowerHalf);
+    let _ = networks.predict(&x, &fixed, 1, &context, &mut seen);
+    compare("catvton", &expected, &seen);
+
+    let expected = ExpectedSource::new();
+    let (config, _folder) = leffa::model(&leffa::leffa()[0]);
+    let networks = leffa::load(&config);
+    let networks = networks.networks();
+    let sizes = LeffaSizes {
+        unet: networks.unet.config().clone(),
+        reference: networks.reference.config().clone(),
+        vae: networks.vae.config().clone(),
+    };
+    sizes.build(&expected);
+    let mut seen = Grids::default();
+    let features = networks.features(&zeros(&[1, 4, 8, 8]), 1);
+    let _ = networks.predict(&zeros(&[1, 12, 8, 8]), features, 1, &mut seen);
+    compare("leffa", &expected, &seen);
+    for layer in expected.attentions("unet_encoder") {
+        let attends = family("leffa").unwrap().info().attends;
+        let own = attends("unet_encoder", &layer.name);
+        assert_eq!(own, Some(Attends::Own), "{}", layer.name);
+    }
+    // The variant that the family's own answer is about.
+    let expected = ExpectedSource::new();
+    let sizes = tiny_ip_adapter::sizes(9, tiny_ip_adapter::base());
+    sizes.build(&expected);
+    let denoiser = sizes.build(&source).denoiser;
+    let mut seen = Grids::default();
+    let latent = zeros(&[1, 4, 8, 8]);
+    let text = zeros(&[1, 3, sizes.unet.cross_attention_dim]);
+    let context = denoiser.context(&text, &denoiser.no_features(&text), 1.0);
+    let fixed = zeros(&[1, 5, 8, 8]);
+    let _ = denoiser.guided(&latent, Some(&fixed), 1, &context, 1.0, &mut seen);
+    compare("ip-adapter", &expected, &seen);
+
     for kind in [PixelKind::Modules, PixelKind::Plus] {
         let expected = ExpectedSource::new();
         let sizes = tiny_pasd::sizes(kind);
@@ -190,7 +258,7 @@ fn spatial_layers_are_those_with_a_grid() {
         let hint = control
             .conditioning()
             .forward(&zeros(&[1, 3, 8 * factor, 8 * factor]));
-        let context = Context::pooled(zeros(&[1, 3, sizes.unet.cross_attention_dim]));
+        let context = Context::text(zeros(&[1, 3, sizes.unet.cross_attention_dim]));
         let mut seen = Grids::default();
         let latent = zeros(&[1, sizes.unet.in_channels, 8, 8]);
         let _ = networks
@@ -201,11 +269,23 @@ fn spatial_layers_are_those_with_a_grid() {
 }
 
 fn compare(name: &str, expected: &ExpectedSource, seen: &Grids) {
-    let spatial = family(name).unwrap().info().spatial;
-    let said: BTreeMap<String, bool> = expected
-        .cross_attentions("unet")
+    let attends = family(name).unwrap().info().attends;
+    let mut said: BTreeMap<String, Attends> = expected
+        .attentions("unet")
         .into_iter()
-        .map(|layer| (layer.name.clone(), spatial(&layer.name)))
+        .map(|layer| (attends("unet", &layer.name).unwrap(), layer.name))
+        .filter(|(attends, _)| *attends != Attends::Own)
+        .map(|(attends, name)| (name, attends))
         .collect();
-    assert_eq!(said, seen.0, "{name}");
+    let names: Vec<&String> = seen.0.keys().collect();
+    assert_eq!(said.keys().collect::<Vec<_>>(), names, "{name}");
+    // Of what else is not recorded nothing is said.
+    said.retain(|_, attends| !matches!(attends, Attends::Unrecorded(_)));
+    for (layer, attends) in said {
+        let is_spatial = matches!(
+            attends,
+            Attends::Positions | Attends::UnrecordedPositions(_)
+        );
+        assert_eq!(seen.0[&layer], is_spatial, "{name}: {layer}");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use i2am_datasets::{Part, Pose, Sample};
 use i2am_imaging::{GrayImage, RgbImage};
-use i2am_nets::layout::{Checkpoint, to_ldm};
+use i2am_nets::layout::{Checkpoint, config_key, to_ldm};
 use i2am_nets::{Context, NoProbe, formula_weights};
 use i2am_runner::RunnerError;
 use i2am_runner::capture::CaptureConfig;
@@ -24,7 +24,7 @@ use crate::common::{close, config as paint_by_example_config, paint_by_example, 
 use crate::tiny::{SIDE, TinyModel, seeded};
 
 /// A sample for the tiny model: as high and wide as it works.
-fn tiny_sample() -> Sample {
+pub(crate) fn tiny_sample() -> Sample {
     let picture = |seed: u32| {
         RgbImage::from_fn(SIDE, SIDE, |x, y| {
             [x * 13 + seed, y * 29 + seed, (x + y) * 7]
@@ -93,7 +93,7 @@ fn run(
 }
 
 /// The tiny model, and settings that load it.
-fn tiny(folder: &Path) -> DciVtonConfig {
+pub(crate) fn tiny(folder: &Path) -> DciVtonConfig {
     let written = TinyModel::new().write(folder);
     let defaults = DciVtonConfig::new("tiny", written.checkpoint, DataVersion::V1);
     DciVtonConfig {
@@ -133,7 +133,13 @@ fn ldm_file(folder: &Path, with_loss_network: bool) -> DciVtonConfig {
         )
     });
     let path = folder.join("model.safetensors");
-    safetensors::serialize_to_file(views, None::<HashMap<_, _>>, &path).unwrap();
+    // The groups of its normalizations are not those of published files.
+    let configs = model.configs.iter().map(|(network, config)| {
+        let text = serde_json::to_string(config).unwrap();
+        (config_key(network), text)
+    });
+    let metadata: HashMap<String, String> = configs.collect();
+    safetensors::serialize_to_file(views, Some(metadata), &path).unwrap();
     DciVtonConfig {
         checkpoint: path,
         ..tiny(folder)

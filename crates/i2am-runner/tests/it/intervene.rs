@@ -184,6 +184,7 @@ fn a_head_that_is_off_is_a_head_without_values() {
         heads: 2,
         groups: 4,
         depth: 1,
+        cross: i2am_nets::layers::CrossAttention::Single,
     };
     let silenced = SpatialTransformer::new(&Scope::root(&source, "unet").sub("warp.0"), &shape);
     let (x, context) = inputs(0, 1);
@@ -315,7 +316,7 @@ fn rules_that_a_sample_cannot_bear_are_refused_after_its_first_pass() {
     let everything = Region::Box([0.0, 0.0, 1.0, 1.0]);
     assert_eq!(
         complaint(forbidden(LAYER, everything)),
-        format!("nothing of the reference is left for some positions of layer `{LAYER}`")
+        format!("nothing is left to attend to for some positions of layer `{LAYER}`")
     );
     assert_eq!(
         complaint(forbidden("warp.9", everything)),
@@ -330,7 +331,7 @@ fn rules_that_a_sample_cannot_bear_are_refused_after_its_first_pass() {
         ..CaptureConfig::default()
     };
     let error = run(&config, &sample(SIDE), &seeded(), Some(&capture)).unwrap_err();
-    let expected = "intervene.forbid.0: its layers see the reference as one token, of which no part can be forbidden";
+    let expected = "intervene.forbid.0: its layers see the reference as pooled tokens, which have no place in a region";
     assert_eq!(error.to_string(), expected);
 }
 

@@ -1,7 +1,7 @@
 //! Attention near the matching place as it is recorded, against the whole matrix.
 
 use i2am_attribution::{Direction, Level, LocalityConfig, Near, localities};
-use i2am_nets::{AttentionProbe, NoProbe, Observation};
+use i2am_nets::{AttentionProbe, NoProbe, Observation, Role, Segment};
 use i2am_runner::capture::{
     CaptureConfig, CaptureMasks, ConditionalHalf, ForbidRule, InterveneConfig, Positions, Recorder,
     Region,
@@ -95,8 +95,10 @@ fn check(case: &str, grid: (i64, i64), key_grid: (i64, i64), passes: &[(Tensor, 
                 query,
                 key,
                 scale: 0.5,
-                grid,
-                key_grid: Some(key_grid),
+                queries: &[Segment::grid(Role::Generated, 0, grid)],
+                keys: &[Segment::grid(Role::Reference(0), 0, key_grid)],
+                carried: &Tensor::new,
+                log_sums: &|| None,
             });
         }
         let record = recorder.finish(grid).unwrap();
@@ -243,8 +245,10 @@ fn local_attention_scores_well_above_its_controls() {
         query: &query,
         key: &key,
         scale: 1.0,
-        grid: (side, side),
-        key_grid: Some((side, side)),
+        queries: &[Segment::grid(Role::Generated, 0, (side, side))],
+        keys: &[Segment::grid(Role::Reference(0), 0, (side, side))],
+        carried: &Tensor::new,
+        log_sums: &|| None,
     });
     let record = recorder.finish((side, side)).unwrap();
     for direction in Direction::ALL {

@@ -46,7 +46,7 @@ fn parity_sums_of_every_layer() {
             .collect();
         assert_eq!(record.layers.len(), expected.len());
         for (layer, name) in record.layers.iter().zip(expected) {
-            assert_eq!(layer.source, Source::ImageToken);
+            assert_eq!(layer.source, Source::Tokens { count: 1 });
             let shape = [
                 2,
                 record.groups(),
@@ -87,7 +87,7 @@ fn parity_unified_head_and_time_maps() {
         };
         let map = |level: &Level| attribution_map(&record, &convention, R2G, level).unwrap();
         let unified = map(&Level::Unified);
-        assert!(unified.one_token);
+        assert!(unified.notes.is_one_token());
         compare(&unified.plane, &golden, "unified");
         let stacked = |levels: Vec<Level>| -> Vec<f32> {
             levels

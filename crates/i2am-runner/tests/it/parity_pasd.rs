@@ -34,7 +34,7 @@ fn predict(folder: &FixtureDir, scale: f64, probe: &mut dyn AttentionProbe) -> T
     let denoiser = denoiser(folder);
     let inputs = folder.tensors("inputs");
     let t = folder.tensors("single").i64("t")[0];
-    let context = Context::pooled(tensor(&inputs, "text"));
+    let context = Context::text(tensor(&inputs, "text"));
     let hint = denoiser.control().conditioning().forward(&picture(&inputs));
     denoiser.predict(&tensor(&inputs, "x"), &hint, t, &context, scale, probe)
 }
@@ -55,7 +55,7 @@ fn parity_controlnet() {
         }
         let x = tensor(&inputs, "x").repeat([2, 1, 1, 1]);
         let t = Tensor::from_slice(&golden.i64("t")).repeat([2]);
-        let context = Context::pooled(tensor(&inputs, "text"));
+        let context = Context::text(tensor(&inputs, "text"));
         let residuals = control.forward(&x, &hint, &t, &context, 1.0);
         assert_eq!(residuals.down.len(), 12);
         for (i, residual) in residuals.down.iter().enumerate() {
@@ -84,17 +84,17 @@ struct Full {
 
 impl AttentionProbe for Full {
     fn observe(&mut self, seen: &Observation<'_>) {
-        let Some(key_grid) = seen.key_grid else {
+        let (Some(grid), Some(key_grid)) = (seen.grid(), seen.key_grid()) else {
             return;
         };
-        assert_eq!(seen.grid, key_grid, "{}", seen.layer);
+        assert_eq!(grid, key_grid, "{}", seen.layer);
         let scores = seen.query.matmul(&seen.key.transpose(-2, -1)) * seen.scale;
         let scores = scores.select(0, POSITIVE);
         self.layers.push((
             seen.layer.to_owned(),
             scores.softmax(-2, Kind::Float),
             scores.softmax(-1, Kind::Float),
-            seen.grid,
+            grid,
         ));
     }
 }
@@ -164,7 +164,7 @@ fn parity_whole_run() {
         let mut run = Run {
             hint,
             denoiser,
-            context: Context::pooled(tensor(&inputs, "text")),
+            context: Context::text(tensor(&inputs, "text")),
             guidance: sidecar["config"]["guidance"].as_f64().unwrap(),
             visited: Vec::new(),
             latents: Vec::new(),

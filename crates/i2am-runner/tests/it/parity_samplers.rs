@@ -1,10 +1,11 @@
 //! Schedule and samplers against the published ones, on noise functions that need no network.
 
 use i2am_runner::RunnerError;
+use i2am_runner::families::CatVtonConfig;
 use i2am_runner::samplers::{Call, Ddim, Denoiser, Sampler as _, SamplerConfig, SamplerKind};
 use i2am_runner::schedule::{Schedule, Spacing, timesteps};
 use i2am_testkit::{FixtureDir, Tensors, assert_close, fixtures};
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use crate::common::{close, committed, shape, tensor};
 use crate::parity_super_resolution::super_resolution;
@@ -217,4 +218,81 @@ fn spacings_belong_to_samplers() {
                 .starts_with("sampler.spacing: expected `linspace` with")
         );
     }
+}
+
+/// A made-up network and made-up noise, in f64.
+struct Waves;
+
+impl Denoiser for Waves {
+    fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
+        Ok((x * 1.7 + call.timestep as f64 * 0.01).sin())
+    }
+
+    fn step_noise(&mut self, step: usize, like: &Tensor) -> Result<Tensor, RunnerError> {
+        let places = Tensor::arange(like.size()[3], (Kind::Double, Device::Cpu));
+        Ok((places + step as f64).cos().reshape(like.size()))
+    }
+}
+
+/// Mean and variance of Ho et al. 2020 (equations 6 and 7) with the products of the steps left out between two timesteps.
+#[test]
+fn ddpm_is_the_posterior_of_its_schedule() {
+    let schedule = Schedule::default();
+    let config = SamplerConfig {
+        kind: SamplerKind::Ddpm,
+        steps: 7,
+        spacing: Spacing::Diffusers,
+        eta: 0.0,
+    };
+    let sampler = config.build(&schedule).unwrap();
+    let start = Tensor::arange(6, (Kind::Double, Device::Cpu)) * 0.3 - 0.8;
+    let start = start.reshape([1, 1, 1, 6]);
+    let done = sampler.sample(start.copy(), &mut Waves).unwrap();
+    let visited = sampler.timesteps();
+    let mut x = start;
+    for (step, &timestep) in visited.iter().enumerate() {
+        let call = Call {
+            step,
+            timestep,
+            primary: true,
+        };
+        let eps = Waves.predict(&x, call).unwrap();
+        let now = schedule.alpha(timestep);
+        let before = visited.get(step + 1).map_or(1.0, |&t| schedule.alpha(t));
+        let beta = 1.0 - now / before;
+        let clean = (&x - eps * (1.0 - now).sqrt()) / now.sqrt();
+        let mean = clean * (before.sqrt() * beta / (1.0 - now))
+            + &x * ((now / before).sqrt() * (1.0 - before) / (1.0 - now));
+        let deviation = ((1.0 - before) / (1.0 - now) * beta).sqrt();
+        x = mean + Waves.step_noise(step, &x).unwrap() * deviation;
+    }
+    let off = (done - x).abs().max().double_value(&[]);
+    assert!(off < 1e-12, "{off}");
+}
+
+/// Values of one sampler are no defaults of another.
+#[test]
+fn defaults_of_a_family_are_those_of_its_sampler() {
+    let sampler = |text: &str| -> Result<SamplerConfig, String> {
+        let text =
+            format!("name = 'a'\nfamily = 'catvton'\ncheckpoint = 'b'\nattention = 'c'\n{text}");
+        let config: CatVtonConfig = toml::from_str(&text).map_err(|error| error.to_string())?;
+        Ok(config.sampler)
+    };
+    let published = sampler("").unwrap();
+    assert_eq!(
+        (published.kind, published.spacing, published.eta.to_bits()),
+        (SamplerKind::Ddim, Spacing::Diffusers, 1.0_f64.to_bits())
+    );
+    let fewer = sampler("sampler.steps = 20").unwrap();
+    assert_eq!(
+        fewer,
+        SamplerConfig {
+            steps: 20,
+            ..published
+        }
+    );
+    let plms = sampler("sampler.kind = 'plms'").unwrap();
+    assert_eq!((plms.spacing, plms.eta.to_bits()), (Spacing::Ldm, 0));
+    plms.build(&Schedule::default()).unwrap();
 }

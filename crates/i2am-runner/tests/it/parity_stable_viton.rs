@@ -65,6 +65,7 @@ fn unet_config(sidecar: &Value) -> UNetConfig {
         cross_attention_dim: number(sidecar, "context_dim"),
         norm_num_groups: number(sidecar, "norm_groups"),
         sample_size: None,
+        cross: i2am_nets::layers::CrossAttention::Single,
         ..UNetConfig::stable_diffusion_v1(number(sidecar, "in_channels"))
     }
 }
@@ -128,6 +129,7 @@ fn parity_warp_blocks_one_by_one() {
                 heads: number(&sidecar, "num_heads"),
                 groups: number(&sidecar, "norm_groups"),
                 depth: 1,
+                cross: i2am_nets::layers::CrossAttention::Single,
             };
             let flow =
                 SpatialTransformer::new(&unet.sub(format_args!("warp_flow_blks.{slot}")), &shape);

@@ -16,7 +16,7 @@ pub(crate) const GRID: (i64, i64) = (6, 4);
 pub(crate) const KEY_GRID: (i64, i64) = (3, 5);
 const TOLERANCE: f64 = 1e-5;
 
-fn wave(size: &[i64], frequency: f64) -> Tensor {
+pub(crate) fn wave(size: &[i64], frequency: f64) -> Tensor {
     let count: i64 = size.iter().product();
     let phase = Tensor::arange(count, (Kind::Double, Device::Cpu)) * frequency;
     (phase.square().sin() * 2.0)
@@ -32,6 +32,7 @@ pub(crate) fn transformer() -> SpatialTransformer {
         heads: 2,
         groups: 4,
         depth: 1,
+        cross: i2am_nets::layers::CrossAttention::Single,
     };
     SpatialTransformer::new(&Scope::root(&source, "unet").sub("warp.0"), &shape)
 }
@@ -105,8 +106,8 @@ struct Seen {
 impl AttentionProbe for Seen {
     fn observe(&mut self, seen: &Observation<'_>) {
         assert_eq!(
-            (seen.layer, seen.grid, seen.key_grid),
-            (LAYER, GRID, Some(KEY_GRID))
+            (seen.layer, seen.grid(), seen.key_grid()),
+            (LAYER, Some(GRID), Some(KEY_GRID))
         );
         self.scores
             .push(seen.query.matmul(&seen.key.transpose(2, 3)) * seen.scale);

@@ -53,6 +53,7 @@ impl TinyModel {
             attention_head_dim: Heads::Same(2),
             norm_num_groups: 4,
             sample_size: Some(i64::from(SIDE) / 2),
+            cross: i2am_nets::layers::CrossAttention::Single,
             ..UNetConfig::stable_diffusion_v1(in_channels)
         };
         let vae = VaeConfig {

@@ -38,6 +38,7 @@ pub(crate) fn sizes(kind: PixelKind) -> PasdSizes {
             attention_head_dim: Heads::Same(2),
             norm_num_groups: 4,
             sample_size: None,
+            cross: i2am_nets::layers::CrossAttention::Single,
             ..UNetConfig::stable_diffusion_v1(4)
         },
         conditioning: vec![4, 4, 8, 8],

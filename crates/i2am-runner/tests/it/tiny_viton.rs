@@ -40,6 +40,7 @@ pub(crate) fn sizes() -> StableVitonSizes {
             cross_attention_dim: 24,
             attention_head_dim: Heads::Same(4),
             sample_size: None,
+            cross: i2am_nets::layers::CrossAttention::Single,
             ..UNetConfig::stable_diffusion_v1(13)
         },
         vae: VaeConfig {

@@ -98,7 +98,7 @@ fn a_smaller_model_with_other_heads_loads_through_the_same_code() {
                 width: layer.width,
             }
         } else {
-            Source::ImageToken
+            Source::Tokens { count: 1 }
         };
         assert_eq!(layer.source, expected, "{}", layer.name);
     }

@@ -2,15 +2,27 @@ use crate::distributions::{normal_cdf, normal_quantile};
 use crate::error::Undefined;
 use crate::quantile::quantile;
 
-/// An interval, and how many resamples it rests on.
+/// An interval, and what it rests on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// Low end.
     pub low: f64,
     /// High end.
     pub high: f64,
-    /// Resamples that had a value.
-    pub defined: usize,
+    /// How it was found.
+    pub by: By,
+}
+
+/// How an interval was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// By [`bca`].
+    Resamples {
+        /// Resamples that had a value.
+        defined: usize,
+    },
+    /// By [`jackknife_intervals`](crate::jackknife_intervals).
+    Jackknife,
 }
 
 /// The bias-corrected and accelerated bootstrap interval of `estimate`, from its values on resamples (`resampled`) and with one
@@ -56,7 +68,7 @@ pub fn bca(
     Ok(Interval {
         low: end((1.0 - level) / 2.0),
         high: end(f64::midpoint(1.0, level)),
-        defined,
+        by: By::Resamples { defined },
     })
 }
 

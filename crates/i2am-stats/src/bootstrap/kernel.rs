@@ -52,6 +52,11 @@ impl Kernel {
         Self { pairs, columns }
     }
 
+    /// The pairs of columns, in the order of all answers.
+    pub(super) fn pairs(&self) -> &[[usize; 2]] {
+        &self.pairs
+    }
+
     /// One coefficient per pair and lane, NaN where one side is constant under the weights.
     pub(super) fn correlations(&self, scratch: &mut Scratch) -> Vec<Lanes> {
         match &self.columns {

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use i2am_stats::{
-    Bootstrap, Columns, Comparison, Method, PBy, Permutations, Resampling, StatsError, Study,
-    Target, bootstrap_intervals, holm, meng, partial, partial_test, permutation_tests, quantile,
-    random_effects, steiger,
+    Bootstrap, By, Columns, Comparison, Method, PBy, Permutations, Resampling, StatsError, Study,
+    Target, asymptotic_test, bootstrap_intervals, holm, jackknife_intervals, meng, partial,
+    partial_test, permutation_tests, quantile, random_effects, steiger,
 };
 use i2am_testkit::fixtures;
 use serde_json::Value;
@@ -77,6 +77,27 @@ fn exact_permutations() {
                 number(&table[method.as_str()]),
                 TOLERANCE,
             );
+        }
+    });
+}
+
+#[test]
+fn large_tables() {
+    each("asymptotic", |table| {
+        let (x, y) = (list(&table["x"]), list(&table["y"]));
+        let columns = Columns::new(vec![&x, &y]).unwrap();
+        let targets = [Target { x: 0, y: 1 }];
+        let level = number(&table["level"]);
+        for method in Method::ALL {
+            let expected = list(&table[method.as_str()]);
+            let p = asymptotic_test(method, &x, &y).unwrap().value;
+            let interval = jackknife_intervals(method, &columns, &targets, &[], level);
+            let interval = interval.unwrap()[0].unwrap();
+            assert_eq!(interval.by, By::Jackknife);
+            for (found, expected) in [p, interval.low, interval.high].into_iter().zip(expected) {
+                let what = format!("{method} of {} points", x.len());
+                close(&what, found, expected, TOLERANCE);
+            }
         }
     });
 }

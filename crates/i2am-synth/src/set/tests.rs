@@ -58,6 +58,7 @@ fn the_folder_has_the_published_names() {
             "test/cloth-warp-mask/00000_00.jpg",
             "test/cloth-warp/00000_00.jpg",
             "test/cloth/00000_00.jpg",
+            "test/correspondence/00000_00.png",
             "test/image-densepose/00000_00.jpg",
             "test/image-parse-agnostic-v3.2/00000_00.png",
             "test/image-parse-v3/00000_00.png",
@@ -65,6 +66,7 @@ fn the_folder_has_the_published_names() {
             "test/openpose_json/00000_00_keypoints.json",
             "test/unpaired-cloth-warp-mask/00000_00.jpg",
             "test/unpaired-cloth-warp/00000_00.jpg",
+            "test/unpaired-correspondence/00000_00.png",
             "test_pairs.txt",
         ]
     );

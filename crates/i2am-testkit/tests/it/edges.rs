@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("i2am-plot", &[]),
     ("i2am-stats", &[]),
     ("i2am-quantity", &[]),
+    ("i2am-hub", &["i2am-files"]),
     ("i2am-imaging", &["i2am-files"]),
     ("i2am-weights", &["i2am-files"]),
     ("i2am-results", &["i2am-files", "i2am-quantity"]),
@@ -23,12 +24,16 @@ const EDGES: &[(&str, &[&str])] = &[
         "i2am-imacs",
         &["i2am-attribution", "i2am-imaging", "i2am-quantity"],
     ),
+    (
+        "i2am-faithfulness",
+        &["i2am-imaging", "i2am-quantity", "i2am-stats"],
+    ),
     ("i2am-synth", &["i2am-files", "i2am-imaging"]),
     (
         "i2am-datasets",
         &["i2am-files", "i2am-imaging", "i2am-synth"],
     ),
-    ("i2am-nets", &["i2am-weights"]),
+    ("i2am-nets", &["i2am-files", "i2am-weights"]),
     (
         "i2am-metrics",
         &["i2am-files", "i2am-imaging", "i2am-nets", "i2am-quantity"],
@@ -38,6 +43,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "i2am-attribution",
             "i2am-datasets",
+            "i2am-files",
             "i2am-imaging",
             "i2am-nets",
             // For an example.
@@ -65,7 +71,9 @@ const EDGES: &[(&str, &[&str])] = &[
 const LIBRARIES: &[&str] = &[
     "i2am-attribution",
     "i2am-datasets",
+    "i2am-faithfulness",
     "i2am-files",
+    "i2am-hub",
     "i2am-imacs",
     "i2am-imaging",
     "i2am-metrics",
@@ -94,6 +102,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ),
     ("torch-sys", &[]),
     ("polars", &["i2am-results"]),
+    ("ureq", &["i2am-hub"]),
 ];
 
 /// One dependency as written in a manifest, optional ones included.

@@ -46,6 +46,73 @@ fn names(object: &[u8]) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// Pickles as torch writes them, and as an attacker would, read as a checkpoint's object.
+#[test]
+fn mutated_pickles_are_read_or_refused() {
+    let state = dict(&[("conv.weight", tensor("0")), ("conv.bias", tensor("1"))]);
+    let corpus = [
+        dict(&[("state_dict", state.clone()), ("epoch", b"K\x07".to_vec())]),
+        dict(&[("model", dict(&[("module", state)])), ("log", foreign())]),
+        dict(&[("wide", b"ctorch._utils\n_rebuild_tensor_v3\n((U\x07storagectorch.storage\nUntypedStorage\nU\x010U\x03cpuK\x10tQK\x00K\x02K\x02\x86K\x02K\x01\x86\x89Nctorch\nfloat8_e5m2\ntR".to_vec())]),
+        dict(&[("quantized", b"ctorch._utils\n_rebuild_qtensor\n((U\x07storagectorch\nQInt8Storage\nU\x010U\x03cpuK\x04tQK\x00K\x02K\x02\x86K\x02K\x01\x86NNNtR".to_vec())]),
+        b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x04conv\x94}q\x00h\x00s".to_vec(),
+        b"}q\x00(U\x01ah\x00u".to_vec(),
+        b"cposix\nsystem\n(U\x04trueo".to_vec(),
+    ];
+    let corpus: Vec<&[u8]> = corpus.iter().map(Vec::as_slice).collect();
+    i2am_testkit::fuzz("unpickler", &corpus, |object| {
+        let bytes = [object, b"."].concat();
+        let source = Source {
+            path: Path::new("file"),
+            bytes: &bytes,
+        };
+        if let Ok(pickle) = pickle::parse(&bytes) {
+            drop(named_tensors(source, &pickle.heap, pickle.root));
+        }
+    });
+}
+
+/// Tensors that only some versions of torch know are passed over, with what is known of them.
+#[test]
+fn quantized_and_sparse_tensors_are_unread() {
+    let quantized = b"ctorch._utils\n_rebuild_qtensor\n((U\x07storagectorch\nQInt8Storage\nU\x010U\x03cpuK\x04tQK\x00K\x02K\x02\x86K\x02K\x01\x86NNNtR";
+    let sparse = b"ctorch._utils\n_rebuild_sparse_tensor\nNN\x86R";
+    let object = dict(&[
+        ("q", quantized.to_vec()),
+        ("s", sparse.to_vec()),
+        ("w", tensor("0")),
+    ]);
+    let bytes = [&object[..], b"."].concat();
+    let source = Source {
+        path: Path::new("file"),
+        bytes: &bytes,
+    };
+    let pickle = pickle::parse(&bytes).expect("a sound pickle");
+    let found = named_tensors(source, &pickle.heap, pickle.root).expect("a state dict");
+    let unread: Vec<(&str, &[usize], &str)> = found
+        .iter()
+        .filter_map(|(name, described)| match described {
+            Described::Unread { shape, kind } => Some((&name[..], &shape[..], &kind[..])),
+            Described::Tensor(_) => None,
+        })
+        .collect();
+    assert_eq!(
+        unread,
+        [
+            (
+                "q",
+                &[2, 2][..],
+                "a tensor of `torch._utils._rebuild_qtensor`"
+            ),
+            (
+                "s",
+                &[],
+                "a tensor of `torch._utils._rebuild_sparse_tensor`"
+            ),
+        ]
+    );
+}
+
 #[test]
 fn the_state_dict_is_found_under_its_usual_keys() {
     let state = || dict(&[("conv.weight", tensor("0")), ("conv.bias", tensor("1"))]);

@@ -34,6 +34,8 @@ fn read_all_of(path: &Path) -> Result<usize, String> {
     for (name, info) in file.tensors() {
         let bytes = file.bytes(name).map_err(|error| error.to_string())?;
         assert_eq!(bytes.len(), info.bytes(), "tensor `{name}`");
+        file.all(name, |_| true)
+            .map_err(|error| error.to_string())?;
         total += bytes.len();
     }
     Ok(total)

@@ -2,6 +2,7 @@
 
 mod common;
 mod damaged;
+mod fuzz;
 mod parity;
 mod refused;
 mod safetensors;

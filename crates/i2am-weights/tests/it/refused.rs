@@ -1,7 +1,7 @@
 //! Files that must not load, and the one line that says why.
 
 use crate::common::{golden, read_all};
-use i2am_weights::{WeightError, WeightFile};
+use i2am_weights::{DType, WeightError, WeightFile};
 
 /// The error of opening a golden file, without its folder.
 fn refusal(name: &str) -> String {
@@ -62,13 +62,30 @@ fn records_that_cannot_be_mapped_are_named() {
     assert_eq!(refusal("short_record.pt"), want);
 }
 
+/// Nobody may want the tensor, so the file opens; reading the tensor says what it is.
 #[test]
-fn element_types_without_a_counterpart_are_named() {
+fn element_types_without_a_counterpart_are_named_when_they_are_read() {
     let advice = "convert it to a floating-point, integer or boolean tensor and save again";
-    let want = format!("tensor `phase`: its storage type is not supported; {advice}");
-    assert_eq!(refusal("complex.pt"), want);
-    let want = format!("tensor `wide`: dtype torch.uint16 is not supported; {advice}");
-    assert_eq!(refusal("uint16.pt"), want);
+    for (file, name, kind) in [
+        (
+            "complex.pt",
+            "phase",
+            "storage type `torch.ComplexFloatStorage`",
+        ),
+        ("uint16.pt", "wide", "dtype torch.uint16"),
+    ] {
+        let file = WeightFile::open(golden(file)).expect("it can be passed over");
+        let info = file.info(name).expect("it is listed");
+        assert_eq!((info.dtype, &info.shape[..]), (DType::Other, &[2][..]));
+        let want = format!("tensor `{name}`: {kind} is not supported; {advice}");
+        for error in [
+            file.bytes(name).expect_err(name),
+            file.all(name, |_| true).expect_err(name),
+            file.check_readable(name).expect_err(name),
+        ] {
+            assert!(error.to_string().ends_with(&want), "{error}");
+        }
+    }
 }
 
 #[test]
@@ -121,6 +138,12 @@ fn missing_files_folders_and_names_are_told_apart() {
     assert!(matches!(error, WeightError::Read { .. }), "{error}");
     let error = WeightFile::open(golden("")).expect_err("a folder");
     assert!(matches!(error, WeightError::Read { .. }), "{error}");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let link = folder.path().join("model.bin");
+    std::os::unix::fs::symlink("../blobs/gone", &link).expect("a link");
+    let error = WeightFile::open(&link).expect_err("a dangling link");
+    let want = "model.bin: a link to ../blobs/gone, which is not there; the download it belongs to may have failed";
+    assert!(error.to_string().ends_with(want), "{error}");
     let file = WeightFile::open(golden("zip.pt")).expect("a golden file");
     assert!(file.info("view").is_none());
     let error = file.bytes("view").expect_err("no such tensor");

@@ -12,6 +12,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Family {
+    #[serde(rename = "catvton")]
+    CatVton,
     PaintByExample,
     Pasd,
     StableViton,
@@ -168,6 +170,20 @@ pub(crate) struct Schedule {
     /// Steps between evaluation pictures.
     #[serde(default = "usual_evaluations")]
     pub(crate) evaluate_every: u64,
+}
+
+/// What a try-on training minimizes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TryOnLoss {
+    /// Share of samples for which the network is shown as the reference what it is shown in the pass without one.
+    pub(crate) drop_reference: f64,
+    /// Decay per step of the averaged weights that are saved.
+    pub(crate) average_decay: f64,
+    /// The loss at timestep t is weighted by `1 + min((1 - alpha) / alpha, this)`.
+    pub(crate) high_noise_weight: f64,
+    /// Weight of positions outside the masked region, where the answer is in the input; inside it is 1.
+    pub(crate) outside_weight: f64,
 }
 
 fn usual_evaluations() -> u64 {

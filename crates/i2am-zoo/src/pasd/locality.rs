@@ -45,12 +45,15 @@ impl Nearness {
 
 impl AttentionProbe for Nearness {
     fn observe(&mut self, seen: &Observation<'_>) {
-        if !seen.layer.contains(".pixel_attentions.") || seen.key_grid != Some(seen.grid) {
+        let Some(grid) = seen.grid().filter(|_| seen.grid() == seen.key_grid()) else {
+            return;
+        };
+        if !seen.layer.contains(".pixel_attentions.") {
             return;
         }
         let scores = seen.query.matmul(&seen.key.transpose(-2, -1)) * seen.scale;
         let weights = scores.softmax(-1, Kind::Float);
-        let near = near(seen.grid, self.radius, weights.device());
+        let near = near(grid, self.radius, weights.device());
         let rows = near.size()[0];
         // A fixed shuffle: a step prime to any number of positions here, and an offset.
         let order = (Tensor::arange(rows, (Kind::Int64, near.device())) * 241 + 7).remainder(rows);
@@ -58,7 +61,7 @@ impl AttentionProbe for Nearness {
             let kept = (&weights * places).sum_dim_intlist([-1].as_slice(), false, Kind::Float);
             kept.mean(Kind::Float).double_value(&[])
         };
-        let sum = self.by_rows.entry(seen.grid.0).or_default();
+        let sum = self.by_rows.entry(grid.0).or_default();
         sum.near += share(&near);
         sum.shuffled += share(&near.index_select(0, &order));
         sum.count += 1.0;
@@ -79,7 +82,7 @@ fn near((rows, columns): (i64, i64), radius: f64, device: Device) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use i2am_nets::{AttentionProbe as _, Observation};
+    use i2am_nets::{AttentionProbe as _, Observation, Role, Segment};
     use tch::{Device, Kind, Tensor};
 
     use super::{Nearness, near};
@@ -112,8 +115,10 @@ mod tests {
                     query,
                     key: &sharp,
                     scale: 1.0,
-                    grid,
-                    key_grid: Some(grid),
+                    queries: &[Segment::grid(Role::Generated, 0, grid)],
+                    keys: &[Segment::grid(Role::Reference(0), 0, grid)],
+                    carried: &Tensor::new,
+                    log_sums: &|| None,
                 });
             }
             probe.shares()

@@ -149,7 +149,7 @@ impl Pasd {
                 let batch = Batch {
                     noised: Noised::at(&clean, &[timestep], self.device),
                     low: low.to_device(self.device),
-                    context: Context::pooled(self.pipeline.context().tokens.shallow_clone()),
+                    context: Context::text(self.pipeline.context().tokens().shallow_clone()),
                     share_added: None,
                 };
                 let _ = self.predict(&batch, &mut nearness);
@@ -167,11 +167,11 @@ impl Pasd {
         let clean = window.of(&set.latents(&indices, self.scale(), device));
         let noised = Noised::draw(&clean, device);
         let without_text = self.chosen(batch, 3, config.drop_text);
-        let prompt = &self.pipeline.context().tokens;
+        let prompt = self.pipeline.context().tokens();
         let batch = Batch {
             noised,
             low: window.of(&set.low(&indices, device)),
-            context: Context::pooled(self.nothing.where_self(&without_text, prompt)),
+            context: Context::text(self.nothing.where_self(&without_text, prompt)),
             share_added: (config.drop_additions > 0.0).then(|| {
                 let dropped = self.chosen(batch, 4, config.drop_additions);
                 dropped.logical_not().to_kind(Kind::Float)

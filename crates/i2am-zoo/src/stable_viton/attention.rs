@@ -39,12 +39,13 @@ impl<'a> CenterVariation<'a> {
 
 impl AttentionProbe for CenterVariation<'_> {
     fn observe(&mut self, seen: &Observation<'_>) {
-        let (Some(slot), Some(grid)) = (slot(seen.layer), seen.key_grid) else {
+        let (Some(slot), Some(grid), Some((height, width))) =
+            (slot(seen.layer), seen.key_grid(), seen.grid())
+        else {
             return;
         };
         if self.slots.contains(&slot) {
-            let centers = centers(seen, grid);
-            let (height, width) = seen.grid;
+            let centers = centers(seen, (height, width), grid);
             let worn = self.worn.adaptive_avg_pool2d([height, width]).ge(0.5);
             self.terms
                 .push(variation(&centers, &worn.to_kind(Kind::Float)));
@@ -59,7 +60,11 @@ fn slot(layer: &str) -> Option<usize> {
 }
 
 /// Mean place attended to, over heads: `[batch, 2, H, W]`, rows and columns of the reference from -1 to 1.
-fn centers(seen: &Observation<'_>, (rows, columns): (i64, i64)) -> Tensor {
+fn centers(
+    seen: &Observation<'_>,
+    (height, width): (i64, i64),
+    (rows, columns): (i64, i64),
+) -> Tensor {
     let options = (Kind::Float, seen.query.device());
     let axis = |length: i64| Tensor::linspace(-1.0, 1.0, length, options);
     let places = Tensor::stack(
@@ -71,7 +76,6 @@ fn centers(seen: &Observation<'_>, (rows, columns): (i64, i64)) -> Tensor {
         .reshape([1, 1, rows * columns, 2])
         .expand([size[0], size[1], rows * columns, 2], false);
     // Attention whose values are places; `attend` scales as the layer does.
-    let (height, width) = seen.grid;
     attend(seen.query, seen.key, &places)
         .reshape([size[0], height, width, size[1], 2])
         .mean_dim([3].as_slice(), false, Kind::Float)
@@ -95,7 +99,7 @@ fn variation(centers: &Tensor, mask: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use i2am_nets::{AttentionProbe as _, Observation};
+    use i2am_nets::{AttentionProbe as _, Observation, Role, Segment};
     use tch::{Device, Kind, Tensor};
 
     use super::{CenterVariation, slot};
@@ -116,8 +120,10 @@ mod tests {
                 query,
                 key,
                 scale: (query.size()[3] as f64).powf(-0.5),
-                grid: GRID,
-                key_grid: Some(GRID),
+                queries: &[Segment::grid(Role::Generated, 0, GRID)],
+                keys: &[Segment::grid(Role::Reference(0), 0, GRID)],
+                carried: &Tensor::new,
+                log_sums: &|| None,
             });
         }
         assert_eq!(probe.terms.len(), 1);

@@ -5,7 +5,7 @@ use i2am_nets::unet::UNetConfig;
 use i2am_runner::families::StableVitonSizes;
 use serde::Deserialize;
 
-use crate::config::shared::{Config, DataConfig, Keys, Schedule, resolve};
+use crate::config::shared::{Config, DataConfig, Keys, Schedule, TryOnLoss, resolve};
 
 /// A training of control model, warp blocks and UNet around a frozen autoencoder and a frozen reference encoder.
 pub(crate) type StableVitonZoo = Config<StableVitonKeys>;
@@ -19,7 +19,8 @@ pub(crate) struct StableVitonKeys {
     pub(crate) evaluation: EvaluationConfig,
     pub(crate) unet: UNetConfig,
     pub(crate) schedule: Schedule,
-    pub(crate) loss: LossConfig,
+    /// Samples that see the unconditional token have their garment in the warp blocks all the same.
+    pub(crate) loss: TryOnLoss,
     pub(crate) attention: Option<AttentionConfig>,
 }
 
@@ -35,19 +36,6 @@ pub(crate) struct EvaluationConfig {
     pub(crate) steps: u32,
     /// The warp block whose attention is shown.
     pub(crate) slot: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LossConfig {
-    /// Share of samples that see the unconditional token instead of their reference's. The warp blocks see it all the same.
-    pub(crate) drop_reference: f64,
-    /// Decay per step of the averaged weights that are saved.
-    pub(crate) average_decay: f64,
-    /// The loss at timestep t is weighted by `1 + min((1 - alpha) / alpha, this)`.
-    pub(crate) high_noise_weight: f64,
-    /// Weight of positions outside the masked region, where the answer is in the input; inside it is 1.
-    pub(crate) outside_weight: f64,
 }
 
 /// The loss on attention; see [`super::attention`].

@@ -74,11 +74,10 @@ impl StableViton {
     }
 
     fn diffusion_loss(&self, batch: &Batch, eps: &Tensor) -> Tensor {
-        let config = &self.config.keys.loss;
         let masked = -&batch.keep + 1.0;
-        let place = masked * (1.0 - config.outside_weight) + config.outside_weight;
-        let time = batch.noised.high_noise_weight(config.high_noise_weight);
-        ((eps - &batch.noised.noise).square() * time * place).mean(Kind::Float)
+        batch
+            .noised
+            .try_on_loss(eps, &masked, &self.config.keys.loss)
     }
 
     /// One column of the evaluation picture; the mean squared error in the masked region, levels from -1 to 1; and the share of attention that lies

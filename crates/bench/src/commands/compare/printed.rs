@@ -53,14 +53,13 @@ pub(super) fn compared(comparison: &Comparison, all: bool) -> String {
             change.used().unwrap_or_default() * 100.0
         );
     }
-    if shown.iter().any(|change| change.note.is_one_token()) {
-        text.push_str(&table::footnote());
-    }
+    let marks = shown.iter().map(|change| change.note.marks()).collect();
+    text.push_str(&table::footnotes(marks));
     text
 }
 
 /// Level of a map, variant of another score.
-fn place(change: &Change) -> String {
+pub(super) fn place(change: &Change) -> String {
     match &change.level {
         Some(level) => level.to_string(),
         None => change.convention.clone(),
@@ -82,7 +81,7 @@ fn changes(shown: &[&Change]) -> String {
         "verdict",
     ]);
     for change in shown {
-        let mark = table::mark(&change.note);
+        let mark = change.note.marks().text();
         let reason = if change.reason.is_empty() {
             String::new()
         } else {

@@ -10,6 +10,8 @@ pub(super) fn correlated(lines: &[Line], level: f64, footnotes: &[String]) -> St
     let number = |value| table::signed(value, 4);
     let probability = |p: Option<f64>| match p {
         None => "-".to_owned(),
+        // What a 64-bit float cannot hold is not 0.
+        Some(p) if p < 1e-300 => "< 1e-300".to_owned(),
         Some(p) if p < 1e-4 => format!("{p:.1e}"),
         Some(p) => format!("{p:.4}"),
     };
@@ -36,7 +38,9 @@ pub(super) fn correlated(lines: &[Line], level: f64, footnotes: &[String]) -> St
                 .map(|reason| format!("{} with {}: {reason}", line.x, line.y)),
         );
         let note = correlations::note(found);
-        if !note.is_empty() {
+        if let Some(common) = correlations::by_jackknife(found) {
+            notes.insert(common);
+        } else if !note.is_empty() {
             notes.insert(if found.allows_a_claim() {
                 format!("{} with {}, {}: {note}", line.x, line.y, found.method)
             } else {
@@ -53,7 +57,10 @@ pub(super) fn correlated(lines: &[Line], level: f64, footnotes: &[String]) -> St
             number(line.oriented()),
             found.interval.map_or_else(
                 |_| "-".to_owned(),
-                |interval| format!("{:+.3} to {:+.3}", interval.low, interval.high),
+                |interval| {
+                    let end = |value| table::signed(Some(value), 3);
+                    format!("{} to {}", end(interval.low), end(interval.high))
+                },
             ),
             probability(p.map(|p| p.value)),
             probability(line.p_holm),

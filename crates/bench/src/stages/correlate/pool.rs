@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use i2am_quantity::{Note, Notes};
+use i2am_quantity::{Marks, Note, Notes};
 use i2am_results::{CorrelationRow, Outcome, Unit};
 use i2am_stats::{Method, StatsError, Study, random_effects};
 
 use crate::registry::quantities;
 
-/// One row for each score, metric, method and set of covariates of `rows`, correlations over the samples of `models` models.
+/// One row for each score, metric, method and set of covariates of `rows`, correlations over the samples of each model,
+/// of those that are of one of `models`.
 pub(super) fn rows(
     rows: &[CorrelationRow],
-    models: usize,
+    models: &[&str],
     level: f64,
 ) -> Result<Vec<CorrelationRow>> {
     let mut groups: BTreeMap<[String; 7], Vec<&CorrelationRow>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.rival.is_empty()) {
+    let is_meant =
+        |row: &&CorrelationRow| row.rival.is_empty() && models.contains(&row.model.as_str());
+    for row in rows.iter().filter(is_meant) {
         let text = |part: Option<String>| part.unwrap_or_default();
         let key = [
             row.covariate.clone(),
@@ -54,13 +57,14 @@ pub(super) fn rows(
         };
         let mut notes = Notes::NONE;
         if let Ok(found) = &found {
+            let models = models.len();
             let (studies, tau2, i2) = (found.studies, found.tau2, 100.0 * found.i2);
             notes.add(Note::Remark(format!(
                 "random effects over {studies} of {models} models, tau² {tau2:.4}, I² {i2:.0} %"
             )));
         }
-        let one_token = group.iter().any(|row| row.note.is_one_token());
-        notes.extend(Notes::one_token(one_token));
+        let marks: Marks = group.iter().map(|row| row.note.marks()).collect();
+        notes.extend(Notes::from(marks));
         let value = found.ok().map(|found| found.correlation);
         pooled.push(CorrelationRow {
             unit: Unit::Pooled,

@@ -5,12 +5,11 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use super::{
-    Description, LayerDescription, METADATA_KEY, RECORD_VERSION, g2r_name, near_names, r2g_name,
-    specific_name,
-};
+use super::{Description, LayerDescription, METADATA_KEY, RECORD_VERSION, array};
 use crate::bytes::Element;
-use crate::{AttentionRecord, AttributionError, LayerRecord, Near};
+use crate::{
+    AttentionRecord, AttributionError, Carried, KeyRole, LayerRecord, Near, OtherKeys, Reader,
+};
 
 /// The only part that is read before the version is known.
 #[derive(Deserialize)]
@@ -100,20 +99,48 @@ impl OpenFile<'_> {
         layer: LayerDescription,
         groups: usize,
     ) -> Result<LayerRecord, AttributionError> {
-        let name = r2g_name(&layer.name);
-        let r2g = self.need(name, Dtype::F32, &layer.r2g_shape(groups))?;
-        let g2r = match layer.g2r_shape(groups) {
-            Some(shape) => self.read(&g2r_name(&layer.name), Dtype::F32, &shape)?,
+        let name = |array: &str| format!("{}/{array}", layer.name);
+        let generated = layer.r2g_shape(groups);
+        let r2g = self.need(name(array::R2G), Dtype::F32, &generated)?;
+        let over_reference = layer.g2r_shape(groups);
+        let of_reference = |file: &mut Self, array: &str| match over_reference {
+            Some(shape) => file.read(&name(array), Dtype::F32, &shape),
+            None => Ok(None),
+        };
+        let g2r = of_reference(self, array::G2R)?;
+        let relative = of_reference(self, array::RELATIVE)?;
+        let [carried_r2g, carried_g2r, carried_share] = array::CARRIED;
+        let carried_g2r = of_reference(self, carried_g2r)?;
+        let carried = match self.read(&name(carried_r2g), Dtype::F32, &generated)? {
+            Some(r2g) => Some(Carried {
+                r2g,
+                g2r: carried_g2r,
+                share: self.need(name(carried_share), Dtype::F32, &generated)?,
+            }),
             None => None,
         };
-        let specific_shape = layer.specific_shape();
-        let specific = self.read(&specific_name(&layer.name), Dtype::F16, &specific_shape)?;
-        let near_shape = layer.near_shape(groups);
-        let near = match (layer.near, near_shape) {
+        let share = self.read(&name(array::SHARE), Dtype::F32, &generated)?;
+        let others = self.by_role(
+            name(array::OTHERS),
+            &layer.others,
+            layer.other_shape(groups),
+        )?;
+        let others = others.into_iter();
+        let readers = self.by_role(
+            name(array::READERS),
+            &layer.readers,
+            layer.reader_shape(groups),
+        )?;
+        let readers = readers.into_iter();
+        let specific = match layer.specific_shape() {
+            Some(shape) => self.read(&name(array::SPECIFIC), Dtype::F16, &shape)?,
+            None => None,
+        };
+        let near = match (&layer.near, layer.near_shape(groups)) {
             (Some(radii), Some(shape)) => {
-                let [r2g, g2r] = near_names(&layer.name);
+                let [r2g, g2r] = array::NEAR.map(name);
                 Some(Near {
-                    radii,
+                    radii: radii.clone(),
                     r2g: self.need(r2g, Dtype::F64, &shape)?,
                     g2r: self.need(g2r, Dtype::F64, &shape)?,
                 })
@@ -121,18 +148,46 @@ impl OpenFile<'_> {
             _ => None,
         };
         Ok(LayerRecord {
-            name: layer.name,
+            reference: layer.reference,
             source: layer.source,
             heads: layer.heads,
             height: layer.height,
             width: layer.width,
             r2g,
             g2r,
+            relative,
+            share,
+            others: others
+                .map(|(role, share)| OtherKeys { role, share })
+                .collect(),
+            readers: readers
+                .map(|(role, share)| Reader { role, share })
+                .collect(),
+            carried,
             r2g_counts: layer.r2g_counts,
             g2r_counts: layer.g2r_counts,
             specific,
             near,
+            name: layer.name,
         })
+    }
+
+    /// The tensor `name`, whose last axis is that of `roles`, apart; nothing without roles.
+    fn by_role(
+        &mut self,
+        name: String,
+        roles: &[KeyRole],
+        shape: [usize; 3],
+    ) -> Result<Vec<(KeyRole, Vec<f32>)>, AttributionError> {
+        if roles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all: Vec<f32> = self.need(name, Dtype::F32, &shape)?;
+        let of_role = |(index, &role): (usize, &KeyRole)| {
+            let own = all.iter().skip(index).step_by(roles.len());
+            (role, own.copied().collect())
+        };
+        Ok(roles.iter().enumerate().map(of_role).collect())
     }
 
     /// The tensor `name`, which has to be there.

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::{Description, METADATA_KEY, g2r_name, near_names, r2g_name, specific_name};
+use super::{Description, METADATA_KEY, array};
 use crate::bytes::{Element, to_little_endian};
-use crate::{AttentionRecord, AttributionError};
+use crate::{AttentionRecord, AttributionError, LayerRecord};
 
 impl AttentionRecord {
     /// The record as the bytes of a safetensors file. The same record always gives the same bytes.
@@ -17,29 +17,62 @@ impl AttentionRecord {
     pub fn to_bytes(&self) -> Result<Vec<u8>, AttributionError> {
         self.validate()?;
         let description = Description::of(self);
+        let groups = self.groups();
         let mut tensors = Vec::new();
         for (layer, described) in self.layers.iter().zip(&description.layers) {
-            let shape = described.r2g_shape(self.groups());
-            tensors.push(Owned::new(
-                r2g_name(&layer.name),
-                Dtype::F32,
-                &shape,
-                &layer.r2g,
-            ));
-            if let (Some(g2r), Some(shape)) = (&layer.g2r, described.g2r_shape(self.groups())) {
-                tensors.push(Owned::new(g2r_name(&layer.name), Dtype::F32, &shape, g2r));
+            let mut add = |tensor: Owned| tensors.push(tensor);
+            let f32 = |array: &str, shape: &[usize], values: &[f32]| {
+                Owned::new(layer, array, Dtype::F32, shape, values)
+            };
+            let generated = described.r2g_shape(groups);
+            add(f32(array::R2G, &generated, &layer.r2g));
+            if let Some(shape) = described.g2r_shape(groups) {
+                for (name, sums) in [(array::G2R, &layer.g2r), (array::RELATIVE, &layer.relative)] {
+                    if let Some(sums) = sums {
+                        add(f32(name, &shape, sums));
+                    }
+                }
             }
-            if let Some(specific) = &layer.specific {
-                let shape = described.specific_shape();
-                let name = specific_name(&layer.name);
-                tensors.push(Owned::new(name, Dtype::F16, &shape, specific));
+            if let Some(share) = &layer.share {
+                add(f32(array::SHARE, &generated, share));
             }
-            if let (Some(near), Some(shape)) = (&layer.near, described.near_shape(self.groups())) {
-                for (name, sums) in near_names(&layer.name)
-                    .into_iter()
-                    .zip([&near.r2g, &near.g2r])
-                {
-                    tensors.push(Owned::new(name, Dtype::F64, &shape, sums));
+            if !layer.others.is_empty() {
+                // Roles innermost.
+                let rows = 0..groups * layer.heads;
+                let of_row = |row: usize| layer.others.iter().map(move |other| other.share[row]);
+                let values: Vec<f32> = rows.flat_map(of_row).collect();
+                add(f32(array::OTHERS, &described.other_shape(groups), &values));
+            }
+            if !layer.readers.is_empty() {
+                let rows = 0..groups * layer.heads;
+                let of_row = |row: usize| layer.readers.iter().map(move |reader| reader.share[row]);
+                let values: Vec<f32> = rows.flat_map(of_row).collect();
+                add(f32(
+                    array::READERS,
+                    &described.reader_shape(groups),
+                    &values,
+                ));
+            }
+            if let Some(carried) = &layer.carried {
+                let [r2g, g2r, share] = array::CARRIED;
+                add(f32(r2g, &generated, &carried.r2g));
+                if let (Some(sums), Some(shape)) = (&carried.g2r, described.g2r_shape(groups)) {
+                    add(f32(g2r, &shape, sums));
+                }
+                add(f32(share, &generated, &carried.share));
+            }
+            if let (Some(specific), Some(shape)) = (&layer.specific, described.specific_shape()) {
+                add(Owned::new(
+                    layer,
+                    array::SPECIFIC,
+                    Dtype::F16,
+                    &shape,
+                    specific,
+                ));
+            }
+            if let (Some(near), Some(shape)) = (&layer.near, described.near_shape(groups)) {
+                for (name, sums) in array::NEAR.into_iter().zip([&near.r2g, &near.g2r]) {
+                    add(Owned::new(layer, name, Dtype::F64, &shape, sums));
                 }
             }
         }
@@ -66,9 +99,15 @@ struct Owned {
 }
 
 impl Owned {
-    fn new<T: Element>(name: String, dtype: Dtype, shape: &[usize], values: &[T]) -> Self {
+    fn new<T: Element>(
+        layer: &LayerRecord,
+        array: &str,
+        dtype: Dtype,
+        shape: &[usize],
+        values: &[T],
+    ) -> Self {
         Self {
-            name,
+            name: format!("{}/{array}", layer.name),
             dtype,
             shape: shape.to_vec(),
             bytes: to_little_endian(values),

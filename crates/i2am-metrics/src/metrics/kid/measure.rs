@@ -1,109 +1,68 @@
 //! Squared maximum mean discrepancies of subsets of features.
 
-use std::path::Path;
-use std::rc::Rc;
-
-use i2am_nets::inception::Tap;
 use tch::{Kind, Tensor};
 
 use super::{KID, Kid};
 use crate::error::MetricError;
-use crate::features::{Extractor, Features, at_least};
+use crate::features::Features;
 use crate::inception::Mode;
 use crate::metric::Prepared;
 use crate::numpy_random::RandomState;
-use crate::progress::Progress;
+use crate::of_features::{Found, of_inception};
 use crate::session::Session;
-use crate::set::{SetMetric, SetScore, Side};
 
 /// Rows of the larger set up to which all kernel values are computed at once, for all subsets.
 const WHOLE: usize = 4096;
 
 pub(super) fn open(settings: Kid, session: &Session) -> Result<Prepared, MetricError> {
-    let extractor = session.extractor()?;
-    Ok(Prepared::Sets(Box::new(Ready {
-        settings,
-        extractor,
-    })))
+    let score = move |generated: &Features, real: &Features| score(settings, generated, real);
+    of_inception(&KID, 2, settings.mode, session, score)
 }
 
-struct Ready {
-    settings: Kid,
-    extractor: Rc<Extractor>,
-}
-
-impl Ready {
-    fn features(
-        &self,
-        side: Side<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Rc<Features>, MetricError> {
-        match side {
-            Side::Pictures(pictures) => {
-                at_least(KID.name, 2, pictures)?;
-                self.extractor
-                    .features(pictures, self.settings.mode, Tap::Last, progress)
-            }
-            Side::Statistics(path) => Err(MetricError::Statistics {
-                path: path.to_owned(),
-                reason: "expected pictures: KID cannot be computed from means and covariances"
-                    .to_owned(),
-            }),
-        }
+fn score(settings: Kid, generated: &Features, real: &Features) -> Found {
+    let least = generated.count().min(real.count());
+    let size = settings.subset_size.min(least);
+    let mut notes = Vec::new();
+    if size < settings.subset_size {
+        notes.push(format!(
+            "subsets of {size} pictures instead of {}: a side has no more",
+            settings.subset_size
+        ));
     }
-}
-
-impl SetMetric for Ready {
-    fn measure(
-        &self,
-        generated: Side<'_>,
-        real: Side<'_>,
-        progress: &dyn Progress,
-    ) -> Result<SetScore, MetricError> {
-        let generated = self.features(generated, progress)?;
-        let real = self.features(real, progress)?;
-        let least = generated.count().min(real.count());
-        let size = self.settings.subset_size.min(least);
-        let mut notes = Vec::new();
-        if size < self.settings.subset_size {
-            notes.push(format!(
-                "subsets of {size} pictures instead of {}: a side has no more",
-                self.settings.subset_size
-            ));
-        }
-        let settings = Kid {
-            subset_size: size,
-            ..self.settings
+    let settings = Kid {
+        subset_size: size,
+        ..settings
+    };
+    let values = kernel_distances(generated, real, settings);
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values
+        .iter()
+        .map(|value| (value - mean).powi(2))
+        .sum::<f64>()
+        / n;
+    // Then all values are of the same pictures, and differ by rounding at most.
+    let whole = [generated.count(), real.count()] == [size, size];
+    let std = (!whole && values.len() > 1).then(|| variance.sqrt());
+    if std.is_none() {
+        let reason = if whole {
+            "every subset is the whole set"
+        } else {
+            "there is one subset"
         };
-        let values = kernel_distances(&generated, &real, settings);
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let variance = values
-            .iter()
-            .map(|value| (value - mean).powi(2))
-            .sum::<f64>()
-            / n;
-        Ok(SetScore {
-            value: mean,
-            std: Some(variance.sqrt()),
-            n_generated: Some(generated.count()),
-            n_real: Some(real.count()),
-            notes,
-        })
+        notes.push(format!("no deviation: {reason}"));
     }
-
-    fn write_statistics(&self, _: Side<'_>, _: &Path, _: &dyn Progress) -> Result<(), MetricError> {
-        Err(MetricError::Unusable {
-            metric: KID.name,
-            reason: "compares pictures, of which statistics do not say enough".to_owned(),
-        })
+    Found {
+        value: mean,
+        std,
+        notes,
     }
 }
 
 /// One squared MMD per subset.
 fn kernel_distances(generated: &Features, real: &Features, settings: Kid) -> Vec<f64> {
     let _guard = tch::no_grad_guard();
-    let (x, y) = (rows(generated), rows(real));
+    let (x, y) = (generated.rows(), real.rows());
     let whole = (generated.count().max(real.count()) <= WHOLE).then(|| Kernels::of(&x, &y));
     let mut random = RandomState::new(settings.seed);
     let mut draw = |count| {
@@ -125,12 +84,6 @@ fn kernel_distances(generated: &Features, real: &Features, settings: Kid) -> Vec
         subset.squared_mmd()
     };
     (0..settings.subsets).map(one).collect()
-}
-
-fn rows(features: &Features) -> Tensor {
-    Tensor::from_slice(&features.values)
-        .to_kind(Kind::Double)
-        .reshape([features.count() as i64, features.width as i64])
 }
 
 /// Kernel values within and between two sets.

@@ -22,7 +22,7 @@ const MEANS: usize = 4;
 
 /// The interleaved levels of a picture, whole or broken.
 #[derive(Clone, Copy)]
-pub(super) struct Levels<'a, T> {
+pub(in crate::metrics) struct Levels<'a, T> {
     samples: &'a [T],
     height: usize,
     width: usize,
@@ -30,7 +30,7 @@ pub(super) struct Levels<'a, T> {
 }
 
 impl<'a> Levels<'a, u8> {
-    pub(super) fn rgb(image: &'a RgbImage) -> Self {
+    pub(in crate::metrics) fn rgb(image: &'a RgbImage) -> Self {
         Self {
             samples: image.as_raw(),
             height: image.height() as usize,
@@ -39,7 +39,7 @@ impl<'a> Levels<'a, u8> {
         }
     }
 
-    pub(super) fn gray(image: &'a GrayImage) -> Self {
+    pub(in crate::metrics) fn gray(image: &'a GrayImage) -> Self {
         Self {
             samples: image.as_raw(),
             height: image.height() as usize,
@@ -50,11 +50,16 @@ impl<'a> Levels<'a, u8> {
 }
 
 impl<'a> Levels<'a, f64> {
-    pub(super) fn luma(luma: &'a Luma) -> Self {
+    pub(in crate::metrics) fn luma(luma: &'a Luma) -> Self {
+        Self::plane(&luma.levels, [luma.height, luma.width])
+    }
+
+    /// One channel of `[height, width]` levels, row by row.
+    pub(in crate::metrics) fn plane(samples: &'a [f64], [height, width]: [usize; 2]) -> Self {
         Self {
-            samples: &luma.levels,
-            height: luma.height,
-            width: luma.width,
+            samples,
+            height,
+            width,
             channels: 1,
         }
     }
@@ -66,8 +71,17 @@ impl<'a, T> Levels<'a, T> {
     }
 }
 
+/// What is compared at every position, of which the mean is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::metrics) enum Compared {
+    /// Means, contrast and structure: SSIM.
+    All,
+    /// Contrast and structure alone.
+    ContrastAndStructure,
+}
+
 /// A symmetric separable window of `SIZE` x `SIZE` positions, `SIZE` odd.
-pub(super) struct Window<const SIZE: usize> {
+pub(in crate::metrics) struct Window<const SIZE: usize> {
     /// Of one axis; their sum is 1.
     weights: [f64; SIZE],
     /// What variances are multiplied with.
@@ -76,7 +90,7 @@ pub(super) struct Window<const SIZE: usize> {
 
 impl Window<11> {
     /// Wang et al. 2004: a Gaussian with deviation 1.5.
-    pub(super) fn gaussian() -> Self {
+    pub(in crate::metrics) fn gaussian() -> Self {
         const SIGMA: f64 = 1.5;
         let bell: [f64; 11] = array::from_fn(|k| (-0.5 * ((k as f64 - 5.0) / SIGMA).powi(2)).exp());
         let sum: f64 = bell.iter().sum();
@@ -89,7 +103,7 @@ impl Window<11> {
 
 impl Window<7> {
     /// A flat window with the variance of a sample.
-    pub(super) fn uniform() -> Self {
+    pub(in crate::metrics) fn uniform() -> Self {
         const POSITIONS: f64 = 49.0;
         Self {
             weights: [1.0 / 7.0; 7],
@@ -100,8 +114,18 @@ impl Window<7> {
 
 impl<const SIZE: usize> Window<SIZE> {
     /// Mean similarity over all windows inside two pictures of one size; none if no window fits in.
-    pub(super) fn mean_similarity<T: Copy + Into<f64>>(
+    pub(in crate::metrics) fn mean_similarity<T: Copy + Into<f64>>(
         &self,
+        x: Levels<'_, T>,
+        y: Levels<'_, T>,
+    ) -> Option<f64> {
+        self.mean(Compared::All, x, y)
+    }
+
+    /// The same of what is `compared`.
+    pub(in crate::metrics) fn mean<T: Copy + Into<f64>>(
+        &self,
+        compared: Compared,
         x: Levels<'_, T>,
         y: Levels<'_, T>,
     ) -> Option<f64> {
@@ -129,7 +153,7 @@ impl<const SIZE: usize> Window<SIZE> {
                     mean,
                 );
             }
-            total += self.similarity(&mut means);
+            total += self.similarity(compared, &mut means);
         }
         let windows = (x.height - SIZE + 1) * kept;
         Some(total / windows as f64)
@@ -149,13 +173,22 @@ impl<const SIZE: usize> Window<SIZE> {
     }
 
     /// Sum of the similarity over a row of window means, which are used up.
-    fn similarity(&self, [x, y, squares, product]: &mut [Vec<f64>; MEANS]) -> f64 {
+    fn similarity(
+        &self,
+        compared: Compared,
+        [x, y, squares, product]: &mut [Vec<f64>; MEANS],
+    ) -> f64 {
         for (((x, y), squares), product) in x.iter_mut().zip(y).zip(squares).zip(product) {
             let (of_means, energy) = (*x * *y, *x * *x + *y * *y);
             let covariance = self.correction * (*product - of_means);
             let variances = self.correction * (*squares - energy);
-            *x = (2.0 * of_means + C1) * (2.0 * covariance + C2)
-                / ((energy + C1) * (variances + C2));
+            *x = match compared {
+                Compared::All => {
+                    (2.0 * of_means + C1) * (2.0 * covariance + C2)
+                        / ((energy + C1) * (variances + C2))
+                }
+                Compared::ContrastAndStructure => (2.0 * covariance + C2) / (variances + C2),
+            };
         }
         x.iter().sum()
     }

@@ -84,10 +84,14 @@ impl Levels {
     }
 }
 
-/// `"12.rest"` to `(12, "rest")`.
+/// Blocks that a network may be numbered up to; published ones have some ten.
+const MAX_NUMBER: usize = 999;
+
+/// `"12.rest"` to `(12, "rest")`; a larger number than any network has is no number of a block.
 pub(super) fn split_number(text: &str) -> Option<(usize, &str)> {
     let (number, rest) = text.split_once('.')?;
-    Some((number.parse().ok()?, rest))
+    let number = number.parse().ok()?;
+    (number <= MAX_NUMBER).then_some((number, rest))
 }
 
 /// Tensors of published files that no network reads at inference.

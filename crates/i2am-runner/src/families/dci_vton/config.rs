@@ -18,6 +18,9 @@ pub struct DciVtonConfig {
     pub family: String,
     /// An LDM `.ckpt`, a safetensors file with LDM names, or a diffusers folder with Paint-by-Example's networks.
     pub checkpoint: PathBuf,
+    /// Which variant of the weights is taken where a network of a diffusers folder has several, such as `fp16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// Which preparation of the data the checkpoint was trained on. Nothing in a file tells, so there is no default.
     pub data: DataVersion,
     /// Precision to compute in; files of any precision are converted.
@@ -90,6 +93,7 @@ impl DciVtonConfig {
             name: name.to_owned(),
             family: super::INFO.name.to_owned(),
             checkpoint,
+            variant: None,
             data,
             precision: Precision::default(),
             sampler: published_sampler(),

@@ -6,9 +6,11 @@ use tch::{Device, Tensor};
 
 use super::Networks;
 use crate::RunnerError;
-use crate::capture::{CaptureMasks, ConditionalHalf};
+use crate::capture::CaptureMasks;
+use crate::families::common;
 use crate::families::kind::Settings;
-use crate::families::sampling::{Frame, Prepared};
+use crate::families::rows::{Join, joined};
+use crate::families::sampling::{Frame, Prepared, Sampling};
 use crate::noise::NoiseSource;
 
 /// Loaded networks and how to sample with them.
@@ -33,14 +35,21 @@ pub(in crate::families) struct Conditions {
     pub(in crate::families) start: Tensor,
 }
 
-/// What the networks read of a sample besides the latent.
-pub(in crate::families) struct Inpainting<E> {
+/// What the networks read besides the latent.
+pub(in crate::families) struct Inpainting {
     /// Channels that follow those of the noisy latent: latent of the surroundings, and the mask.
     fixed: Tensor,
     /// Rows `[unconditional, conditional]`, or the conditional one alone.
     context: Context,
-    /// What the family keeps for the picture.
-    pub(in crate::families) extra: E,
+}
+
+impl Join for Inpainting {
+    fn join(samples: &[&Self]) -> Self {
+        Self {
+            fixed: joined(samples, |s| &s.fixed),
+            context: joined(samples, |s| &s.context),
+        }
+    }
 }
 
 impl Inpainter {
@@ -83,18 +92,18 @@ impl Inpainter {
     }
 
     /// Puts `conditions` as the networks take them.
-    pub(in crate::families) fn prepare<E>(
+    pub(in crate::families) fn prepare<P: Sampling<Inputs = Inpainting>>(
         &self,
         conditions: Conditions,
-        extra: E,
-    ) -> Prepared<Inpainting<E>> {
+        kept: P::Kept,
+    ) -> Prepared<P> {
         let encoder = &self.networks.image_encoder;
         let token = encoder.forward(&self.frame.to_network(&conditions.reference));
-        let (context, conditional) = if self.frame.guidance.is_some() {
+        let context = if self.frame.guidance.is_some() {
             let nothing = encoder.unconditional().expand_as(&token);
-            (Tensor::cat(&[nothing, token], 0), ConditionalHalf::Second)
+            Tensor::cat(&[nothing, token], 0)
         } else {
-            (token, ConditionalHalf::Whole)
+            token
         };
         let mask = self.frame.to_network(&conditions.latent_mask);
         Prepared {
@@ -103,38 +112,27 @@ impl Inpainter {
                 inpainting: Some(conditions.hole),
                 reference: None,
             },
-            conditional,
             inputs: Inpainting {
                 fixed: Tensor::cat(&[conditions.surroundings, mask], 1),
                 context: Context::pooled(context),
-                extra,
             },
+            kept,
         }
     }
 
     /// Predicted noise under guidance: one pass over `[unconditional, conditional]`.
-    pub(in crate::families) fn predict<E>(
+    pub(in crate::families) fn predict(
         &self,
         x: &Tensor,
-        inputs: &Inpainting<E>,
+        inputs: &Inpainting,
         timestep: i64,
         probe: &mut dyn AttentionProbe,
     ) -> Tensor {
-        let input = Tensor::cat(&[x, &inputs.fixed], 1);
-        let input = if self.frame.guidance.is_some() {
-            Tensor::cat(&[&input, &input], 0)
-        } else {
-            input
-        };
+        let rows = inputs.context.tokens().size()[0];
+        let input = common::for_rows(&Tensor::cat(&[x, &inputs.fixed], 1), rows);
         let unet = &self.networks.unet;
-        let timesteps = unet.timesteps(timestep, input.size()[0], input.device());
+        let timesteps = unet.timesteps(timestep, rows, input.device());
         let eps = unet.forward(&input, &timesteps, &inputs.context, probe);
-        match self.frame.guidance {
-            None => eps,
-            Some(scale) => {
-                let halves = eps.chunk(2, 0);
-                &halves[0] + (&halves[1] - &halves[0]) * scale
-            }
-        }
+        common::guided(eps, x.size()[0], self.frame.guidance.unwrap_or(1.0))
     }
 }

@@ -20,6 +20,9 @@ pub struct PaintByExampleConfig {
     pub family: String,
     /// A diffusers folder, an LDM `.ckpt`, or a safetensors file with LDM names.
     pub checkpoint: PathBuf,
+    /// Which variant of the weights is taken where a network of a diffusers folder has several, such as `fp16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// Precision to compute in; files of any precision are converted.
     #[serde(default)]
     pub precision: Precision,
@@ -79,6 +82,7 @@ impl PaintByExampleConfig {
             name: name.to_owned(),
             family: super::INFO.name.to_owned(),
             checkpoint,
+            variant: None,
             precision: Precision::default(),
             sampler: SamplerConfig::default(),
             guidance: published_guidance(),
@@ -93,7 +97,7 @@ impl PaintByExampleConfig {
     pub(super) fn preprocess_for(&self, layout: Layout) -> Preprocess {
         self.preprocess.unwrap_or(match layout {
             Layout::Diffusers => Preprocess::Diffusers,
-            Layout::Ldm | Layout::Single => Preprocess::Ldm,
+            _ => Preprocess::Ldm,
         })
     }
 }

@@ -22,6 +22,9 @@ pub struct PasdConfig {
     pub family: String,
     /// A diffusers folder of Stable Diffusion 1.5: `vae`, `text_encoder`, `tokenizer`.
     pub checkpoint: PathBuf,
+    /// Which variant of the weights is taken where a network of a diffusers folder has several, such as `fp16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// The folder with PASD's `unet` and `controlnet`; without one they lie in `checkpoint`.
     #[serde(default)]
     pub pasd: Option<PathBuf>,
@@ -125,6 +128,7 @@ impl PasdConfig {
             name: name.to_owned(),
             family: family.to_owned(),
             checkpoint,
+            variant: None,
             pasd: None,
             precision: Precision::default(),
             sampler: published_sampler(),

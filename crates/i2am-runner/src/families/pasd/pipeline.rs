@@ -10,8 +10,9 @@ use super::{
     ColorFix, LowResolution, PasdConfig, PasdNetworks, PasdStart, start_latent, wavelet_colors,
 };
 use crate::RunnerError;
-use crate::capture::{CaptureMasks, ConditionalHalf};
+use crate::capture::CaptureMasks;
 use crate::families::kind;
+use crate::families::rows::{Join, joined};
 use crate::families::sampling::{Frame, Pass, Prepared, Sampling};
 use crate::noise::NoiseSource;
 use crate::pictures::{self, Quantise};
@@ -51,7 +52,7 @@ impl PasdPipeline {
         let states = networks.text_encoder.forward(&tokens.to_device(device));
         Ok(Self {
             networks,
-            context: Context::pooled(states),
+            context: Context::text(states),
             frame: Frame::new(config, device)?,
             config: config.clone(),
         })
@@ -87,14 +88,24 @@ impl PasdPipeline {
     }
 }
 
-/// What the networks read of a sample besides the latent.
+/// What the networks read besides the latent, rows as in the batch.
 pub(in crate::families) struct Upscaling {
-    low: LowResolution,
     hint: Tensor,
+    context: Context,
+}
+
+impl Join for Upscaling {
+    fn join(samples: &[&Self]) -> Self {
+        Self {
+            hint: joined(samples, |s| &s.hint),
+            context: joined(samples, |s| &s.context),
+        }
+    }
 }
 
 impl Sampling for PasdPipeline {
     type Inputs = Upscaling;
+    type Kept = LowResolution;
 
     fn frame(&self) -> &Frame {
         &self.frame
@@ -104,24 +115,19 @@ impl Sampling for PasdPipeline {
         &self.networks.vae
     }
 
-    fn prepare(
-        &self,
-        sample: &Sample,
-        noise: &NoiseSource,
-    ) -> Result<Prepared<Upscaling>, RunnerError> {
+    fn prepare(&self, sample: &Sample, noise: &NoiseSource) -> Result<Prepared<Self>, RunnerError> {
         let low = LowResolution::of(sample, &self.config, self.vae().config().factor())?;
         let embedding = self.networks.denoiser.control().conditioning();
+        let hint = embedding.forward(&self.frame.to_network(&low.unit));
+        let rows = self.context.tokens().size()[0];
         Ok(Prepared {
             start: self.start(&low, noise)?,
             masks: CaptureMasks::default(),
-            conditional: match self.frame.guidance {
-                Some(_) => ConditionalHalf::Second,
-                None => ConditionalHalf::Whole,
-            },
             inputs: Upscaling {
-                hint: embedding.forward(&self.frame.to_network(&low.unit)),
-                low,
+                hint: hint.expand([rows, -1, -1, -1], false),
+                context: Context::join(&[&self.context]),
             },
+            kept: low,
         })
     }
 
@@ -136,7 +142,7 @@ impl Sampling for PasdPipeline {
             x,
             &inputs.hint,
             pass.timestep,
-            &self.context,
+            &inputs.context,
             config.conditioning_scale,
             config.guidance,
             pass.probe,
@@ -147,8 +153,7 @@ impl Sampling for PasdPipeline {
         self.vae().decode_tiled(unscaled, &self.config.tiles)
     }
 
-    fn picture(&self, inputs: &Upscaling, decoded: &Tensor) -> RgbImage {
-        let low = &inputs.low;
+    fn picture(&self, low: &LowResolution, decoded: &Tensor) -> RgbImage {
         let decoded = decoded.to_device(Device::Cpu).to_kind(tch::Kind::Float);
         let unit = ((decoded + 1.0) / 2.0).clamp(0.0, 1.0);
         let unit = match self.config.color_fix {

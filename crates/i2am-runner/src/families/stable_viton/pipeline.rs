@@ -8,10 +8,11 @@ use tch::{Device, Tensor};
 
 use super::{ClothPosterior, StableVitonConfig, StableVitonInputs, StableVitonNetworks, Start};
 use crate::RunnerError;
-use crate::capture::{CaptureMasks, ConditionalHalf};
+use crate::capture::{CaptureMasks, ConditionalHalf, Unrecorded};
 use crate::families::Posterior;
 use crate::families::common::noised;
 use crate::families::kind;
+use crate::families::rows::{Join, joined, joined_if_any};
 use crate::families::sampling::{Frame, Pass, Prepared, Sampling};
 use crate::noise::NoiseSource;
 use crate::pictures::{self, Quantise};
@@ -103,7 +104,7 @@ impl StableVitonPipeline {
     fn cloth(&self, inputs: &StableVitonInputs, noise: &NoiseSource) -> Result<Cloth, RunnerError> {
         Ok(match (self.config.posterior, self.config.cloth_posterior) {
             (Posterior::Sample, ClothPosterior::EveryCall) => {
-                Cloth::Drawn(self.encode(&inputs.cloth))
+                Cloth::Drawn(vec![self.encode(&inputs.cloth)])
             }
             _ => Cloth::Fixed(self.latent(&inputs.cloth, "cloth", noise)?),
         })
@@ -111,12 +112,22 @@ impl StableVitonPipeline {
 
     /// The garment's latent for a pass; a draw is called `posterior.cloth.CALL` and, in the pass without the reference,
     /// `posterior.cloth.CALL.unconditional`.
-    fn hint(&self, inputs: &TryOn, pass: &str, noise: &NoiseSource) -> Result<Tensor, RunnerError> {
+    fn hint(
+        &self,
+        inputs: &TryOn,
+        pass: &str,
+        noise: &[&NoiseSource],
+    ) -> Result<Tensor, RunnerError> {
         match &inputs.cloth {
             Cloth::Fixed(latent) => Ok(latent.shallow_clone()),
-            Cloth::Drawn(posterior) => {
+            Cloth::Drawn(posteriors) => {
                 let name = format!("cloth.{}{pass}", inputs.calls);
-                self.frame.latent(self.vae(), posterior, &name, noise)
+                let draw = |(posterior, noise): (&vae::Posterior, &&NoiseSource)| {
+                    self.frame.latent(self.vae(), posterior, &name, noise)
+                };
+                let drawn = posteriors.iter().zip(noise).map(draw);
+                let drawn: Vec<Tensor> = drawn.collect::<Result<_, _>>()?;
+                Ok(Tensor::join(&drawn.iter().collect::<Vec<_>>()))
             }
         }
     }
@@ -126,13 +137,30 @@ impl StableVitonPipeline {
 enum Cloth {
     /// One scaled latent for the whole sample.
     Fixed(Tensor),
-    /// A distribution of which every call takes a draw.
-    Drawn(vae::Posterior),
+    /// A distribution for each sample, of which every call takes a draw.
+    Drawn(Vec<vae::Posterior>),
 }
 
-/// What the networks read of a sample besides the latent.
+impl Join for Cloth {
+    fn join(samples: &[&Self]) -> Self {
+        let drawn = samples.iter().map(|cloth| match cloth {
+            Self::Fixed(_) => None,
+            Self::Drawn(posteriors) => Some(posteriors),
+        });
+        if let Some(drawn) = drawn.collect::<Option<Vec<_>>>() {
+            let own = |posterior| Join::join(&[posterior]);
+            return Self::Drawn(drawn.into_iter().flatten().map(own).collect());
+        }
+        let fixed = samples.iter().filter_map(|cloth| match cloth {
+            Self::Fixed(latent) => Some(latent),
+            Self::Drawn(_) => None,
+        });
+        Self::Fixed(Tensor::join(&fixed.collect::<Vec<_>>()))
+    }
+}
+
+/// What the networks read besides the latent.
 pub(in crate::families) struct TryOn {
-    pictures: StableVitonInputs,
     fixed: Tensor,
     cloth: Cloth,
     context: Context,
@@ -142,8 +170,23 @@ pub(in crate::families) struct TryOn {
     calls: usize,
 }
 
+impl Join for TryOn {
+    fn join(samples: &[&Self]) -> Self {
+        let scale = samples[0].unconditional.as_ref().map(|(scale, _)| *scale);
+        let without = joined_if_any(samples, |s| Some(&s.unconditional.as_ref()?.1));
+        Self {
+            fixed: joined(samples, |s| &s.fixed),
+            cloth: joined(samples, |s| &s.cloth),
+            context: joined(samples, |s| &s.context),
+            unconditional: scale.zip(without),
+            calls: 0,
+        }
+    }
+}
+
 impl Sampling for StableVitonPipeline {
     type Inputs = TryOn;
+    type Kept = StableVitonInputs;
 
     fn frame(&self) -> &Frame {
         &self.frame
@@ -153,11 +196,12 @@ impl Sampling for StableVitonPipeline {
         &self.networks.vae
     }
 
-    fn prepare(
-        &self,
-        sample: &Sample,
-        noise: &NoiseSource,
-    ) -> Result<Prepared<TryOn>, RunnerError> {
+    /// The pass without the reference is a call of its own that the recorder does not see.
+    fn conditional(&self) -> ConditionalHalf {
+        ConditionalHalf::Whole
+    }
+
+    fn prepare(&self, sample: &Sample, noise: &NoiseSource) -> Result<Prepared<Self>, RunnerError> {
         let inputs = StableVitonInputs::of(sample, self.size)?;
         let start = self.start(&inputs, noise)?;
         let encoder = &self.networks.image_encoder;
@@ -173,16 +217,14 @@ impl Sampling for StableVitonPipeline {
                 inpainting: Some(-&inputs.keep + 1.0),
                 reference: inputs.cloth_mask.as_ref().map(Tensor::shallow_clone),
             },
-            // The pass without the reference is a call of its own that the recorder does not see.
-            conditional: ConditionalHalf::Whole,
             inputs: TryOn {
                 fixed: self.fixed_channels(&inputs, noise)?,
                 cloth: self.cloth(&inputs, noise)?,
                 context: Context::pooled(token),
                 unconditional,
                 calls: 0,
-                pictures: inputs,
             },
+            kept: inputs,
         })
     }
 
@@ -200,7 +242,7 @@ impl Sampling for StableVitonPipeline {
             None => eps,
             Some((scale, context)) => {
                 let hint = self.hint(inputs, ".unconditional", pass.noise)?;
-                let mut probe = pass.probe.unrecorded();
+                let mut probe = Unrecorded(pass.probe);
                 let without = networks.predict(&input, &hint, t, context, &mut probe);
                 &without + (eps - &without) * *scale
             }
@@ -209,11 +251,15 @@ impl Sampling for StableVitonPipeline {
         Ok(eps)
     }
 
-    fn picture(&self, inputs: &TryOn, decoded: &Tensor) -> RgbImage {
+    fn rewind(&self, inputs: &mut TryOn, step: usize) {
+        inputs.calls = step;
+    }
+
+    fn picture(&self, kept: &StableVitonInputs, decoded: &Tensor) -> RgbImage {
         let generated = pictures::to_rgb(decoded, Quantise::Truncate);
         if self.config.repaint {
-            let person = pictures::to_rgb(&inputs.pictures.person, Quantise::Truncate);
-            pictures::put_back(&person, &generated, &inputs.pictures.keep)
+            let person = pictures::to_rgb(&kept.person, Quantise::Truncate);
+            pictures::put_back(&person, &generated, &kept.keep)
         } else {
             generated
         }

@@ -1,0 +1,268 @@
+//! The stage that takes parts of the reference away.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use i2am_attribution::Counterfactual;
+use i2am_results::{Row, RunPaths, Stage, Status, read_rows};
+
+use crate::common::{SYNTH, root, run, write_model_config};
+
+fn write(folder: &Path, table: &str) {
+    let checkpoint = root().join("datasets/zoo/stable-viton-002000.safetensors");
+    let model = format!(
+        "name = \"viton\"\nfamily = \"stable-viton\"\ncheckpoint = \"{}\"\nstart = \"noise\"\nsize = [128, 96]",
+        checkpoint.display()
+    );
+    write_model_config(folder, SYNTH, &model);
+    let path = folder.join("run.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    i2am_files::write_atomic(&path, format!("{text}\n[faithfulness]\n{table}")).unwrap();
+}
+
+fn rows(folder: &Path) -> Vec<Row> {
+    let rows = read_rows(&folder.join("out/samples.csv")).unwrap();
+    let rows = rows.map(Result::unwrap);
+    rows.filter(|row| row.stage == Stage::Faithfulness)
+        .collect()
+}
+
+#[test]
+fn maps_and_baselines_are_compared_with_what_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(
+        folder,
+        "samples = 2\ntimes = [0.5]\ncells = [2, 2]\ncurve_groups = 2\nknock_out = true\nwhere_whether = true\noperators = [\"forbid\", \"blur\", \"imputation\", \"other-reference\"]",
+    );
+    let (code, text) = run(folder, &["--config", "run.toml"]);
+    assert_eq!(code, 0, "{text}");
+    let rows = rows(folder);
+    let samples: BTreeSet<&str> = rows.iter().map(|row| row.sample_id.as_str()).collect();
+    assert_eq!(samples.len(), 2, "of the three samples of the run");
+    for operator in ["forbid", "blur", "imputation", "other-reference"] {
+        for map in [
+            "masked region",
+            "all positions",
+            "baseline reference_mask",
+            "baseline edges",
+        ] {
+            let of = |metric: &str| {
+                let own = rows.iter().filter(|row| row.measurement.metric == metric);
+                let named = own.filter(|row| {
+                    let variant = &row.measurement.convention;
+                    variant.starts_with(operator) && variant.ends_with(&format!(": {map}"))
+                });
+                named
+                    .filter_map(|row| row.measurement.outcome.value())
+                    .collect::<Vec<f64>>()
+            };
+            for metric in [
+                "saco",
+                "faithfulness_correlation",
+                "curve_area",
+                "pointing",
+                "relevance_mass",
+                "relevance_rank",
+            ] {
+                // A sample that the reference hardly changes has no answer.
+                let values = of(metric);
+                assert!(!values.is_empty(), "{metric} of {map} by {operator}");
+                assert!(
+                    values.iter().all(|value| (-1.0..=1.5).contains(value)),
+                    "{values:?}"
+                );
+            }
+        }
+    }
+    let empty = rows
+        .iter()
+        .filter(|row| row.measurement.outcome.value().is_none());
+    let reasons: BTreeSet<String> = empty
+        .map(|row| format!("{:?}", row.measurement.outcome))
+        .collect();
+    let known = [
+        "hardly changes",
+        "is the same everywhere",
+        "less than a hundredth",
+    ];
+    let is_known = |reason: &String| known.iter().any(|known| reason.contains(known));
+    assert!(reasons.iter().all(is_known), "{reasons:?}");
+    let agreement = rows
+        .iter()
+        .filter(|row| row.measurement.metric == "agreement")
+        .filter(|row| !row.measurement.convention.contains("baseline"));
+    let agreement = agreement.count();
+    assert!(
+        (1..=2).contains(&agreement),
+        "without other keys there is no share"
+    );
+    let table = std::fs::read_to_string(folder.join("out/tables/faithfulness.md")).unwrap();
+    assert!(table.contains("baseline edges"), "{table}");
+    units_and_values(&rows);
+    files_say_what_rows_say(folder, &rows);
+
+    // The same again is not asked again, a file that is gone is made again, and other settings are asked.
+    let before = std::fs::read(folder.join("out/samples.csv")).unwrap();
+    let file = RunPaths::new(folder.join("out")).counterfactual("viton", &rows[0].sample_id);
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(run(folder, &["--config", "run.toml"]).0, 0);
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    assert_eq!(
+        std::fs::read(folder.join("out/samples.csv")).unwrap(),
+        before
+    );
+    let (code, text) = run(
+        folder,
+        &[
+            "--config",
+            "run.toml",
+            "--set",
+            "faithfulness.operators=[\"forbid\"]",
+        ],
+    );
+    assert_eq!(code, 0, "{text}");
+    let left = self::rows(folder);
+    assert!(
+        left.iter()
+            .all(|row| !row.measurement.convention.starts_with("blur"))
+    );
+    assert!(
+        left.iter()
+            .all(|row| row.measurement.outcome.status() != Status::Failed)
+    );
+}
+
+/// Layers, heads and the step were switched off, and values of layers exchanged.
+fn units_and_values(rows: &[Row]) {
+    let of = |metric: &str| -> Vec<&Row> {
+        let own = rows.iter().filter(|row| row.measurement.metric == metric);
+        own.collect()
+    };
+    let effects = of("knock_out_effect");
+    for (kind, level) in [
+        ("times, ", "time:"),
+        ("layers, ", "layer:"),
+        ("heads, ", "layer:"),
+    ] {
+        let own = effects
+            .iter()
+            .filter(|row| row.measurement.convention.starts_with(kind));
+        let own: Vec<String> = own
+            .map(|row| row.measurement.level.as_ref().unwrap().to_string())
+            .collect();
+        assert!(!own.is_empty(), "{kind}");
+        assert!(own.iter().all(|name| name.starts_with(level)), "{own:?}");
+    }
+    for row in of("knock_out_p") {
+        let p = row.measurement.outcome.value().unwrap();
+        assert!(p > 0.0 && p <= 1.0, "{p}");
+    }
+    assert!(!of("knock_out").is_empty());
+    // A layer of one pooled token has nothing to exchange.
+    let layers: BTreeSet<String> = of("worth_place")
+        .iter()
+        .map(|row| row.measurement.level.as_ref().unwrap().to_string())
+        .collect();
+    assert!(layers.contains("unified"), "{layers:?}");
+    assert!(
+        layers
+            .iter()
+            .all(|layer| layer == "unified" || layer.contains("warp")),
+        "{layers:?}"
+    );
+}
+
+/// The files of samples hold what scores were computed from.
+fn files_say_what_rows_say(folder: &Path, rows: &[Row]) {
+    let mut compared = 0;
+    for row in rows.iter().filter(|row| row.measurement.metric == "saco") {
+        let Some(value) = row.measurement.outcome.value() else {
+            continue;
+        };
+        let path = RunPaths::new(folder.join("out")).counterfactual("viton", &row.sample_id);
+        let file = Counterfactual::from_bytes(&std::fs::read(&path).unwrap(), &path).unwrap();
+        let (removed, map) = row.measurement.convention.split_once(": ").unwrap();
+        let (operator, moment) = removed.split_once(", ").unwrap();
+        let claims = file.claims.iter().find(|(name, _)| name == map).unwrap();
+        let at = file.moments.iter().find(|at| at.moment == moment).unwrap();
+        let removed = at.removed.iter().find(|one| one.operator == operator);
+        let removed = removed.unwrap();
+        let floats = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let again = i2am_faithfulness::saco(&floats(&claims.1), &floats(&removed.effects));
+        assert!((again.unwrap() - value).abs() < 1e-9);
+        let whole = removed.curves.len() / (2 * file.claims.len());
+        assert_eq!(whole, 3, "none, one and both groups");
+        compared += 1;
+    }
+    assert!(compared > 0);
+}
+
+#[test]
+fn whole_samplings_are_repeated_in_the_full_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(
+        folder,
+        "samples = 1\ncells = [2, 1]\noperators = [\"forbid\"]\nform = \"full\"\nknock_out = true\nbatch = 3",
+    );
+    let (code, text) = run(folder, &["--config", "run.toml"]);
+    assert_eq!(code, 0, "{text}");
+    let rows = rows(folder);
+    let is_whole = |row: &Row| row.measurement.convention.contains("whole sampling");
+    assert!(!rows.is_empty() && rows.iter().all(is_whole));
+    let kinds: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| row.measurement.metric == "knock_out_effect")
+        .filter_map(|row| row.measurement.convention.split_once(", "))
+        .map(|(kind, _)| kind)
+        .collect();
+    let answered = rows
+        .iter()
+        .any(|row| row.measurement.metric == "reference_effect");
+    if answered {
+        assert_eq!(kinds, BTreeSet::from(["layers", "times"]));
+    }
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    for (table, expected) in [
+        (
+            "cells = [0, 4]",
+            "faithfulness.cells: expected [rows, columns] of 2 to 1024 cells, found [0, 4]",
+        ),
+        (
+            "times = []",
+            "faithfulness.times: expected at least one number from 0 to 1, found []",
+        ),
+        ("times = [1.5]", "faithfulness.times"),
+        (
+            "operators = []",
+            "faithfulness.operators: expected at least one, found none",
+        ),
+        ("operators = [\"melt\"]", "unknown variant `melt`"),
+        ("form = \"long\"", "unknown variant `long`"),
+        (
+            "batch = 0",
+            "faithfulness.batch: expected 1 to 1024, found 0",
+        ),
+        (
+            "cells = [2, 2]\ncurve_groups = 5",
+            "faithfulness.curve_groups: expected 0, or 2 to 4",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), table);
+        for command in [&["check"][..], &[]] {
+            let mut args = command.to_vec();
+            args.extend(["--config", "run.toml"]);
+            let (code, text) = run(folder.path(), &args);
+            assert!(
+                code != 0 && text.contains(expected),
+                "{expected} in: {text}"
+            );
+        }
+    }
+}

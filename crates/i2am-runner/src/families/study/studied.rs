@@ -1,0 +1,184 @@
+//! How a sample is asked again: its inputs and latents, kept.
+
+use std::collections::BTreeMap;
+
+use i2am_datasets::Sample;
+use i2am_imaging::RgbImage;
+use tch::{Device, Kind, Tensor};
+
+use super::together::Together;
+use super::{Moment, Question, Study};
+use crate::RunnerError;
+use crate::capture::{CaptureConfig, ConditionalHalf};
+use crate::families::rows::Join as _;
+use crate::families::sampling::{Pass, Sampled, Sampling, check_finite, sampled, step_noise};
+use crate::families::{Generated, Job};
+use crate::noise::NoiseSource;
+use crate::samplers::{Call, Denoiser};
+
+/// A sample that has been sampled, with what asking again needs.
+pub(in crate::families) struct Studied<'a, P: Sampling> {
+    generated: Generated,
+    pipeline: &'a P,
+    job: Job<'a>,
+    start: Tensor,
+    inputs: P::Inputs,
+    /// The timestep and the latent that entered a step.
+    entered: BTreeMap<usize, (i64, Tensor)>,
+}
+
+impl<'a, P: Sampling> Studied<'a, P> {
+    /// Samples the sample of `job`, and keeps the latents that enter `steps`.
+    ///
+    /// # Errors
+    /// As [`crate::families::Pipeline::generate`].
+    pub(in crate::families) fn new(
+        pipeline: &'a P,
+        job: Job<'a>,
+        capture: Option<&CaptureConfig>,
+        on_step: &mut dyn FnMut(usize),
+        steps: &[usize],
+    ) -> Result<Self, RunnerError> {
+        let _guard = tch::no_grad_guard();
+        let prepared = pipeline.prepare(job.sample, job.noise)?;
+        let start = prepared.start.copy();
+        let prepared = vec![prepared];
+        let Sampled {
+            mut latents,
+            inputs,
+            entered,
+        } = sampled(pipeline, &[job], prepared, capture, on_step, steps)?;
+        let latent = latents.pop().expect("a batch of one has one latent");
+        Ok(Self {
+            generated: latent.finish(pipeline, job.sample)?,
+            pipeline,
+            job,
+            start,
+            inputs,
+            entered,
+        })
+    }
+
+    /// What the networks read with another reference.
+    fn reading(&self, reference: &RgbImage) -> Result<P::Inputs, RunnerError> {
+        let sample = Sample {
+            reference: reference.clone(),
+            ..self.job.sample.clone()
+        };
+        Ok(self.pipeline.prepare(&sample, self.job.noise)?.inputs)
+    }
+
+    /// The prediction of one pass at `step`, a row for each question.
+    fn passed(
+        &self,
+        step: usize,
+        mut inputs: P::Inputs,
+        questions: &mut [Question<'_>],
+    ) -> Result<Tensor, RunnerError> {
+        let noise = vec![self.job.noise; questions.len()];
+        let (timestep, x) = &self.entered[&step];
+        let x = repeated(x, questions.len());
+        self.pipeline.rewind(&mut inputs, step);
+        let pass = Pass {
+            step,
+            timestep: *timestep,
+            noise: &noise,
+            probe: &mut Together::new(questions, None),
+        };
+        let predicted = self.pipeline.predict(&x, &mut inputs, pass)?;
+        Ok(self.pipeline.clean(&x, &predicted, step, *timestep))
+    }
+
+    /// The end of a whole sampling, a row for each question.
+    fn sampled(
+        &self,
+        mut inputs: P::Inputs,
+        questions: &mut [Question<'_>],
+    ) -> Result<Tensor, RunnerError> {
+        self.pipeline.rewind(&mut inputs, 0);
+        let start = repeated(&self.start, questions.len());
+        let mut again = Again {
+            pipeline: self.pipeline,
+            inputs,
+            noise: vec![self.job.noise; questions.len()],
+            questions,
+        };
+        self.pipeline.frame().sampler.sample(start, &mut again)
+    }
+}
+
+impl<P: Sampling> Study for Studied<'_, P> {
+    fn generated(&self) -> &Generated {
+        &self.generated
+    }
+
+    fn steps(&self) -> Vec<usize> {
+        self.entered.keys().copied().collect()
+    }
+
+    fn conditional(&self) -> ConditionalHalf {
+        self.pipeline.conditional()
+    }
+
+    fn ask(
+        &mut self,
+        moment: Moment,
+        questions: &mut [Question<'_>],
+    ) -> Result<Vec<Tensor>, RunnerError> {
+        let _guard = tch::no_grad_guard();
+        let inputs = {
+            let read = questions.iter().map(|question| match question {
+                Question::Reading(reference) => Some(self.reading(reference)).transpose(),
+                _ => Ok(None),
+            });
+            let read: Vec<Option<P::Inputs>> = read.collect::<Result<_, _>>()?;
+            let all = read.iter().map(|own| own.as_ref().unwrap_or(&self.inputs));
+            P::Inputs::join(&all.collect::<Vec<_>>())
+        };
+        let latent = match moment {
+            Moment::Step(step) => self.passed(step, inputs, questions)?,
+            Moment::Whole => self.sampled(inputs, questions)?,
+        };
+        let latent = self.pipeline.generated(&latent);
+        let latent = latent.to_device(Device::Cpu).to_kind(Kind::Float);
+        check_finite(&latent, &[&self.job.sample.id], || match moment {
+            Moment::Step(_) => "the predicted latent".to_owned(),
+            Moment::Whole => "the latent".to_owned(),
+        })?;
+        let rows = 0..questions.len() as i64;
+        Ok(rows.map(|row| latent.narrow(0, row, 1)).collect())
+    }
+}
+
+/// `x` of one sample as that of `count` samples.
+fn repeated(x: &Tensor, count: usize) -> Tensor {
+    x.repeat([count as i64, 1, 1, 1])
+}
+
+/// The networks under a sampler, for the questions to one sample.
+struct Again<'a, 'q, P: Sampling> {
+    pipeline: &'a P,
+    inputs: P::Inputs,
+    noise: Vec<&'a NoiseSource>,
+    questions: &'a mut [Question<'q>],
+}
+
+impl<P: Sampling> Denoiser for Again<'_, '_, P> {
+    fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
+        let pass = Pass {
+            step: call.step,
+            timestep: call.timestep,
+            noise: &self.noise,
+            probe: &mut Together::new(self.questions, Some(call.step)),
+        };
+        self.pipeline.predict(x, &mut self.inputs, pass)
+    }
+
+    fn step_noise(&mut self, step: usize, like: &Tensor) -> Result<Tensor, RunnerError> {
+        step_noise(&self.noise, step, like)
+    }
+
+    fn stepped(&mut self, step: usize, x: Tensor) -> Tensor {
+        self.pipeline.stepped(x, &self.inputs, step)
+    }
+}
