@@ -51,19 +51,27 @@ pub(crate) fn all(runs: &[Run], config: TableConfig, quantities: Quantities<'_>)
     tables.extend(locality::tables(runs));
     let indexed = |title: &&str| index_of(title).is_some();
     let indexed: Vec<&'static str> = quantities.iter().map(|q| q.title).filter(indexed).collect();
+    for table in &mut tables {
+        table.indexed.clone_from(&indexed);
+    }
+    under_protocols(runs, tables)
+}
+
+/// The main table alone.
+pub(crate) fn results(runs: &[Run], config: TableConfig) -> Option<Table> {
+    let table = results::table(runs, config).into_iter().collect();
+    under_protocols(runs, table).pop()
+}
+
+/// `tables` with a note of the protocols that their numbers stand under.
+fn under_protocols(runs: &[Run], mut tables: Vec<Table>) -> Vec<Table> {
     let protocols: BTreeSet<&str> = runs.iter().map(Run::protocol).collect();
     for table in &mut tables {
         table
             .notes
             .extend(protocols.iter().copied().map(str::to_owned));
-        table.indexed.clone_from(&indexed);
     }
     tables
-}
-
-/// The main table alone.
-pub(crate) fn results(runs: &[Run], config: TableConfig) -> Option<Table> {
-    results::table(runs, config)
 }
 
 /// Every model of every run, those of a run best first.

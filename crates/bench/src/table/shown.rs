@@ -14,15 +14,19 @@ const BEST: &str = "▸";
 /// What is left of a name that is cut, at least.
 const SHORTEST: usize = 16;
 
-/// `table` with its caption above it and its notes below, in lines of at most `width` characters where that is possible: names are cut
-/// in the middle, as far as they stay different from each other.
+/// `table` with its caption above it and its notes below, in lines of at most `width` characters where that is possible: the words of
+/// headings come below each other, then names are cut in the middle, as far as they stay different from each other.
 pub(crate) fn shown(table: &Table, width: usize) -> String {
     let (columns, rows, same) = without_same_n(table);
     let mut rows = rows;
-    let mut drawn = draw(&columns, &rows);
-    let excess = longest(&drawn).saturating_sub(width);
-    if excess > 0 && shorten(&columns, &mut rows, excess) {
-        drawn = draw(&columns, &rows);
+    let mut drawn = draw(&columns, &rows, heading);
+    if longest(&drawn) > width {
+        let in_words = |column: &Column| heading(column).replace(' ', "\n");
+        drawn = draw(&columns, &rows, in_words);
+        let excess = longest(&drawn).saturating_sub(width);
+        if excess > 0 && shorten(&columns, &mut rows, excess) {
+            drawn = draw(&columns, &rows, in_words);
+        }
     }
     let best = rows.iter().flatten().any(|cell| cell.rank == Rank::Best);
     let best = best.then(|| format!("{BEST} best of its column"));
@@ -70,7 +74,7 @@ fn without_same_n(table: &Table) -> (Vec<Column>, Vec<Vec<Cell>>, Option<String>
     (columns, rows, Some(said))
 }
 
-fn draw(columns: &[Column], rows: &[Vec<Cell>]) -> String {
+fn draw(columns: &[Column], rows: &[Vec<Cell>], heading: impl Fn(&Column) -> String) -> String {
     let mut drawn = Drawn::new();
     drawn.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─')));
     drawn.set_header(columns.iter().map(heading));
@@ -257,6 +261,23 @@ Model       KID ↓
 ─────────────────
 good        ▸7.25
 bad         91.50
+n = 48; ▸ best of its column
+A note.";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn where_a_line_is_too_short_the_words_of_headings_come_below_each_other() {
+        let text = shown(&table(["good", "bad"]), 15);
+        let expected = "Results on
+drawn.
+Model    KID
+           ↓
+        ×10³
+       clean
+────────────
+good   ▸7.25
+bad    91.50
 n = 48; ▸ best of its column
 A note.";
         assert_eq!(text, expected);
