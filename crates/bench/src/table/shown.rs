@@ -17,16 +17,15 @@ const SHORTEST: usize = 16;
 /// `table` with its caption above it and its notes below, in lines of at most `width` characters where that is possible: the words of
 /// headings come below each other, then names are cut in the middle, as far as they stay different from each other.
 pub(crate) fn shown(table: &Table, width: usize) -> String {
-    let (columns, rows, same) = without_same_n(table);
-    let mut rows = rows;
-    let mut drawn = draw(&columns, &rows, heading);
-    if longest(&drawn) > width {
-        let in_words = |column: &Column| heading(column).replace(' ', "\n");
-        drawn = draw(&columns, &rows, in_words);
-        let excess = longest(&drawn).saturating_sub(width);
-        if excess > 0 && shorten(&columns, &mut rows, excess) {
-            drawn = draw(&columns, &rows, in_words);
-        }
+    let (columns, mut rows, same) = without_same_n(table);
+    let mut headings: Vec<String> = columns.iter().map(heading).collect();
+    let mut drawn = draw(&columns, &headings, &rows);
+    while longest(&drawn) > width && split_widest(&mut headings, &rows) {
+        drawn = draw(&columns, &headings, &rows);
+    }
+    let excess = longest(&drawn).saturating_sub(width);
+    if excess > 0 && shorten(&columns, &mut rows, excess) {
+        drawn = draw(&columns, &headings, &rows);
     }
     let best = rows.iter().flatten().any(|cell| cell.rank == Rank::Best);
     let best = best.then(|| format!("{BEST} best of its column"));
@@ -74,10 +73,28 @@ fn without_same_n(table: &Table) -> (Vec<Column>, Vec<Vec<Cell>>, Option<String>
     (columns, rows, Some(said))
 }
 
-fn draw(columns: &[Column], rows: &[Vec<Cell>], heading: impl Fn(&Column) -> String) -> String {
+/// Puts the words of one heading below each other: of the one that stands out most over the values of its column. Whether there was one.
+fn split_widest(headings: &mut [String], rows: &[Vec<Cell>]) -> bool {
+    let outstanding = |index: usize, heading: &str| {
+        let values = rows.iter().map(|row| in_words(&row[index], 0));
+        let values = values.map(|value| value.chars().count()).max();
+        let words = longest(&heading.replace(' ', "\n"));
+        longest(heading).saturating_sub(words.max(values.unwrap_or_default()))
+    };
+    let gains = (0..headings.len()).map(|index| outstanding(index, &headings[index]));
+    match gains.enumerate().max_by_key(|(_, gain)| *gain) {
+        Some((index, gain)) if gain > 0 => {
+            headings[index] = headings[index].replace(' ', "\n");
+            true
+        }
+        _ => false,
+    }
+}
+
+fn draw(columns: &[Column], headings: &[String], rows: &[Vec<Cell>]) -> String {
     let mut drawn = Drawn::new();
     drawn.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─')));
-    drawn.set_header(columns.iter().map(heading));
+    drawn.set_header(headings);
     let marks: Vec<usize> = (0..columns.len())
         .map(|index| {
             let of_column = rows

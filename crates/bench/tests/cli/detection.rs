@@ -82,7 +82,7 @@ fn boxes_of_every_procedure_and_baseline_are_compared_with_the_true_one() {
     let folder = folder.path();
     prepare(folder);
     let text = done(folder, &[]);
-    for shown in ["best-fit", "baseline:random", "Box found", "IMACS_g"] {
+    for shown in ["best-fit", "baseline:random", "IoU ↑", "found", "IMACS_g"] {
         assert!(text.contains(shown), "{shown}: {text}");
     }
     for name in ["best-fit", "older", "rect"] {
