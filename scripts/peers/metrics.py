@@ -2,13 +2,14 @@
 """Times `bench measure` beside the Python tools whose numbers it gives; started by metrics.sh, whose --help says how.
 
 Every row is a process of its own. Beside tools that have a command, the time of the whole process counts on both sides. scipy, prdc,
-lpips, DISTS-pytorch, scikit-image and pytorch-msssim are libraries: a few lines at the end of this file use them as their documentation does, and report the time of that
-work alone, without Python's start and imports. Beside those of pairs ours leaves out its start too: what the same command
-takes for one pair is taken off. This process stays small: the peak memory that Linux reports of a child begins with what its parent
-had.
+lpips, DISTS-pytorch, transformers, timm, scikit-image and pytorch-msssim are libraries: a few lines at the end of this file use them as
+their documentation does, and report the time of that work alone, without Python's start and imports. Beside all of these but scipy and
+prdc ours leaves out its start too: what the same command takes for one pair, or two, is taken off. This process stays small: the peak
+memory that Linux reports of a child begins with what its parent had.
 """
 
-# help:   --part NAME,...  fid, fidelity, distance, prdc, lpips, dists, ssim, ms_ssim [default: all]
+# help:   --part NAME,...  fid, fidelity, distance, prdc, lpips, dists, clip_i, fd_dinov2, ssim,
+# help:                    ms_ssim [default: all]
 # help:   --count N        pictures of each side [default: 256]
 # help:   --size HxW       their size [default: 256x192]
 # help:   --threads N      threads and processor cores for either tool [default: 2]
@@ -31,7 +32,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/golden"))
-PARTS = ["fid", "fidelity", "distance", "prdc", "lpips", "dists", "ssim", "ms_ssim"]
+PARTS = ["fid", "fidelity", "distance", "prdc", "lpips", "dists", "clip_i", "fd_dinov2", "ssim", "ms_ssim"]
 SEED = 20250919
 NETS = {"squeeze": "squeezenet1_1-b8a52dc0.pth", "alex": "alexnet-owt-7be5be79.pth"}
 HEADER = "| what | tool | seconds | pictures or pairs a second | peak memory of the largest process, MB | score |"
@@ -91,20 +92,20 @@ class Bench:
             command.append("--no-cache")
         return lambda: self.run(command, lambda output: json.loads(output)["metrics"][0]["value"])
 
-    def ours_at_work(self, metric, *more):
-        """Both sides, less the time that the same command takes for one pair."""
-        one = [side.with_name(f"one-of-{side.name}") for side in self.sides]
-        for folder, side in zip(one, self.sides):
+    def ours_at_work(self, metric, *more, least=1):
+        """Both sides, less the time that the same command takes for the `least` number of pairs that it has a value for."""
+        few = [side.with_name(f"{least}-of-{side.name}") for side in self.sides]
+        for folder, side in zip(few, self.sides):
             if not folder.exists():
                 folder.mkdir()
-                first = min(side.glob("*.png"))
-                shutil.copy(first, folder / first.name)
-        start, all_pairs = self.ours(*one, metric, *more), self.ours(*self.sides, metric, *more)
+                for file in sorted(side.glob("*.png"))[:least]:
+                    shutil.copy(file, folder / file.name)
+        start, all_pairs = self.ours(*few, metric, *more), self.ours(*self.sides, metric, *more)
 
         def run():
             took = start().seconds
             run = all_pairs()
-            share = self.options.count / (self.options.count - 1)
+            share = self.options.count / (self.options.count - least)
             return replace(run, at_work=(run.seconds - took) * share)
 
         return run
@@ -163,7 +164,7 @@ def main():
     for part in parts:
         globals()[f"part_{part}"](bench)
     print(
-        "\nSeconds are those of the whole process. For lpips, DISTS-pytorch, scikit-image and pytorch-msssim (both sides), scipy and prdc they are "
+        "\nSeconds are those of the whole process. For lpips, DISTS-pytorch, transformers, timm, scikit-image and pytorch-msssim (both sides), scipy and prdc they are "
         "those of the work, without start and imports."
     )
 
@@ -274,6 +275,25 @@ def part_dists(bench):
     bench.compare("DISTS", bench.options.count, ours, theirs)
 
 
+def part_clip_i(bench):
+    """CLIP ViT-B/32 of random weights, the same file for both."""
+    weights = bench.scratch / "clip-b-32.safetensors"
+    bench.make(weights, "clip")
+    theirs = "transformers", bench.worker("clip_i", *bench.sides, weights, bench.options.count)
+    ours = bench.ours_at_work("clip-i", "--weights", f"clip-vit-b-32={weights}")
+    bench.compare("CLIP-I, ViT-B/32", bench.options.count, ours, theirs)
+
+
+def part_fd_dinov2(bench):
+    """DINOv2 ViT-S/14 of random weights, the same file for both. timm enlarges the learned positions by another rule than the authors, so the
+    scores are near each other and not equal."""
+    weights = bench.scratch / "dinov2-s-14.pth"
+    bench.make(weights, "dinov2")
+    theirs = "timm", bench.worker("fd_dinov2", *bench.sides, weights, bench.options.count)
+    ours = bench.ours_at_work("fd-dinov2:vits14", "--weights", f"dinov2-vits14={weights}", least=2)
+    bench.compare("FD-DINOv2, ViT-S/14", 2 * bench.options.count, ours, theirs)
+
+
 def part_ssim(bench):
     theirs = "scikit-image", bench.worker("ssim", *bench.sides, bench.options.count)
     bench.compare("SSIM", bench.options.count, bench.ours_at_work("ssim"), theirs)
@@ -325,6 +345,29 @@ def make_backbone(file, net):
     torch.manual_seed(SEED)
     nets = {"squeeze": torchvision.models.squeezenet1_1, "alex": torchvision.models.alexnet, "vgg": torchvision.models.vgg16}
     torch.save(nets[net](weights=None).state_dict(), file)
+
+
+def make_clip(file):
+    import torch
+    from safetensors.torch import save_file
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(SEED)
+    save_file(CLIPVisionModelWithProjection(CLIPVisionConfig(hidden_act="quick_gelu")).state_dict(), file)
+
+
+def make_dinov2(file):
+    import torch
+
+    torch.manual_seed(SEED)
+    # The published file has it, for training; nothing else reads it.
+    torch.save(dinov2().state_dict() | {"mask_token": torch.zeros(1, 384)}, file)
+
+
+def dinov2():
+    import timm
+
+    return timm.create_model("vit_small_patch14_dinov2", pretrained=False, num_classes=0, dynamic_img_size=True).eval()
 
 
 def make_channels(file):
@@ -413,6 +456,64 @@ def work_dists(generated, real, weights, channels, batch, count):
                 sides = [torch.cat([prepare_image(Image.open(file).convert("RGB")) for file in side]) for side in files]
                 values += model(*sides).flatten().tolist()
         return sum(values) / len(values)
+
+    return work
+
+
+def work_clip_i(generated, real, weights, count):
+    import torch
+    from PIL import Image
+    from safetensors.torch import load_file
+    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    model = CLIPVisionModelWithProjection(CLIPVisionConfig(hidden_act="quick_gelu")).eval()
+    model.load_state_dict(load_file(weights))
+    processor = CLIPImageProcessor()
+    pairs, batch = paths([generated, real], count), 8
+
+    def embedded(files):
+        inputs = processor(images=[Image.open(file).convert("RGB") for file in files], return_tensors="pt")
+        return torch.nn.functional.normalize(model(**inputs).image_embeds, dim=1)
+
+    def work():
+        values = []
+        with torch.inference_mode():
+            for start in range(0, len(pairs), batch):
+                sides = [embedded(files) for files in zip(*pairs[start : start + batch])]
+                values += (sides[0] * sides[1]).sum(1).tolist()
+        return sum(values) / len(values)
+
+    return work
+
+
+def work_fd_dinov2(generated, real, weights, count):
+    import numpy as np
+    import torch
+    from PIL import Image
+    from pytorch_fid.fid_score import calculate_frechet_distance
+    from torchvision import transforms
+
+    model = dinov2()
+    model.load_state_dict({name: values for name, values in torch.load(weights).items() if name != "mask_token"})
+    steps = [
+        transforms.Resize((224, 224), transforms.InterpolationMode.BICUBIC),
+        transforms.ToTensor(),
+        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    ]
+    prepare, batch = transforms.Compose(steps), 8
+
+    def features(folder):
+        files = sorted(Path(folder).glob("*.png"))[: int(count)]
+        rows = []
+        for start in range(0, len(files), batch):
+            images = [prepare(Image.open(file).convert("RGB")) for file in files[start : start + batch]]
+            rows.append(model(torch.stack(images)).double().numpy())
+        return np.concatenate(rows)
+
+    def work():
+        with torch.inference_mode():
+            statistics = [(rows.mean(0), np.cov(rows, rowvar=False)) for rows in map(features, [generated, real])]
+        return calculate_frechet_distance(*statistics[0], *statistics[1])
 
     return work
 

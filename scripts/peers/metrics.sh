@@ -7,8 +7,8 @@ usage() {
     cat <<'TEXT'
 Usage: scripts/peers/metrics.sh [--venv DIR] [OPTION]...
 
-Times bench measure and pytorch-fid, torch-fidelity, prdc, lpips, DISTS-pytorch, scikit-image and
-pytorch-msssim: the same pictures, the same weights, the same threads, one after the other on this
+Times bench measure and pytorch-fid, torch-fidelity, prdc, lpips, DISTS-pytorch, transformers, timm,
+scikit-image and pytorch-msssim: the same pictures, the same weights, the same threads, one after the other on this
 machine. Prints a Markdown table with the scores, so that their equality is seen too.
 
   --venv DIR   where the Python tools are, or are installed to [default: target/peers-venv]; the

@@ -357,9 +357,9 @@ pub(crate) struct InspectArgs {
     reason = "flags of a command are independent"
 )]
 #[command(
-    after_help = "Each side is a folder of PNG and JPEG images, or a .txt file that lists one image per line. LPIPS, SSIM and PSNR compare \
-files with the same name in two folders, whatever the ending, or on the same line of two lists; with --resize the two may differ in size. \
-For FID a side can also be statistics (.npz with mu and sigma), as written by pytorch-fid, clean-fid and --write-statistics.
+    after_help = "Each side is a folder of PNG and JPEG images, or a .txt file that lists one image per line. Metrics of pairs, such as \
+LPIPS and SSIM, compare files with the same name in two folders, whatever the ending, or on the same line of two lists; with --resize the \
+two may differ in size. For FID a side can also be statistics (.npz with mu and sigma), as written by pytorch-fid, clean-fid and --write-statistics.
 
 Examples:
   bench measure --generated out/ --real test/image/ --metric fid --metric kid
@@ -403,7 +403,7 @@ pub(crate) struct MeasureArgs {
     /// A setting of a metric, e.g. `kid.seed=7`; may be repeated.
     #[arg(long = "set", value_name = "METRIC.KEY=VALUE")]
     pub(crate) sets: Vec<String>,
-    /// A file of weights for `inception`, `lpips-alex`, `lpips-vgg` or `lpips-squeeze`; can be repeated.
+    /// A file of the weights NAME, such as `inception` or `lpips-alex`; can be repeated.
     #[arg(long, value_name = "NAME=FILE")]
     pub(crate) weights: Vec<String>,
     /// Write the FID statistics of the real images into this file.

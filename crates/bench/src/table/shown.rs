@@ -78,17 +78,23 @@ fn split_widest(headings: &mut [String], rows: &[Vec<Cell>]) -> bool {
     let outstanding = |index: usize, heading: &str| {
         let values = rows.iter().map(|row| in_words(&row[index], 0));
         let values = values.map(|value| value.chars().count()).max();
-        let words = longest(&heading.replace(' ', "\n"));
+        let words = longest(&split(heading));
         longest(heading).saturating_sub(words.max(values.unwrap_or_default()))
     };
     let gains = (0..headings.len()).map(|index| outstanding(index, &headings[index]));
     match gains.enumerate().max_by_key(|(_, gain)| *gain) {
         Some((index, gain)) if gain > 0 => {
-            headings[index] = headings[index].replace(' ', "\n");
+            headings[index] = split(&headings[index]);
             true
         }
         _ => false,
     }
+}
+
+/// Every word on a line of its own, an arrow behind its word.
+fn split(heading: &str) -> String {
+    let lines = heading.replace(' ', "\n");
+    lines.replace("\n↑", " ↑").replace("\n↓", " ↓")
 }
 
 fn draw(columns: &[Column], headings: &[String], rows: &[Vec<Cell>]) -> String {
@@ -288,8 +294,7 @@ A note.";
         let text = shown(&table(["good", "bad"]), 15);
         let expected = "Results on
 drawn.
-Model    KID
-           ↓
+Model  KID ↓
         ×10³
        clean
 ────────────

@@ -126,8 +126,13 @@ fn correlation(run: &Run, row: &CorrelationRow, label: Option<&str>) -> String {
         text if text.starts_with('<') => format!(", p {}", text.replacen('<', "< ", 1)),
         text => format!(", p = {text}"),
     };
+    let corrected = if row.p_holm.is_some() {
+        " after Holm's correction"
+    } else {
+        ""
+    };
     let figures = format!(
-        "Spearman ρ = {}{interval}{p_said}, n = {}",
+        "Spearman ρ = {}{interval}{p_said}{corrected}, n = {}",
         number(value, 2),
         row.n
     );
