@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use i2am_nets::layout::Checkpoint;
 use i2am_nets::{Precision, Role, formula_weights};
 use i2am_runner::RunnerError;
 use i2am_runner::families::{
     ChatTokenizer, Flux2KleinConfig, Model as _, Pipeline as _, PromptEmbeddings, PromptEncoder,
-    Request,
+    Request, family,
 };
 use i2am_testkit::{FixtureDir, assert_close, fixtures, workspace_root};
 use safetensors::SafeTensors;
@@ -276,6 +277,25 @@ fn the_text_encoder_is_checked_before_a_run() {
         ),
         "`padding_side`: expected \"right\" or null, found \"left\"",
     );
+}
+
+/// `bench inspect` of a folder looks at its text encoder too, and knows what of it nothing reads.
+#[test]
+fn an_inspected_folder_has_a_text_encoder() {
+    let (config, _files) = with_encoder();
+    let checkpoint = Checkpoint::open(&config.checkpoint).unwrap();
+    let report = family("flux2-klein").unwrap().inspect(&checkpoint).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!(report.unused, Vec::<String>::new());
+    // Of the text encoder the last layer and the normalization behind it are left; of the autoencoder a counter of batches.
+    let left = [
+        "text_encoder.model.layers.27.",
+        "text_encoder.model.norm.",
+        "vae.bn.num_batches",
+    ];
+    let is_left = |name: &&str| left.iter().any(|place| name.starts_with(place));
+    let left = checkpoint.names().filter(is_left).count();
+    assert_eq!(report.loaded + left, checkpoint.names().count());
 }
 
 /// A prompt is given once, as text or as embeddings.
