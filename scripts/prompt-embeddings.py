@@ -4,6 +4,8 @@
     python3 scripts/prompt-embeddings.py PATH/TO/FLUX.2-klein-4B prompt.safetensors --prompt "the person wears the garment"
     python3 scripts/prompt-embeddings.py PATH/TO/FLUX.2-klein-4B empty.safetensors --prompt ""
 
+For a transformer without its folder, or a machine whose memory the text encoder does not fit into: else the setting `prompt` does the same.
+
 Reads the folders `text_encoder` and `tokenizer`; the network is not used. The prompt is one message of a user in the tokenizer's chat template,
 with a generation prompt and without thinking, filled up to 512 tokens. The states after layers 9, 18 and 27 stand side by side.
 

@@ -18,13 +18,13 @@ def picture(path):
     return np.asarray(Image.open(FIXTURES / "sets" / path).convert("RGB"))
 
 
-def write(name, values, packages, tolerance, **more):
-    """Writes `expected.json` and PROVENANCE.toml of the fixture `name`, and hashes whatever else its folder holds."""
-    folder = FIXTURES / name
+def write(name, values, packages, tolerance, root=FIXTURES, **more):
+    """Writes `expected.json` and PROVENANCE.toml of the fixture `name` in `root`, and hashes whatever else its folder holds."""
+    folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "expected.json").write_text(json.dumps(values, indent=1) + "\n")
-    files = [path for path in sorted(folder.iterdir()) if path.name != "PROVENANCE.toml"]
-    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "PROVENANCE.toml"]
+    hashes = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     lines = [
         'reference = "the Python libraries below"',
         f'command = "python scripts/golden/{name.replace("-", "_")}.py"',

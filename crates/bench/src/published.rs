@@ -109,7 +109,7 @@ static PUBLISHED: &[Published] = &[
         name: "FLUX.2-klein-4B",
         size: Some("7.75 GB (transformer) and 8.05 GB (text encoder)"),
         license: Some("Apache-2.0"),
-        needs: "the embeddings of a prompt by its text encoder, as `prompt_embeddings`",
+        needs: "a `prompt`, for its text encoder",
     },
     ip_adapter(
         "hf:h94/IP-Adapter/models/ip-adapter_sd15.safetensors",

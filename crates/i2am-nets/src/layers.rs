@@ -11,7 +11,7 @@ mod resnet;
 mod time_embedding;
 mod transformer;
 
-pub(crate) use attention::{Asked, attend_seen};
+pub(crate) use attention::{Asked, attend_seen, attend_shared};
 pub use attention::{Attention, AttentionShape, attend, attend_causal, split_heads};
 pub use clip_layer::{Activation, ClipLayer, ClipShape, Sight};
 pub use conv::{Conv2d, Padding, channels_last};

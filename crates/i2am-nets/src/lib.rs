@@ -24,6 +24,7 @@ mod limits;
 mod load_report;
 pub mod lpips;
 mod probe;
+pub mod qwen3;
 mod scope;
 mod source;
 pub mod text_encoder;

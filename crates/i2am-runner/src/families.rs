@@ -35,8 +35,8 @@ pub use catvton::{
 };
 pub use dci_vton::{DataVersion, DciVton, DciVtonConfig, DciVtonInputs, DciVtonPipeline};
 pub use flux2::{
-    Flux2Klein, Flux2KleinConfig, Flux2KleinInputs, Flux2KleinNetworks, Flux2KleinPipeline,
-    Flux2KleinSizes, PromptEmbeddings, Shown, SourceView, Task,
+    ChatTokenizer, Flux2Klein, Flux2KleinConfig, Flux2KleinInputs, Flux2KleinNetworks,
+    Flux2KleinPipeline, Flux2KleinSizes, PromptEmbeddings, PromptEncoder, Shown, SourceView, Task,
 };
 pub use inpainting::{Networks, Posterior};
 pub use ip_adapter::{

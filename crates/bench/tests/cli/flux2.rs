@@ -18,6 +18,8 @@ fn fixture(name: &str) -> PathBuf {
 const SET: &str = "kind = \"synth\"\nseed = 9\ncount = 2\nheight = 128\nwidth = 96\nroot = \"set\"";
 const SAMPLES: usize = 2;
 const BLOCKS: usize = 5;
+/// Of the committed configurations, whose models have a text encoder.
+const PROMPT: &str = "prompt = \"The person wears the garment of image 2.\"";
 
 /// The fixture's networks as a diffusers folder with its text encoder, and embeddings of a prompt.
 fn write_klein(folder: &Path) {
@@ -139,7 +141,7 @@ fn small(config: &str) -> String {
             _ if in_dataset || line.starts_with("[metric.") => {}
             _ => small.push(
                 line.replace("../data/FLUX.2-klein-4B", "klein")
-                    .replace("../data/klein-prompt.safetensors", "prompt.safetensors")
+                    .replace(PROMPT, "prompt_embeddings = \"prompt.safetensors\"")
                     .replace("[512, 384]", "[128, 96]")
                     .replace("../results/", ""),
             ),
@@ -192,6 +194,41 @@ fn paths_are_cut_as_named() {
             ("reference_in_padding", padding),
         ] {
             assert_eq!(largest(name, metric) > 0.0, is_open, "{name}: {metric}");
+        }
+    }
+}
+
+/// A prompt is given once, and one that nothing here can read is refused before a run.
+#[test]
+fn a_prompt_that_cannot_be_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_klein(path);
+    let file = "prompt_embeddings = \"prompt.safetensors\"";
+    let own = table("klein", "masked");
+    for (given, expected) in [
+        (
+            "",
+            "model.prompt: expected either this or `prompt_embeddings`, found neither",
+        ),
+        (
+            &format!("{file}\n{PROMPT}"),
+            "model.prompt: expected either this or `prompt_embeddings`, found both",
+        ),
+        (
+            PROMPT,
+            "model.prompt: expected the folders text_encoder and tokenizer in `checkpoint`, or `prompt_embeddings` instead, found no folder text_encoder in ",
+        ),
+    ] {
+        write_model_config(path, SET, &own.replace(file, given));
+        for arguments in [
+            &["check", "--config", "run.toml"][..],
+            &["--config", "run.toml"],
+        ] {
+            let (code, text) = run(path, arguments);
+            assert_eq!(code, 2, "{text}");
+            assert!(text.contains(expected), "{text}");
+            assert!(!path.join("out/images").exists());
         }
     }
 }

@@ -289,6 +289,13 @@ pub fn attend_causal(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
     merge_heads(&heads)
 }
 
+/// As [`attend`], where queries see the keys that `seen` `[batch, 1, queries, keys]` names, and a head of keys and values serves as many
+/// heads of queries as there are more of them.
+pub(crate) fn attend_shared(q: &Tensor, k: &Tensor, v: &Tensor, seen: &Tensor) -> Tensor {
+    let heads = Tensor::scaled_dot_product_attention(q, k, v, Some(seen), 0.0, false, None, true);
+    merge_heads(&heads)
+}
+
 /// As [`attend`], under an intervention.
 fn attend_changed(q: &Tensor, k: &Tensor, v: &Tensor, change: &Intervention) -> Tensor {
     let allowed = change.allowed.as_ref();

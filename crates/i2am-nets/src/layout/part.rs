@@ -12,8 +12,13 @@ use crate::NetError;
 /// training program's own dictionary or module.
 const WRAPPERS: [&str; 4] = ["module.", "_orig_mod.", "state_dict.", "model."];
 
-/// Names that begin with `model.` by themselves: of LDM's UNet, and of the vision tower in diffusers' Paint-by-Example.
-const OWN_MODEL: [&str; 2] = ["model.diffusion_model.", "model.vision_model."];
+/// Names that begin with `model.` by themselves: of LDM's UNet, of the vision tower in diffusers' Paint-by-Example, and of language models,
+/// all of whose names do where the embedding serves as the head.
+const OWN_MODEL: [&str; 3] = [
+    "model.diffusion_model.",
+    "model.vision_model.",
+    "model.embed_tokens.",
+];
 
 /// What `torch.compile` puts into the names of what it compiles, at any depth. No network has it.
 const COMPILED: &str = "_orig_mod.";
@@ -146,6 +151,7 @@ mod tests {
             (&["model.diffusion_model.out.0.bias"], ""),
             (&["model.vision_model.a", "model.vision_model.b"], ""),
             (&["model.vision_model.a", "mapper.b"], ""),
+            (&["model.embed_tokens.weight", "model.layers.0.a"], ""),
             (
                 &[
                     "module.model.diffusion_model.a",

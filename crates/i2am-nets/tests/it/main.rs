@@ -7,4 +7,5 @@ mod fuzz;
 mod layers;
 mod ldm_layout;
 mod published_sizes;
+mod qwen3;
 mod untrusted;

@@ -1,9 +1,12 @@
 //! FLUX.2 klein (Black Forest Labs 2026): editing after a text and one or several images, plain or within a mask. Tokens of the text, of the
 //! generated image and of all others attend to each other in every block.
 
+mod chat;
 mod config;
+mod encoder;
 mod inputs;
 mod pipeline;
+mod prompt;
 mod text;
 
 use std::fmt::Display;
@@ -15,8 +18,11 @@ use i2am_nets::layout::{Checkpoint, ConfigFile};
 use i2am_nets::vae::{PackedVae, PackedVaeConfig};
 use i2am_nets::{ExpectedSource, NetError, Scope, TensorSource};
 use serde::Deserialize;
+use tch::Device;
 
+pub use chat::ChatTokenizer;
 pub use config::{Flux2KleinConfig, Shown, SourceView, Task};
+pub use encoder::PromptEncoder;
 pub use inputs::Flux2KleinInputs;
 pub use pipeline::Flux2KleinPipeline;
 pub use text::PromptEmbeddings;
@@ -140,10 +146,10 @@ impl Kind for Flux2Klein {
         sizes.build(source)
     }
 
-    /// A file may hold the transformer alone; the text encoder of a folder is read by nothing here.
+    /// A file may hold the transformer alone, a folder the text encoder too.
     fn expected(&self, checkpoint: &Checkpoint) -> Result<ExpectedSource, NetError> {
         let expected = ExpectedSource::new();
-        TensorSource::unread(&expected, "text_encoder.");
+        encoder::expect(checkpoint, &expected)?;
         if checkpoint.names().any(|name| name.starts_with("vae.")) {
             Self::build(&self.sizes(checkpoint)?, &expected);
         } else {
@@ -230,9 +236,9 @@ impl Settings for Flux2KleinConfig {
     }
 
     fn start_at(&mut self, base: &Path) {
-        let paths = [&mut self.checkpoint, &mut self.prompt_embeddings];
-        let given = self.vae.iter_mut().chain(&mut self.negative_embeddings);
-        for path in paths.into_iter().chain(given) {
+        let embeddings = [&mut self.prompt_embeddings, &mut self.negative_embeddings];
+        let given = self.vae.iter_mut().chain(embeddings.into_iter().flatten());
+        for path in given.chain([&mut self.checkpoint]) {
             *path = i2am_files::resolve(base, &path);
         }
     }
@@ -280,14 +286,8 @@ impl Settings for Flux2KleinConfig {
                 &self.reference_area,
             ));
         }
-        if !is_guided(self.guidance) {
-            return Ok(());
-        }
-        if self.negative_embeddings.is_none() {
-            let expected = "a file of embeddings of the empty prompt, which guidance needs";
-            return Err(setting("model.negative_embeddings", expected, &"nothing"));
-        }
-        if self.is_distilled()? {
+        self.texts()?;
+        if is_guided(self.guidance) && self.is_distilled()? {
             let expected = "1, since `is_distilled` in model_index.json says that the checkpoint was trained without guidance";
             return Err(setting("model.guidance", expected, &self.guidance));
         }
@@ -324,28 +324,21 @@ impl Settings for Flux2KleinConfig {
     }
 
     fn other_files(&self, sizes: &Flux2KleinSizes) -> Result<Vec<PathBuf>, RunnerError> {
-        let width = sizes.transformer.joint_attention_dim;
-        let guided = is_guided(self.guidance);
-        let negative = self.negative_embeddings.iter().filter(|_| guided);
-        let files: Vec<PathBuf> = [&self.prompt_embeddings]
-            .into_iter()
-            .chain(negative)
-            .cloned()
-            .collect();
-        for file in &files {
-            PromptEmbeddings::check(file, width)?;
-        }
-        Ok(files)
+        self.text_files(sizes.transformer.joint_attention_dim)
+    }
+
+    fn embeddings(
+        &self,
+        sizes: &Flux2KleinSizes,
+        device: Device,
+    ) -> Result<Vec<PromptEmbeddings>, RunnerError> {
+        self.embed(sizes.transformer.joint_attention_dim, device)
     }
 
     fn pipeline(&self, loaded: Loaded<'_, Self>) -> Result<Flux2KleinPipeline, RunnerError> {
-        let width = loaded.sizes.transformer.joint_attention_dim;
-        let open = |path: &PathBuf| PromptEmbeddings::open(path, width);
-        let prompt = open(&self.prompt_embeddings)?;
-        let negative = match &self.negative_embeddings {
-            Some(path) if is_guided(self.guidance) => Some(open(path)?),
-            _ => None,
-        };
-        Flux2KleinPipeline::of_networks(loaded.networks, self, (prompt, negative), loaded.device)
+        let mut embeddings = loaded.embeddings.into_iter();
+        let prompt = embeddings.next().expect("a prompt is embedded");
+        let texts = (prompt, embeddings.next());
+        Flux2KleinPipeline::of_networks(loaded.networks, self, texts, loaded.device)
     }
 }

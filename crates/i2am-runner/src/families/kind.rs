@@ -16,7 +16,10 @@ use tch::Device;
 use toml::de::ValueDeserializer;
 
 use super::common::is_guided;
-use super::{Attends, ConfigValue, Family, FamilyInfo, Model, ModelFacts, Pipeline, Posterior};
+use super::{
+    Attends, ConfigValue, Family, FamilyInfo, Model, ModelFacts, Pipeline, Posterior,
+    PromptEmbeddings,
+};
 use crate::RunnerError;
 use crate::capture::{CaptureConfig, Layer};
 use crate::damage::{self, Damage, NoisySource};
@@ -184,6 +187,18 @@ pub(super) trait Settings: Serialize + Clone + Send + Sync + Sized {
         Ok(Vec::new())
     }
 
+    /// Embeddings of texts by a network of their own. They come before the other networks are read, so that it is not in memory with them.
+    ///
+    /// # Errors
+    /// Files that cannot be read or used.
+    fn embeddings(
+        &self,
+        _sizes: &Sizes<Self>,
+        _device: Device,
+    ) -> Result<Vec<PromptEmbeddings>, RunnerError> {
+        Ok(Vec::new())
+    }
+
     /// The loaded model.
     fn pipeline(&self, loaded: Loaded<'_, Self>) -> Result<Self::Pipeline, RunnerError>;
 }
@@ -191,6 +206,8 @@ pub(super) trait Settings: Serialize + Clone + Send + Sync + Sized {
 /// Networks whose weights have been read, and what is known of them.
 pub(super) struct Loaded<'a, S: Settings> {
     pub(super) networks: <S::Kind as Kind>::Networks,
+    /// As [`Settings::embeddings`].
+    pub(super) embeddings: Vec<PromptEmbeddings>,
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) sizes: &'a Sizes<S>,
     pub(super) device: Device,
@@ -432,11 +449,13 @@ fn load_damaged<S: Settings>(
         S::Kind::build(&sizes, &expected);
         check_damage(settings, damage, &sizes, &expected)?;
     }
+    let embeddings = settings.embeddings(&sizes, device)?;
     let source = CheckpointSource::new(&checkpoint, settings.shared().precision, device);
     let networks = S::Kind::build(&sizes, &NoisySource::new(&source, damage));
     source.finish()?;
     settings.pipeline(Loaded {
         networks,
+        embeddings,
         checkpoint: &checkpoint,
         sizes: &sizes,
         device,

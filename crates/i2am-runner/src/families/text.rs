@@ -109,28 +109,14 @@ impl Tokenizer {
     pub(super) fn of(checkpoint: &Path, encoder: &TextEncoderConfig) -> Result<Self, RunnerError> {
         let folder = checkpoint.join("tokenizer");
         let tokenizer = Self::open(&folder)?;
-        let known = encoder.vocab_size;
-        let found = tokenizer.tokens();
-        if found > known {
-            return Err(RunnerError::Tokenizer {
-                path: folder.join("vocab.json"),
-                reason: format!(
-                    "expected at most the {known} tokens of the text encoder, found {found}"
-                ),
-            });
-        }
+        let vocabulary = tokenizer.model.get_vocab(true);
+        check_vocabulary(&tokenizer.files()[0], vocabulary, encoder.vocab_size)?;
         Ok(tokenizer)
     }
 
     /// What it was read from.
     pub fn files(&self) -> [PathBuf; 2] {
         FILES.map(|name| self.path.join(name))
-    }
-
-    /// One more than the largest token number.
-    pub fn tokens(&self) -> i64 {
-        let largest = self.model.get_vocab(true).into_values().max();
-        largest.map_or(0, |largest| i64::from(largest) + 1)
     }
 
     /// `length` token numbers: start, text, end, and ends up to `length`. A longer text is cut.
@@ -164,6 +150,29 @@ impl Tokenizer {
             0,
         ))
     }
+}
+
+/// Whether a text encoder that knows the tokens below `known` knows all of `vocabulary`, which was read from `path`.
+///
+/// # Errors
+/// [`RunnerError::Tokenizer`] if not.
+pub(super) fn check_vocabulary(
+    path: &Path,
+    vocabulary: impl IntoIterator<Item = (String, u32)>,
+    known: i64,
+) -> Result<(), RunnerError> {
+    let largest = vocabulary
+        .into_iter()
+        .map(|(_, number)| i64::from(number))
+        .max();
+    let found = largest.map_or(0, |largest| largest + 1);
+    if found <= known {
+        return Ok(());
+    }
+    Err(RunnerError::Tokenizer {
+        path: path.to_owned(),
+        reason: format!("expected at most the {known} tokens of the text encoder, found {found}"),
+    })
 }
 
 /// The vocabulary and the merges of `folder`.

@@ -313,19 +313,19 @@ fn settings_that_cannot_work_are_refused() {
     let other = files.path().join("other.safetensors");
     write_embeddings(&other, &[0.5; 12], [3, 4], None);
     refused(
-        &|config| config.prompt_embeddings.clone_from(&other),
+        &|config| config.prompt_embeddings = Some(other.clone()),
         "expected a tensor `embeddings` [1 to 8192, 40] as the transformer reads in ",
     );
     write_embeddings(&other, &[0.5; 80], [2, 40], Some(&[1]));
     refused(
-        &|config| config.prompt_embeddings.clone_from(&other),
+        &|config| config.prompt_embeddings = Some(other.clone()),
         "expected a tensor `attention_mask` [2] in ",
     );
     write_embeddings(&other, &[0.5; 80], [2, 40], None);
     let words = PromptEmbeddings::open(&other, 40).unwrap();
     assert_eq!(words.runs, [(i2am_nets::Role::Text, 2)]);
     refused(
-        &|config| config.prompt_embeddings = files.path().join("none.safetensors"),
+        &|config| config.prompt_embeddings = Some(files.path().join("none.safetensors")),
         "none.safetensors",
     );
 }

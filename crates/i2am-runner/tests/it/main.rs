@@ -17,6 +17,7 @@ mod dci_vton_data;
 mod every_family;
 mod faults;
 mod flux2;
+mod flux2_prompt;
 mod flux2_rules;
 mod intervene;
 mod ip_adapter;

@@ -15,7 +15,8 @@ pub struct Flux2KleinConfig {
     pub name: String,
     /// `flux2-klein`.
     pub family: String,
-    /// A diffusers folder of which `transformer` and `vae` are read, or the single file of a transformer.
+    /// A diffusers folder of which `transformer`, `vae` and, for `prompt`, `text_encoder` and `tokenizer` are read; or the single file of a
+    /// transformer.
     pub checkpoint: PathBuf,
     /// The folder of the autoencoder, if it lies elsewhere.
     #[serde(default)]
@@ -23,9 +24,13 @@ pub struct Flux2KleinConfig {
     /// Which variant of the weights is taken where a network has several, such as `fp16`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// Embeddings of the prompt, a safetensors file as `scripts/prompt-embeddings.py` writes it.
-    pub prompt_embeddings: PathBuf,
-    /// Those of the empty prompt, for guidance.
+    /// What is asked of the model, for the text encoder in the folder of `checkpoint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Embeddings of a prompt instead, a safetensors file as `scripts/prompt-embeddings.py` writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_embeddings: Option<PathBuf>,
+    /// Those of the empty prompt, for guidance next to `prompt_embeddings`.
     #[serde(default)]
     pub negative_embeddings: Option<PathBuf>,
     /// Precision to compute in; files of any precision are converted.
@@ -132,7 +137,8 @@ impl Flux2KleinConfig {
             checkpoint,
             vae: None,
             variant: None,
-            prompt_embeddings,
+            prompt: None,
+            prompt_embeddings: Some(prompt_embeddings),
             negative_embeddings: None,
             precision: Precision::default(),
             sampler: distilled_sampler(),
