@@ -75,6 +75,31 @@ pub static WHERE_BY_WHETHER: Quantity = worth("where_by_whether", "Where / wheth
 /// [`crate::Worth::scrambled_by_whether`].
 pub static SCRAMBLED_BY_WHETHER: Quantity =
     worth("scrambled_by_whether", "Scrambled / whether", Role::Gain);
+const fn randomized(name: &'static str, title: &'static str) -> Quantity {
+    Quantity::new(name, title, Better::Neither)
+        .decimals(3)
+        .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
+}
+
+/// [`crate::agreement`] of a map and the same map after all layers, or the reference, became random ones.
+pub static RANDOMIZED_SIMILARITY: Quantity =
+    randomized("randomized_similarity", "Similarity of ranks").part_of("randomized", Role::Value);
+/// The structural similarity of both maps, each stretched from 0 to 255.
+pub static RANDOMIZED_SSIM: Quantity =
+    randomized("randomized_ssim", "SSIM of maps").part_of("randomized", Role::Gain);
+/// How far that moves what is predicted: 1 as far as a gray reference.
+pub static RANDOMIZED_EFFECT: Quantity =
+    randomized("randomized_effect", "Effect of the change").part_of("randomized", Role::Gain);
+/// As [`RANDOMIZED_SIMILARITY`], after some layers became random.
+pub static LAYERS_SIMILARITY: Quantity = randomized(
+    "randomized_layers_similarity",
+    "Similarity of ranks by layer",
+);
+/// As [`RANDOMIZED_SSIM`], after some layers became random.
+pub static LAYERS_SSIM: Quantity = randomized("randomized_layers_ssim", "SSIM of maps by layer");
+/// As [`RANDOMIZED_EFFECT`], after some layers became random.
+pub static LAYERS_EFFECT: Quantity =
+    randomized("randomized_layers_effect", "Effect of the change by layer");
 /// Squared distance to the image without the reference: what there is to be explained.
 pub static REFERENCE_EFFECT: Quantity = Quantity::new(
     "reference_effect",
@@ -101,5 +126,11 @@ pub static QUANTITIES: &[&Quantity] = &[
     &WORTH_SCRAMBLED,
     &WHERE_BY_WHETHER,
     &SCRAMBLED_BY_WHETHER,
+    &RANDOMIZED_SIMILARITY,
+    &RANDOMIZED_SSIM,
+    &RANDOMIZED_EFFECT,
+    &LAYERS_SIMILARITY,
+    &LAYERS_SSIM,
+    &LAYERS_EFFECT,
     &REFERENCE_EFFECT,
 ];

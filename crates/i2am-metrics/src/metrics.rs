@@ -45,7 +45,7 @@ pub use ms_ssim::MsSsim;
 pub use precision::Precision;
 pub use psnr::Psnr;
 pub use recall::Recall;
-pub use ssim::Ssim;
+pub use ssim::{Ssim, ssim_of_planes};
 
 /// In the order of columns; the same in every build.
 pub static METRICS: &[&dyn Metric] = &[

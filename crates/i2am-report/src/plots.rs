@@ -7,6 +7,7 @@ mod knock_out;
 mod ladder;
 mod levels;
 mod matrix;
+mod randomized;
 mod scatter;
 mod truth;
 
@@ -53,6 +54,7 @@ pub(crate) fn all(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
     plots.extend(truth::plots(runs)?);
     plots.extend(curves::plots(runs)?);
     plots.extend(knock_out::plots(runs));
+    plots.extend(randomized::plots(runs));
     plots.extend(ladder::plots(runs));
     plots.extend(levels::plots(runs));
     plots.extend(distributions::plots(runs));

@@ -39,6 +39,7 @@ pub(crate) fn all(runs: &[Run], config: TableConfig, quantities: Quantities<'_>)
         faithfulness::COUNTERFACTUAL,
         faithfulness::KNOCK_OUT,
         faithfulness::WORTH,
+        faithfulness::RANDOMIZED,
         correspondence::HITS,
         correspondence::DISTANCES,
     ];

@@ -62,6 +62,17 @@ pub struct CaptureMasks {
     pub reference: Option<Tensor>,
 }
 
+impl CaptureMasks {
+    /// The same masks.
+    pub(crate) fn shared(&self) -> Self {
+        let shared = |mask: &Option<Tensor>| mask.as_ref().map(Tensor::shallow_clone);
+        Self {
+            inpainting: shared(&self.inpainting),
+            reference: shared(&self.reference),
+        }
+    }
+}
+
 /// A probe that builds the record of one sample, and changes the attention where rules say so.
 pub struct Recorder {
     config: CaptureConfig,

@@ -16,7 +16,7 @@ use toml::de::{DeValue, ValueDeserializer};
 use crate::RunnerError;
 use crate::capture::{CaptureConfig, InterveneConfig, Layer, ScaleRule};
 use crate::families::{Batch, Job, Pipeline, Request, Study};
-use crate::noise::NoiseSource;
+use crate::weights::{deviation, drawn};
 
 /// One `[[model.damage]]`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -281,20 +281,11 @@ impl Noise {
             return tensor;
         }
         let values = tensor.to_kind(Kind::Float);
-        let deviation = values.std(false).double_value(&[]);
-        // Noise of no deviation is none; a tensor of one value has none either.
-        if !(deviation.is_finite() && deviation > 0.0) {
+        // Noise of no deviation is none.
+        let Some(deviation) = deviation(&values) else {
             return tensor;
-        }
-        let source = NoiseSource::Seeded {
-            seed: self.seed,
-            dataset: "damage".to_owned(),
-            sample: name.to_owned(),
         };
-        let drawn = source
-            .draw("noise", &tensor.size())
-            .expect("a seeded source has noise for every purpose");
-        let drawn = drawn.to_device(tensor.device()) * (self.size * deviation);
+        let drawn = drawn(self.seed, name, &tensor) * (self.size * deviation);
         (values + drawn).to_kind(tensor.kind())
     }
 }

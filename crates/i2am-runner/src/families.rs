@@ -66,6 +66,7 @@ pub use study::{
 use crate::RunnerError;
 use crate::capture::CaptureConfig;
 use crate::noise::NoiseSource;
+use crate::weights::Weights;
 
 /// A table of a configuration file that still knows its lines.
 pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
@@ -224,7 +225,18 @@ pub trait Model: Send + Sync {
     ///
     /// # Errors
     /// A file that cannot be read, tensors that are missing or wrong, a setting that cannot work.
-    fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError>;
+    fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {
+        Ok(self.load_with_weights(device)?.0)
+    }
+
+    /// Loads the weights, and hands out those of the network that denoises.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    fn load_with_weights(
+        &self,
+        device: Device,
+    ) -> Result<(Box<dyn Pipeline>, Weights), RunnerError>;
 }
 
 /// What is known of a model before it runs.

@@ -42,5 +42,7 @@ pub mod noise;
 pub mod pictures;
 pub mod samplers;
 pub mod schedule;
+mod weights;
 
 pub use error::RunnerError;
+pub use weights::{Randomized, Weights};

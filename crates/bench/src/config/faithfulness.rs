@@ -22,6 +22,8 @@ pub(crate) struct Faithfulness {
     pub(crate) knock_out: bool,
     /// Whether values of the reference change places, layer by layer.
     pub(crate) where_whether: bool,
+    /// Whether weights are replaced by random ones, layer by layer, and the reference by that of another sample.
+    pub(crate) randomize: bool,
     /// Changed passes that run together.
     pub(crate) batch: usize,
 }
@@ -80,6 +82,7 @@ impl Default for Faithfulness {
             curve_groups: 0,
             knock_out: false,
             where_whether: false,
+            randomize: false,
             batch: 8,
         }
     }
@@ -111,6 +114,12 @@ impl Faithfulness {
                 "faithfulness.curve_groups: expected 0, or 2 to {cells}, the number of cells, found {}",
                 self.curve_groups
             ));
+        }
+        if self.randomize && self.form == Form::Full {
+            return Err(
+                "faithfulness.randomize: expected form = \"short\", found \"full\": a whole sampling with random weights ends in noise"
+                    .to_owned(),
+            );
         }
         if !(1..=MOST_CELLS).contains(&self.batch) {
             return Err(format!(

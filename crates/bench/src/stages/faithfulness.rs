@@ -8,6 +8,7 @@ mod counterfactual;
 mod curves;
 mod knock_out;
 mod maps;
+mod randomized;
 mod removal;
 mod rows;
 mod scene;
@@ -68,15 +69,16 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
         }
         bar.set_message(format!("loading {}", entry.name));
         let _threads = NetworkThreads::of_model(entry, device, plan.threads)?;
-        let pipeline = entry
+        let (pipeline, weights) = entry
             .model
-            .load(device)
+            .load_with_weights(device)
             .with_context(|| format!("model `{}`", entry.name))?;
         let asked = Asked {
             plan,
             settings,
             model: &entry.name,
             pipeline: pipeline.as_ref(),
+            weights: &weights,
             parts: entry.model.needs(),
             paths: folder.paths().clone(),
         };

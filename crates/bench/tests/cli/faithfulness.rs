@@ -200,6 +200,74 @@ fn files_say_what_rows_say(folder: &Path, rows: &[Row]) {
 }
 
 #[test]
+fn maps_change_with_weights_and_weights_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(
+        folder,
+        "samples = 2\ncells = [2, 1]\noperators = [\"forbid\"]\nrandomize = true",
+    );
+    assert_eq!(run(folder, &["--config", "run.toml"]).0, 0);
+    let is_random = |row: &Row| row.measurement.metric.starts_with("randomized");
+    let (random, others): (Vec<Row>, Vec<Row>) = rows(folder).into_iter().partition(is_random);
+    let of = |metric: &str, what: &str| -> Vec<f64> {
+        let own = random.iter().filter(|row| row.measurement.metric == metric);
+        let own = own.filter(|row| row.measurement.convention.starts_with(what));
+        own.filter_map(|row| row.measurement.outcome.value())
+            .collect()
+    };
+    // Two samples in two directions.
+    for what in [
+        "attention layers, ",
+        "queries and keys, ",
+        "whole network, ",
+    ] {
+        for metric in ["randomized_similarity", "randomized_ssim"] {
+            let found = of(metric, what);
+            assert_eq!(found.len(), 4, "{metric}: {what}");
+            assert!(found.iter().all(|value| *value < 0.9), "{what}{found:?}");
+        }
+        assert!(of("randomized_effect", what).iter().all(|v| *v > 0.0));
+    }
+    // Another garment under the same person is less of a change than a network that has learned nothing.
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let similar = |what: &str| mean(of("randomized_similarity", what));
+    assert!(similar("other reference, ") > similar("whole network, "));
+    // Both orders end where all layers are random.
+    let all = of("randomized_similarity", "attention layers, ");
+    let layers: BTreeSet<&str> = random
+        .iter()
+        .filter_map(|row| row.measurement.convention.strip_prefix("from the output, "))
+        .filter_map(|rest| rest.split_once(" of ")?.1.split(',').next())
+        .collect();
+    let count = layers.first().unwrap();
+    for order in ["from the output", "from the input"] {
+        let last = format!("{order}, {count} of {count}, ");
+        assert_eq!(of("randomized_layers_similarity", &last), all);
+    }
+    let table = std::fs::read_to_string(folder.join("out/tables/randomized.md")).unwrap();
+    assert!(table.contains("whole network, step"), "{table}");
+
+    // The second sample was asked after weights had been random.
+    let (code, text) = run(
+        folder,
+        &[
+            "--config",
+            "run.toml",
+            "--set",
+            "faithfulness.randomize=false",
+        ],
+    );
+    assert_eq!(code, 0, "{text}");
+    let values = |rows: &[Row]| -> Vec<_> {
+        let own = rows.iter();
+        own.map(|row| (row.sample_id.clone(), row.measurement.clone()))
+            .collect()
+    };
+    assert_eq!(values(&rows(folder)), values(&others));
+}
+
+#[test]
 fn whole_samplings_are_repeated_in_the_full_form() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -247,6 +315,10 @@ fn settings_that_cannot_work_are_refused() {
         (
             "batch = 0",
             "faithfulness.batch: expected 1 to 1024, found 0",
+        ),
+        (
+            "form = \"full\"\nrandomize = true",
+            "faithfulness.randomize: expected form = \"short\", found \"full\"",
         ),
         (
             "cells = [2, 2]\ncurve_groups = 5",

@@ -48,6 +48,20 @@ pub struct Ssim {
     crop_border: u32,
 }
 
+/// As the variant `uniform` of [`Ssim`], of two planes of levels from 0 to 255, row by row; `None` if no window of 7 x 7 fits in.
+///
+/// # Panics
+/// If either has not `height * width` levels.
+pub fn ssim_of_planes(x: &[f64], y: &[f64], [height, width]: [usize; 2]) -> Option<f64> {
+    let plane = |levels| Levels::plane(levels, [height, width]);
+    assert_eq!(
+        [x.len(), y.len()],
+        [height * width; 2],
+        "planes of one size are expected"
+    );
+    Window::uniform().mean_similarity(plane(x), plane(y))
+}
+
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Definition {

@@ -29,6 +29,8 @@ const SMALL: f64 = 11.0;
 
 /// Curves of one map by order: for each step, the values of the samples.
 type Curves = [Vec<Vec<f64>>; 2];
+/// Two curves with their bands.
+pub(super) type Bands = [Vec<Point>; 2];
 /// The curves of every map that is shown, by moment and operator.
 type ByMoment = BTreeMap<(String, String), Vec<(String, Curves)>>;
 
@@ -40,6 +42,10 @@ pub(super) fn plots(runs: &[Run]) -> Result<Vec<Plot>, ReportError> {
             let label = model_label(runs, run, &model);
             for ((moment, operator), maps) in read(run, &model)? {
                 let title = format!("{label}: {operator}, {moment}");
+                let maps: Vec<(String, Bands)> = maps
+                    .into_iter()
+                    .map(|(name, curves)| (name, bands(&curves)))
+                    .collect();
                 let remark = "Left of the image: blue, least relevant cells first; red, most \
                               relevant first. Mean and 95 % band over samples";
                 plots.push(Plot {
@@ -113,7 +119,12 @@ fn read(run: &Run, model: &str) -> Result<ByMoment, ReportError> {
     Ok(found)
 }
 
-fn draw(title: &str, remark: &str, maps: &[(String, Curves)]) -> Canvas {
+fn bands(curves: &Curves) -> Bands {
+    [0, 1].map(|order| curves[order].iter().map(|samples| point(samples)).collect())
+}
+
+/// A panel for each of `maps`, in one scale.
+pub(super) fn draw(title: &str, remark: &str, maps: &[(String, Bands)]) -> Canvas {
     let columns = maps.len() as i32;
     let width = (LEFT + columns * (WIDTH + GAP))
         .max(28 + title_width(title))
@@ -121,13 +132,9 @@ fn draw(title: &str, remark: &str, maps: &[(String, Curves)]) -> Canvas {
     let bottom = TOP + HEIGHT;
     let mut canvas = Canvas::new(width, bottom + 44);
     canvas.heading(title, remark);
-    let bands: Vec<[Vec<Point>; 2]> = maps
-        .iter()
-        .map(|(_, curves)| [0, 1].map(|order| curves[order].iter().map(|s| point(s)).collect()))
-        .collect();
-    let all = bands.iter().flatten().flatten();
+    let all = maps.iter().flat_map(|(_, bands)| bands).flatten();
     let axis = Axis::over(all.flat_map(|point| [point.low, point.high]), bottom, TOP);
-    for (index, ((name, _), orders)) in maps.iter().zip(&bands).enumerate() {
+    for (index, (name, orders)) in maps.iter().enumerate() {
         let left = LEFT + index as i32 * (WIDTH + GAP);
         panel(&mut canvas, [left, left + WIDTH], axis, name, orders);
         if index > 0 {
@@ -143,10 +150,10 @@ fn draw(title: &str, remark: &str, maps: &[(String, Curves)]) -> Canvas {
 
 /// A mean with its interval, or with itself where there is none.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Point {
-    mean: f64,
-    low: f64,
-    high: f64,
+pub(super) struct Point {
+    pub(super) mean: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
 }
 
 fn point(samples: &[f64]) -> Point {
@@ -159,13 +166,7 @@ fn point(samples: &[f64]) -> Point {
 }
 
 /// The two curves of one map.
-fn panel(
-    canvas: &mut Canvas,
-    [left, right]: [i32; 2],
-    axis: Axis,
-    name: &str,
-    orders: &[Vec<Point>; 2],
-) {
+fn panel(canvas: &mut Canvas, [left, right]: [i32; 2], axis: Axis, name: &str, orders: &Bands) {
     canvas.rows(
         axis,
         axis.ticks()
@@ -198,10 +199,10 @@ mod tests {
     #[test]
     fn every_map_has_two_curves_with_bands() {
         let curves = |high: f64| {
-            [
+            bands(&[
                 vec![vec![1.0, 1.0], vec![high, 0.5], vec![0.0, 0.0]],
                 vec![vec![1.0]; 3],
-            ]
+            ])
         };
         let maps = [
             ("masked region".to_owned(), curves(0.9)),

@@ -28,6 +28,13 @@ pub(super) const KNOCK_OUT: Variants = Variants {
               reference; Spearman's correlation over them, mean over samples.",
 };
 
+pub(super) const RANDOMIZED: Variants = Variants {
+    name: "randomized",
+    heading: "Random: direction",
+    caption: "Random weights: how alike maps are before and after weights become random, or the reference that of another sample; 1: the map \
+              does not notice. Effect: how far the prediction moves, 1 as far as under a gray reference. Mean over samples.",
+};
+
 pub(super) const WORTH: Variants = Variants {
     name: "worth",
     heading: "Exchanged",

@@ -24,6 +24,7 @@ use crate::RunnerError;
 use crate::capture::{CaptureConfig, Layer};
 use crate::damage::{self, Damage, NoisySource};
 use crate::samplers::Sampler;
+use crate::weights::{KeepingSource, Weights};
 
 /// A family's networks, as its checkpoints hold them. Whatever has this is a [`Family`].
 pub(super) trait Kind: Sync + 'static {
@@ -294,8 +295,14 @@ impl<S: Settings> Model for S {
         check(self, &[], capture)
     }
 
-    fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {
-        guard(|| Ok(Box::new(load(self, device)?) as Box<dyn Pipeline>))?
+    fn load_with_weights(
+        &self,
+        device: Device,
+    ) -> Result<(Box<dyn Pipeline>, Weights), RunnerError> {
+        guard(|| {
+            let (pipeline, weights) = load_damaged(self, &[], device)?;
+            Ok((Box::new(pipeline) as Box<dyn Pipeline>, weights))
+        })?
     }
 }
 
@@ -356,11 +363,15 @@ impl<S: Settings + 'static> Model for Damaged<S> {
         check(&self.weakened()?, &self.damage, capture)
     }
 
-    fn load(&self, device: Device) -> Result<Box<dyn Pipeline>, RunnerError> {
+    fn load_with_weights(
+        &self,
+        device: Device,
+    ) -> Result<(Box<dyn Pipeline>, Weights), RunnerError> {
         guard(|| {
             let settings = self.weakened()?;
-            let pipeline = load_damaged(&settings, &self.damage, device)?;
-            Ok(damage::with_heads_off(Box::new(pipeline), &self.damage))
+            let (pipeline, weights) = load_damaged(&settings, &self.damage, device)?;
+            let pipeline = damage::with_heads_off(Box::new(pipeline), &self.damage);
+            Ok((pipeline, weights))
         })?
     }
 }
@@ -433,15 +444,15 @@ fn check_damage<S: Settings>(
 
 /// Loads the weights of a model.
 pub(super) fn load<S: Settings>(settings: &S, device: Device) -> Result<S::Pipeline, RunnerError> {
-    load_damaged(settings, &[], device)
+    Ok(load_damaged(settings, &[], device)?.0)
 }
 
-/// Loads the weights of a model, with the noise of `damage`.
+/// Loads the weights of a model, with the noise of `damage`, and hands out those of the network that denoises.
 fn load_damaged<S: Settings>(
     settings: &S,
     damage: &[Damage],
     device: Device,
-) -> Result<S::Pipeline, RunnerError> {
+) -> Result<(S::Pipeline, Weights), RunnerError> {
     let (checkpoint, sizes) = open(settings)?;
     settings.image_size(&sizes)?;
     if !damage.is_empty() {
@@ -451,15 +462,19 @@ fn load_damaged<S: Settings>(
     }
     let embeddings = settings.embeddings(&sizes, device)?;
     let source = CheckpointSource::new(&checkpoint, settings.shared().precision, device);
-    let networks = S::Kind::build(&sizes, &NoisySource::new(&source, damage));
+    let noisy = NoisySource::new(&source, damage);
+    let keeping = KeepingSource::new(&noisy, settings.kind().denoiser());
+    let networks = S::Kind::build(&sizes, &keeping);
+    let weights = keeping.into_weights();
     source.finish()?;
-    settings.pipeline(Loaded {
+    let pipeline = settings.pipeline(Loaded {
         networks,
         embeddings,
         checkpoint: &checkpoint,
         sizes: &sizes,
         device,
-    })
+    })?;
+    Ok((pipeline, weights))
 }
 
 fn open<S: Settings>(settings: &S) -> Result<(Checkpoint, Sizes<S>), RunnerError> {

@@ -309,14 +309,8 @@ pub(super) fn sampled<P: Sampling>(
     for prepared in prepared {
         kept.push(prepared.kept);
         if let Some(capture) = capture {
-            let info = pipeline.frame().info;
-            recorders.push(Recorder::new(
-                capture,
-                pipeline.conditional(),
-                |layer| info.records(layer),
-                prepared.masks,
-                pipeline.steps(),
-            )?);
+            let steps = pipeline.steps();
+            recorders.push(recorder(pipeline, capture, prepared.masks, steps)?);
         }
     }
     let noise: Vec<&NoiseSource> = jobs.iter().map(|job| job.noise).collect();
@@ -350,6 +344,18 @@ pub(super) fn sampled<P: Sampling>(
             .filter_map(|(step, x)| Some((step, x?)))
             .collect(),
     })
+}
+
+/// What records `steps` steps of a sample.
+pub(super) fn recorder<P: Sampling>(
+    pipeline: &P,
+    capture: &CaptureConfig,
+    masks: CaptureMasks,
+    steps: usize,
+) -> Result<Recorder, RunnerError> {
+    let info = pipeline.frame().info;
+    let wants = |layer: &str| info.records(layer);
+    Recorder::new(capture, pipeline.conditional(), wants, masks, steps)
 }
 
 /// A batch that has been sampled.

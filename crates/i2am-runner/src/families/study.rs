@@ -8,6 +8,7 @@ mod units;
 
 use std::ops::Range;
 
+use i2am_attribution::AttentionRecord;
 use i2am_imaging::RgbImage;
 use i2am_nets::AttentionProbe;
 use tch::Tensor;
@@ -66,6 +67,20 @@ pub trait Study {
         moment: Moment,
         questions: &mut [Question<'_>],
     ) -> Result<Vec<Tensor>, RunnerError>;
+
+    /// What a pass at `step` attends to, as a record of one step, and the latent of the generated image that it predicts, as
+    /// [`Study::ask`]. With a `reference` that one is read, under the masks of the sample.
+    ///
+    /// # Errors
+    /// As [`Study::ask`].
+    ///
+    /// # Panics
+    /// If the step was not kept.
+    fn record(
+        &mut self,
+        step: usize,
+        reference: Option<&RgbImage>,
+    ) -> Result<(AttentionRecord, Tensor), RunnerError>;
 
     /// The answer to one question.
     ///

@@ -3,6 +3,7 @@
 use i2am_datasets::Sample;
 use i2am_nets::Precision;
 use i2am_nets::unet::PixelKind;
+use i2am_runner::Weights;
 use i2am_runner::families::{
     ClothPosterior, Flux2KleinConfig, LeffaConfig, Model, Pipeline, Posterior, ReferenceFeatures,
     Shown, Task,
@@ -20,6 +21,7 @@ use crate::{catvton, dci_vton, flux2, leffa, tiny_ip_adapter, tiny_pasd, tiny_vi
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) pipeline: Box<dyn Pipeline>,
+    pub(crate) weights: Weights,
     pub(crate) samples: Vec<Sample>,
     _files: TempDir,
 }
@@ -32,9 +34,11 @@ impl Subject {
         sample: &Sample,
         files: TempDir,
     ) -> Self {
+        let (pipeline, weights) = model.load_with_weights(Device::Cpu).unwrap();
         Self {
             name,
-            pipeline: model.load(Device::Cpu).unwrap(),
+            pipeline,
+            weights,
             samples: different(sample),
             _files: files,
         }

@@ -55,3 +55,4 @@ mod tiny_viton;
 mod tryon_records;
 mod vae_tiles;
 mod viton_rules;
+mod weights;

@@ -8,15 +8,15 @@ use i2am_imacs::fitted_mask;
 use i2am_imaging::{Plane, RgbImage, pillow_bicubic_rgb};
 use i2am_quantity::{Measurement, Outcome};
 use i2am_results::RunPaths;
-use i2am_runner::RunnerError;
 use i2am_runner::families::{Moment, Pipeline, Request, Study};
 use i2am_runner::noise::NoiseSource;
+use i2am_runner::{RunnerError, Weights};
 
 use super::maps::{Claims, own_maps};
 use super::removal::Removal;
 use super::rows::{Name, row};
 use super::scene::Scene;
-use super::{cells, counterfactual, curves, knock_out, share, worth};
+use super::{cells, counterfactual, curves, knock_out, randomized, share, worth};
 use crate::config::{Faithfulness, Form, Operator};
 use crate::plan::Plan;
 use crate::preflight::capture;
@@ -27,13 +27,15 @@ pub(super) struct Asked<'a> {
     pub(super) settings: &'a Faithfulness,
     pub(super) model: &'a str,
     pub(super) pipeline: &'a dyn Pipeline,
+    /// Those of its network that denoises.
+    pub(super) weights: &'a Weights,
     pub(super) parts: &'a [Part],
     pub(super) paths: RunPaths,
 }
 
 /// What is taken from other samples.
 pub(super) struct Others {
-    /// The reference of the next sample, at the size of the own one, if cells are painted with it.
+    /// The reference of the next sample, at the size of the own one, if it is asked for.
     pub(super) reference: Option<RgbImage>,
     /// The record of the sample before: its maps are baselines. None if that sample has no record.
     pub(super) record: Option<AttentionRecord>,
@@ -82,9 +84,10 @@ impl Asked<'_> {
         Ok(rows)
     }
 
-    /// The reference of the next sample, if cells are painted with it.
+    /// The reference of the next sample, if cells are painted with it or it is read in place of the own one.
     fn reference_after(&self, index: usize, sample: &Sample) -> Result<Option<RgbImage>> {
-        if !self.settings.operators.contains(&Operator::OtherReference) {
+        let paints = self.settings.operators.contains(&Operator::OtherReference);
+        if !(paints || self.settings.randomize) {
             return Ok(None);
         }
         let dataset = self.plan.dataset.as_ref();
@@ -230,6 +233,9 @@ impl About<'_> {
         }
         if settings.where_whether {
             rows.extend(worth::rows(self, scene)?);
+        }
+        if settings.randomize {
+            rows.extend(randomized::rows(self, scene)?);
         }
         Ok((rows, truth))
     }

@@ -1,6 +1,7 @@
 //! One moment of one sample: the passes that all questions share, and how a changed pass differs from them.
 
 use anyhow::{Result, anyhow};
+use i2am_attribution::AttentionRecord;
 use i2am_faithfulness::{Effects, FLOOR};
 use i2am_imaging::{Plane, RgbImage, torch_adaptive_average};
 use i2am_runner::capture::ConditionalHalf;
@@ -56,6 +57,16 @@ impl<'a> Scene<'a> {
             }
         }
         Ok(answers)
+    }
+
+    /// What a pass at `step` attends to, of this or another `reference`, and what it predicts.
+    pub(super) fn record(
+        &mut self,
+        step: usize,
+        reference: Option<&RgbImage>,
+    ) -> Result<(AttentionRecord, Vec<f32>)> {
+        let (record, latent) = self.study.record(step, reference)?;
+        Ok((record, values(&latent)?))
     }
 
     pub(super) fn conditional(&self) -> ConditionalHalf {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use i2am_attribution::AttentionRecord;
 use i2am_datasets::Sample;
 use i2am_imaging::RgbImage;
 use tch::{Device, Kind, Tensor};
@@ -9,9 +10,11 @@ use tch::{Device, Kind, Tensor};
 use super::together::Together;
 use super::{Moment, Question, Study};
 use crate::RunnerError;
-use crate::capture::{CaptureConfig, ConditionalHalf};
+use crate::capture::{CaptureConfig, CaptureMasks, ConditionalHalf};
 use crate::families::rows::Join as _;
-use crate::families::sampling::{Pass, Sampled, Sampling, check_finite, sampled, step_noise};
+use crate::families::sampling::{
+    Pass, Sampled, Sampling, check_finite, recorder, sampled, step_noise,
+};
 use crate::families::{Generated, Job};
 use crate::noise::NoiseSource;
 use crate::samplers::{Call, Denoiser};
@@ -23,6 +26,7 @@ pub(in crate::families) struct Studied<'a, P: Sampling> {
     job: Job<'a>,
     start: Tensor,
     inputs: P::Inputs,
+    masks: CaptureMasks,
     /// The timestep and the latent that entered a step.
     entered: BTreeMap<usize, (i64, Tensor)>,
 }
@@ -42,6 +46,7 @@ impl<'a, P: Sampling> Studied<'a, P> {
         let _guard = tch::no_grad_guard();
         let prepared = pipeline.prepare(job.sample, job.noise)?;
         let start = prepared.start.copy();
+        let masks = prepared.masks.shared();
         let prepared = vec![prepared];
         let Sampled {
             mut latents,
@@ -55,6 +60,7 @@ impl<'a, P: Sampling> Studied<'a, P> {
             job,
             start,
             inputs,
+            masks,
             entered,
         })
     }
@@ -87,6 +93,17 @@ impl<'a, P: Sampling> Studied<'a, P> {
         };
         let predicted = self.pipeline.predict(&x, &mut inputs, pass)?;
         Ok(self.pipeline.clean(&x, &predicted, step, *timestep))
+    }
+
+    /// The part of `latent` that is the generated image, f32 on the CPU.
+    fn checked(&self, latent: &Tensor, moment: Moment) -> Result<Tensor, RunnerError> {
+        let latent = self.pipeline.generated(latent);
+        let latent = latent.to_device(Device::Cpu).to_kind(Kind::Float);
+        check_finite(&latent, &[&self.job.sample.id], || match moment {
+            Moment::Step(_) => "the predicted latent".to_owned(),
+            Moment::Whole => "the latent".to_owned(),
+        })?;
+        Ok(latent)
     }
 
     /// The end of a whole sampling, a row for each question.
@@ -139,14 +156,35 @@ impl<P: Sampling> Study for Studied<'_, P> {
             Moment::Step(step) => self.passed(step, inputs, questions)?,
             Moment::Whole => self.sampled(inputs, questions)?,
         };
-        let latent = self.pipeline.generated(&latent);
-        let latent = latent.to_device(Device::Cpu).to_kind(Kind::Float);
-        check_finite(&latent, &[&self.job.sample.id], || match moment {
-            Moment::Step(_) => "the predicted latent".to_owned(),
-            Moment::Whole => "the latent".to_owned(),
-        })?;
+        let latent = self.checked(&latent, moment)?;
         let rows = 0..questions.len() as i64;
         Ok(rows.map(|row| latent.narrow(0, row, 1)).collect())
+    }
+
+    fn record(
+        &mut self,
+        step: usize,
+        reference: Option<&RgbImage>,
+    ) -> Result<(AttentionRecord, Tensor), RunnerError> {
+        let _guard = tch::no_grad_guard();
+        let capture = CaptureConfig {
+            time_groups: 1,
+            ..CaptureConfig::default()
+        };
+        let mut recorder = recorder(self.pipeline, &capture, self.masks.shared(), 1)?;
+        recorder.begin(Call {
+            step: 0,
+            timestep: self.entered[&step].0,
+            primary: true,
+        })?;
+        let inputs = match reference {
+            Some(reference) => self.reading(reference)?,
+            None => P::Inputs::join(&[&self.inputs]),
+        };
+        let latent = self.passed(step, inputs, &mut [Question::Probed(&mut recorder)])?;
+        let latent = self.checked(&latent, Moment::Step(step))?;
+        let size = latent.size();
+        Ok((recorder.finish((size[2], size[3]))?, latent))
     }
 }
 
