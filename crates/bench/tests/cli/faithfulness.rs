@@ -205,7 +205,7 @@ fn maps_change_with_weights_and_weights_come_back() {
     let folder = folder.path();
     write(
         folder,
-        "samples = 2\ncells = [2, 1]\noperators = [\"forbid\"]\nrandomize = true",
+        "samples = 2\ntimes = [0.1]\ncells = [2, 1]\noperators = [\"forbid\"]\nrandomize = true",
     );
     assert_eq!(run(folder, &["--config", "run.toml"]).0, 0);
     let is_random = |row: &Row| row.measurement.metric.starts_with("randomized");
