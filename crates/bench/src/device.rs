@@ -53,15 +53,7 @@ impl NetworkThreads {
     /// # Errors
     /// A checkpoint that cannot be used.
     pub(crate) fn of_model(entry: &ModelEntry, device: Device, threads: usize) -> Result<Self> {
-        let parameters = || -> Result<u64> {
-            let facts = entry.facts();
-            let facts = facts.with_context(|| format!("model `{}`", entry.name))?;
-            Ok(facts.parameters)
-        };
-        Ok(match device {
-            Device::Cpu => Self::of(parameters()?, threads),
-            _ => Self::of(u64::MAX, threads),
-        })
+        Ok(Self::of(parameters(entry, device)?, threads))
     }
 
     /// For a model of so many `parameters`: one thread if it is small, so that its results do not depend on the number of cores or of
@@ -82,6 +74,28 @@ impl Drop for NetworkThreads {
     fn drop(&mut self) {
         tch::set_num_threads(self.before);
     }
+}
+
+/// Samples of the model `entry` that are best asked side by side, each with networks of its own: one for each of `threads` if it samples on
+/// one thread.
+///
+/// # Errors
+/// A checkpoint that cannot be used.
+#[cfg(feature = "torch")]
+pub(crate) fn lanes(entry: &ModelEntry, device: Device, threads: usize) -> Result<usize> {
+    let one_thread_each = is_small(parameters(entry, device)?);
+    Ok(if one_thread_each { threads } else { 1 })
+}
+
+/// How large a model is for the CPU; for a GPU all are large.
+#[cfg(feature = "torch")]
+fn parameters(entry: &ModelEntry, device: Device) -> Result<u64> {
+    if device != Device::Cpu {
+        return Ok(u64::MAX);
+    }
+    let facts = entry.facts();
+    let facts = facts.with_context(|| format!("model `{}`", entry.name))?;
+    Ok(facts.parameters)
 }
 
 /// What `--device` calls all GPUs.

@@ -7,6 +7,7 @@ mod cells;
 mod counterfactual;
 mod curves;
 mod knock_out;
+mod lanes;
 mod maps;
 mod randomized;
 mod removal;
@@ -16,14 +17,16 @@ mod share;
 mod worth;
 
 use anyhow::{Context as _, Result};
+use i2am_quantity::Measurement;
 use i2am_results::{RunFolder, Stage, Status};
 
 use super::note;
 use crate::config::Faithfulness;
-use crate::device::{NetworkThreads, device};
+use crate::device::{NetworkThreads, device, lanes};
 use crate::plan::Plan;
 use crate::progress;
 use answers::Asked;
+use lanes::{Jobs, in_order};
 
 /// Indices of the samples that `model` has generated and was not asked about yet.
 fn left(plan: &Plan, settings: &Faithfulness, folder: &RunFolder, model: &str) -> Vec<usize> {
@@ -68,32 +71,38 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
             continue;
         }
         bar.set_message(format!("loading {}", entry.name));
-        let _threads = NetworkThreads::of_model(entry, device, plan.threads)?;
-        let (pipeline, weights) = entry
-            .model
-            .load_with_weights(device)
-            .with_context(|| format!("model `{}`", entry.name))?;
-        let asked = Asked {
-            plan,
-            settings,
-            model: &entry.name,
-            pipeline: pipeline.as_ref(),
-            weights: &weights,
-            parts: entry.model.needs(),
-            paths: folder.paths().clone(),
+        let paths = folder.paths().clone();
+        let lane = |jobs: &Jobs<'_, Result<Vec<Measurement>>>| {
+            let _threads = NetworkThreads::of_model(entry, device, plan.threads)?;
+            let (pipeline, weights) = entry
+                .model
+                .load_with_weights(device)
+                .with_context(|| format!("model `{}`", entry.name))?;
+            let asked = Asked {
+                plan,
+                settings,
+                model: &entry.name,
+                pipeline: pipeline.as_ref(),
+                weights: &weights,
+                parts: entry.model.needs(),
+                paths: paths.clone(),
+            };
+            jobs.work(|job| {
+                bar.set_message(format!("{}, sample {}", entry.name, ids[left[job]]));
+                asked.sample(left[job])
+            });
+            Ok(())
         };
-        for index in left {
-            bar.set_message(format!("{}, sample {}", entry.name, ids[index]));
-            let rows = asked.sample(index);
-            let sample = [entry.name.as_str(), ids[index].as_str()];
-            if ended(folder, sample) && rows.is_ok() {
-                // Only its file was gone.
-                bar.inc(1);
-                continue;
+        let lanes = lanes(entry, device, plan.threads)?.min(left.len());
+        in_order(lanes, left.len(), lane, |job, rows| {
+            let sample = [entry.name.as_str(), ids[left[job]].as_str()];
+            // Where they are known, only the file of the sample was gone.
+            if !ended(folder, sample) || rows.is_err() {
+                note(folder, Stage::Faithfulness, sample, rows)?;
             }
-            note(folder, Stage::Faithfulness, sample, rows)?;
             bar.inc(1);
-        }
+            Ok(())
+        })?;
     }
     bar.finish_and_clear();
     Ok(())
