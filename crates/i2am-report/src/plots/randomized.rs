@@ -41,8 +41,7 @@ pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
             let label = model_label(runs, run, &model);
             for (moment, directions) in found {
                 let title = format!("{label}: maps under random weights, {moment}");
-                let remark = "Similarity of ranks by the number of random attention layers: blue, those near the output first; \
-                              red, those near the input first. Mean and 95 % band over samples";
+                let remark = "Similarity of ranks by random layers; blue: from the output, red: from the input";
                 let panels: Vec<(String, Bands)> = directions
                     .into_iter()
                     .map(|(direction, curves)| (direction.words().to_owned(), curves.map(in_line)))
