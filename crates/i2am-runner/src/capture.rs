@@ -19,7 +19,7 @@ use i2am_attribution::{AttentionRecord, Grid, Source, layer_matches};
 use i2am_nets::{AttentionProbe, Intervention, Observation, Places, Role, Segment};
 use tch::{Device, Kind, Tensor};
 
-pub(crate) use batch::{Recorders, together};
+pub(crate) use batch::{Recorders, both, together};
 pub use both::{Both, both_directions};
 pub use config::{CaptureConfig, Layer};
 pub use intervene::{ForbidRule, InterveneConfig, Positions, Region, ScaleRule, WeakenRule};

@@ -309,6 +309,18 @@ struct HeadsOff {
     rules: Vec<ScaleRule>,
 }
 
+impl HeadsOff {
+    /// The recorder is what switches heads off, so there must be one.
+    fn with_rules(&self, capture: Option<&CaptureConfig>) -> CaptureConfig {
+        let mut capture = capture.cloned().unwrap_or_else(|| CaptureConfig {
+            time_groups: 1,
+            ..CaptureConfig::default()
+        });
+        capture.intervene.scale.extend(self.rules.iter().cloned());
+        capture
+    }
+}
+
 impl Pipeline for HeadsOff {
     fn generate_batch(
         &self,
@@ -316,13 +328,8 @@ impl Pipeline for HeadsOff {
         capture: Option<&CaptureConfig>,
         on_step: &mut dyn FnMut(usize),
     ) -> Batch {
-        // The recorder is what switches heads off, so there must be one.
         let is_recorded = capture.is_some();
-        let mut capture = capture.cloned().unwrap_or_else(|| CaptureConfig {
-            time_groups: 1,
-            ..CaptureConfig::default()
-        });
-        capture.intervene.scale.extend(self.rules.iter().cloned());
+        let capture = self.with_rules(capture);
         let mut batch = self.pipeline.generate_batch(jobs, Some(&capture), on_step);
         for generated in batch.results.iter_mut().flatten() {
             generated.record = generated.record.take().filter(|_| is_recorded);
@@ -330,19 +337,21 @@ impl Pipeline for HeadsOff {
         batch
     }
 
-    /// Single passes have a probe of their own, which knows nothing of these heads.
     fn study(
         &self,
-        _sample: &Sample,
-        _request: Request<'_>,
-        _steps: &[usize],
-        _work: &mut dyn FnMut(&mut dyn Study) -> Result<(), RunnerError>,
+        sample: &Sample,
+        request: Request<'_>,
+        steps: &[usize],
+        work: &mut dyn FnMut(&mut dyn Study) -> Result<(), RunnerError>,
     ) -> Result<(), RunnerError> {
-        Err(RunnerError::Setting {
-            key: "model.damage",
-            expected: "a model whose heads are all on, for passes that are repeated".to_owned(),
-            found: "heads that are off".to_owned(),
-        })
+        let capture = self.with_rules(request.capture);
+        let Request { noise, on_step, .. } = request;
+        let request = Request {
+            noise,
+            capture: Some(&capture),
+            on_step,
+        };
+        self.pipeline.study(sample, request, steps, work)
     }
 
     fn steps(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use i2am_nets::{AttentionProbe, Intervention, Observation};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::Recorder;
 use crate::RunnerError;
@@ -91,5 +91,32 @@ pub(crate) fn together(
         ),
         // Factors of heads are the same for every sample.
         factors: first.factors.as_ref().map(Tensor::shallow_clone),
+    })
+}
+
+/// Both changes at once. A query that the two leave no key, reads nothing: a softmax over nothing is not a number.
+pub(crate) fn both(one: Option<Intervention>, other: Option<Intervention>) -> Option<Intervention> {
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (one, other) => return one.or(other),
+    };
+    let joined =
+        |a: Option<Tensor>, b: Option<Tensor>, join: fn(&Tensor, &Tensor) -> Tensor| match (a, b) {
+            (Some(a), Some(b)) => Some(join(&a, &b)),
+            (a, b) => a.or(b),
+        };
+    let mut allowed = joined(one.allowed, other.allowed, |a, b| a.logical_and(b));
+    let mut weakened = joined(one.weakened, other.weakened, |a, b| a * b);
+    let reads = allowed.as_ref().map(|allowed| allowed.any_dim(-1, true));
+    if let Some(reads) = reads.filter(|reads| reads.all().int64_value(&[]) == 0) {
+        allowed = allowed.map(|allowed| allowed.logical_or(&reads.logical_not()));
+        let reads = reads.to_kind(Kind::Float);
+        weakened = Some(weakened.map_or_else(|| reads.shallow_clone(), |own| own * &reads));
+    }
+    Some(Intervention {
+        allowed,
+        weakened,
+        mixed: joined(one.mixed, other.mixed, |a, b| b.matmul(a)),
+        factors: joined(one.factors, other.factors, |a, b| a * b),
     })
 }

@@ -27,7 +27,7 @@ pub(super) struct Frame {
     pub(super) sampler: Box<dyn Sampler>,
     /// The guidance scale, if it asks for a pass without the reference.
     pub(super) guidance: Option<f64>,
-    info: &'static FamilyInfo,
+    pub(super) info: &'static FamilyInfo,
     precision: Precision,
     device: Device,
     posterior: Posterior,
@@ -309,8 +309,9 @@ pub(super) fn sampled<P: Sampling>(
     for prepared in prepared {
         kept.push(prepared.kept);
         if let Some(capture) = capture {
-            let steps = pipeline.steps();
-            recorders.push(recorder(pipeline, capture, prepared.masks, steps)?);
+            let info = pipeline.frame().info;
+            let wants = |layer: &str| info.records(layer);
+            recorders.push(recorder(pipeline, capture, prepared.masks, wants)?);
         }
     }
     let noise: Vec<&NoiseSource> = jobs.iter().map(|job| job.noise).collect();
@@ -346,16 +347,15 @@ pub(super) fn sampled<P: Sampling>(
     })
 }
 
-/// What records `steps` steps of a sample.
+/// What records the layers of a sample that `wants` wants, and changes its passes.
 pub(super) fn recorder<P: Sampling>(
     pipeline: &P,
     capture: &CaptureConfig,
     masks: CaptureMasks,
-    steps: usize,
+    wants: impl Fn(&str) -> bool + 'static,
 ) -> Result<Recorder, RunnerError> {
-    let info = pipeline.frame().info;
-    let wants = |layer: &str| info.records(layer);
-    Recorder::new(capture, pipeline.conditional(), wants, masks, steps)
+    let (half, steps) = (pipeline.conditional(), pipeline.steps());
+    Recorder::new(capture, half, wants, masks, steps)
 }
 
 /// A batch that has been sampled.

@@ -43,7 +43,7 @@ pub enum Question<'a> {
     During(Range<usize>, &'a mut dyn AttentionProbe),
 }
 
-/// A sample that was sampled once, with the latents of some of its steps at hand.
+/// A sample that was sampled once, with the latents of some of its steps at hand. Interventions of its request hold in every pass.
 pub trait Study {
     /// What came of it.
     fn generated(&self) -> &Generated;
@@ -68,8 +68,8 @@ pub trait Study {
         questions: &mut [Question<'_>],
     ) -> Result<Vec<Tensor>, RunnerError>;
 
-    /// What a pass at `step` attends to, as a record of one step, and the latent of the generated image that it predicts, as
-    /// [`Study::ask`]. With a `reference` that one is read, under the masks of the sample.
+    /// What a pass at `step` attends to, as a record in which other steps have nothing, and the latent of the generated image that it
+    /// predicts, as [`Study::ask`]. With a `reference` that one is read, under the masks of the sample.
     ///
     /// # Errors
     /// As [`Study::ask`].

@@ -2,8 +2,9 @@
 
 use i2am_attribution::Grid;
 use i2am_imaging::RgbImage;
-use i2am_nets::AttentionProbe;
+use i2am_nets::{AttentionProbe, Precision};
 use i2am_runner::RunnerError;
+use i2am_runner::capture::{CaptureConfig, ForbidRule, InterveneConfig, Positions, Region};
 use i2am_runner::families::{
     Exchange, Exchanged, Moment, Pipeline as _, Question, Request, Study, Unit, Unread,
     WithoutCells,
@@ -12,6 +13,7 @@ use tch::Tensor;
 
 use crate::catvton;
 use crate::common::values;
+use crate::every_family::{noise, subjects};
 
 const GRID: Grid = Grid {
     height: 4,
@@ -193,4 +195,59 @@ fn a_unit_that_reads_nothing_is_one_without_the_reference() {
         assert!(moved(&some, &own) > 0.0);
         Ok(())
     });
+}
+
+/// Rules of `[intervene]` hold in what is asked as they hold in the sampling, and questions are asked on top of them.
+#[test]
+fn rules_hold_in_every_pass() {
+    let all = subjects(Precision::F32);
+    let subject = all.iter().find(|one| one.name.starts_with("stable-viton"));
+    let subject = subject.unwrap();
+    let sample = &subject.samples[0];
+    let lower_half = ForbidRule {
+        models: None,
+        layers: vec!["warp_flow_blks.*".to_owned()],
+        heads: None,
+        time_groups: Some(vec![0]),
+        from: Positions::All,
+        region: Region::Box([0.5, 0.0, 1.0, 1.0]),
+    };
+    let capture = CaptureConfig {
+        time_groups: 1,
+        intervene: InterveneConfig {
+            forbid: vec![lower_half],
+            ..InterveneConfig::default()
+        },
+        ..CaptureConfig::default()
+    };
+    let noise = noise(sample);
+    let request = Request {
+        noise: &noise,
+        capture: Some(&capture),
+        on_step: &mut |_| {},
+    };
+    let at = Moment::Step(1);
+    let work = &mut |study: &mut dyn Study| -> Result<(), RunnerError> {
+        let whole = unchanged(study, Moment::Whole)?;
+        assert_eq!(values(&whole), values(&study.generated().latent));
+        let (record, recorded) = study.record(1, None)?;
+        let own = unchanged(study, at)?;
+        assert_eq!(values(&own), values(&recorded));
+        let warp = record.layers.iter().filter(|layer| layer.has_places());
+        // Without the lower half, nothing of it is left to be taken away.
+        let half = GRID.len() / 2;
+        let cells = |gone: std::ops::Range<usize>| (0..GRID.len()).map(move |i| gone.contains(&i));
+        let mut lower = without(study, cells(half..GRID.len()).collect());
+        assert_eq!(values(&probed(study, at, &mut lower)?), values(&own));
+        // Without the upper one, too, nothing is left to be read.
+        let mut upper = without(study, cells(0..half).collect());
+        let nothing = probed(study, at, &mut upper)?;
+        let layers = warp.map(|layer| layer.name.clone()).collect();
+        let unit = Unit { layers, head: None };
+        let mut unread = Unread::new(unit, study.conditional());
+        assert_eq!(values(&probed(study, at, &mut unread)?), values(&nothing));
+        assert!(moved(&nothing, &own) > 0.0);
+        Ok(())
+    };
+    subject.pipeline.study(sample, request, &[1], work).unwrap();
 }

@@ -31,8 +31,13 @@ impl Pairs {
     }
 }
 
-/// The attention of the unchanged pass; none for a model whose reference tokens have no place.
+/// The attention of the unchanged pass; none for a model whose reference tokens have no place, or whose attention is changed by rules of
+/// `[intervene]`, which these maps do not know.
 pub(super) fn pairs(about: &About<'_>, scene: &mut Scene<'_>) -> Result<Option<Pairs>> {
+    let rules = about.asked.plan.intervene.0.of_model(about.asked.model);
+    if !(rules.forbid.is_empty() && rules.weaken.is_empty()) {
+        return Ok(None);
+    }
     let layers = about.record.layers.iter();
     let layers: Vec<String> = layers
         .filter(|layer| layer.has_places())

@@ -36,7 +36,7 @@ pub(super) fn rows(about: &About<'_>, scene: &mut Scene<'_>) -> Result<Vec<Measu
     };
     let mut passes = Passes {
         convention: Convention {
-            time_groups: 1,
+            time_groups: about.record.groups(),
             ..about.asked.plan.config.convention.clone()
         },
         step,

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use i2am_attribution::AttentionRecord;
 use i2am_datasets::Sample;
 use i2am_imaging::RgbImage;
+use i2am_nets::AttentionProbe;
 use tch::{Device, Kind, Tensor};
 
 use super::together::Together;
 use super::{Moment, Question, Study};
 use crate::RunnerError;
-use crate::capture::{CaptureConfig, CaptureMasks, ConditionalHalf};
+use crate::capture::{CaptureConfig, CaptureMasks, ConditionalHalf, Recorder};
 use crate::families::rows::Join as _;
 use crate::families::sampling::{
     Pass, Sampled, Sampling, check_finite, recorder, sampled, step_noise,
@@ -27,6 +28,10 @@ pub(in crate::families) struct Studied<'a, P: Sampling> {
     start: Tensor,
     inputs: P::Inputs,
     masks: CaptureMasks,
+    /// Groups of steps of the record, and the rules that hold in every pass.
+    capture: CaptureConfig,
+    /// Changes passes as the rules say and records nothing; none without a rule.
+    rules: Option<Recorder>,
     /// The timestep and the latent that entered a step.
     entered: BTreeMap<usize, (i64, Tensor)>,
 }
@@ -54,6 +59,13 @@ impl<'a, P: Sampling> Studied<'a, P> {
             entered,
         } = sampled(pipeline, &[job], prepared, capture, on_step, steps)?;
         let latent = latents.pop().expect("a batch of one has one latent");
+        let capture = CaptureConfig {
+            time_groups: capture.map_or(1, |capture| capture.time_groups),
+            intervene: capture.map_or_else(Default::default, |capture| capture.intervene.clone()),
+            ..CaptureConfig::default()
+        };
+        let rules = (!capture.intervene.is_empty())
+            .then(|| recorder(pipeline, &capture, masks.shared(), |_| false));
         Ok(Self {
             generated: latent.finish(pipeline, job.sample)?,
             pipeline,
@@ -61,6 +73,8 @@ impl<'a, P: Sampling> Studied<'a, P> {
             start,
             inputs,
             masks,
+            rules: rules.transpose()?,
+            capture,
             entered,
         })
     }
@@ -74,22 +88,31 @@ impl<'a, P: Sampling> Studied<'a, P> {
         Ok(self.pipeline.prepare(&sample, self.job.noise)?.inputs)
     }
 
-    /// The prediction of one pass at `step`, a row for each question.
+    /// `step`, as a sampler asks for it.
+    fn call(&self, step: usize) -> Call {
+        Call {
+            step,
+            timestep: self.entered[&step].0,
+            primary: true,
+        }
+    }
+
+    /// The prediction of one pass at `step`, a row for each of `count` questions that `probe` asks.
     fn passed(
         &self,
         step: usize,
         mut inputs: P::Inputs,
-        questions: &mut [Question<'_>],
+        (count, probe): (usize, &mut dyn AttentionProbe),
     ) -> Result<Tensor, RunnerError> {
-        let noise = vec![self.job.noise; questions.len()];
+        let noise = vec![self.job.noise; count];
         let (timestep, x) = &self.entered[&step];
-        let x = repeated(x, questions.len());
+        let x = repeated(x, count);
         self.pipeline.rewind(&mut inputs, step);
         let pass = Pass {
             step,
             timestep: *timestep,
             noise: &noise,
-            probe: &mut Together::new(questions, None),
+            probe,
         };
         let predicted = self.pipeline.predict(&x, &mut inputs, pass)?;
         Ok(self.pipeline.clean(&x, &predicted, step, *timestep))
@@ -109,6 +132,7 @@ impl<'a, P: Sampling> Studied<'a, P> {
     /// The end of a whole sampling, a row for each question.
     fn sampled(
         &self,
+        rules: Option<&mut Recorder>,
         mut inputs: P::Inputs,
         questions: &mut [Question<'_>],
     ) -> Result<Tensor, RunnerError> {
@@ -119,6 +143,7 @@ impl<'a, P: Sampling> Studied<'a, P> {
             inputs,
             noise: vec![self.job.noise; questions.len()],
             questions,
+            rules,
         };
         self.pipeline.frame().sampler.sample(start, &mut again)
     }
@@ -152,10 +177,17 @@ impl<P: Sampling> Study for Studied<'_, P> {
             let all = read.iter().map(|own| own.as_ref().unwrap_or(&self.inputs));
             P::Inputs::join(&all.collect::<Vec<_>>())
         };
+        let mut rules = self.rules.take();
         let latent = match moment {
-            Moment::Step(step) => self.passed(step, inputs, questions)?,
-            Moment::Whole => self.sampled(inputs, questions)?,
+            Moment::Step(step) => begin(rules.as_mut(), self.call(step)).and_then(|()| {
+                let count = questions.len();
+                let mut probe = Together::new(questions, None, rules.as_mut());
+                self.passed(step, inputs, (count, &mut probe))
+            }),
+            Moment::Whole => self.sampled(rules.as_mut(), inputs, questions),
         };
+        self.rules = rules;
+        let latent = latent?;
         let latent = self.checked(&latent, moment)?;
         let rows = 0..questions.len() as i64;
         Ok(rows.map(|row| latent.narrow(0, row, 1)).collect())
@@ -167,21 +199,15 @@ impl<P: Sampling> Study for Studied<'_, P> {
         reference: Option<&RgbImage>,
     ) -> Result<(AttentionRecord, Tensor), RunnerError> {
         let _guard = tch::no_grad_guard();
-        let capture = CaptureConfig {
-            time_groups: 1,
-            ..CaptureConfig::default()
-        };
-        let mut recorder = recorder(self.pipeline, &capture, self.masks.shared(), 1)?;
-        recorder.begin(Call {
-            step: 0,
-            timestep: self.entered[&step].0,
-            primary: true,
-        })?;
+        let info = self.pipeline.frame().info;
+        let wants = |layer: &str| info.records(layer);
+        let mut recorder = recorder(self.pipeline, &self.capture, self.masks.shared(), wants)?;
+        recorder.begin(self.call(step))?;
         let inputs = match reference {
             Some(reference) => self.reading(reference)?,
             None => P::Inputs::join(&[&self.inputs]),
         };
-        let latent = self.passed(step, inputs, &mut [Question::Probed(&mut recorder)])?;
+        let latent = self.passed(step, inputs, (1, &mut recorder))?;
         let latent = self.checked(&latent, Moment::Step(step))?;
         let size = latent.size();
         Ok((recorder.finish((size[2], size[3]))?, latent))
@@ -193,21 +219,29 @@ fn repeated(x: &Tensor, count: usize) -> Tensor {
     x.repeat([count as i64, 1, 1, 1])
 }
 
+/// Tells rules, if there are any, which call is next.
+fn begin(rules: Option<&mut Recorder>, call: Call) -> Result<(), RunnerError> {
+    rules.map_or(Ok(()), |rules| rules.begin(call))
+}
+
 /// The networks under a sampler, for the questions to one sample.
 struct Again<'a, 'q, P: Sampling> {
     pipeline: &'a P,
     inputs: P::Inputs,
     noise: Vec<&'a NoiseSource>,
     questions: &'a mut [Question<'q>],
+    rules: Option<&'a mut Recorder>,
 }
 
 impl<P: Sampling> Denoiser for Again<'_, '_, P> {
     fn predict(&mut self, x: &Tensor, call: Call) -> Result<Tensor, RunnerError> {
+        begin(self.rules.as_deref_mut(), call)?;
+        let rules = self.rules.as_deref_mut();
         let pass = Pass {
             step: call.step,
             timestep: call.timestep,
             noise: &self.noise,
-            probe: &mut Together::new(self.questions, Some(call.step)),
+            probe: &mut Together::new(self.questions, Some(call.step), rules),
         };
         self.pipeline.predict(x, &mut self.inputs, pass)
     }

@@ -4,18 +4,28 @@ use i2am_nets::{AttentionProbe, Intervention, Observation};
 use tch::Tensor;
 
 use super::Question;
-use crate::capture::together;
+use crate::capture::{Recorder, both, together};
 
 /// A probe for all questions of a batch. Each sees the rows of its own pass only.
 pub(super) struct Together<'a, 'q> {
     questions: &'a mut [Question<'q>],
     /// The step of a whole sampling.
     step: Option<usize>,
+    /// Changes the passes of all questions alike.
+    rules: Option<&'a mut Recorder>,
 }
 
 impl<'a, 'q> Together<'a, 'q> {
-    pub(super) fn new(questions: &'a mut [Question<'q>], step: Option<usize>) -> Self {
-        Self { questions, step }
+    pub(super) fn new(
+        questions: &'a mut [Question<'q>],
+        step: Option<usize>,
+        rules: Option<&'a mut Recorder>,
+    ) -> Self {
+        Self {
+            questions,
+            step,
+            rules,
+        }
     }
 
     /// What the probe of each question answers, seeing its own rows.
@@ -71,11 +81,17 @@ impl AttentionProbe for Together<'_, '_> {
 
     fn intervene(&mut self, seen: &Observation<'_>) -> Option<Intervention> {
         let own = self.each(seen, |probe, own| probe.intervene(own));
-        together(&own, seen)
+        let rules = self.rules.as_mut();
+        both(
+            together(&own, seen),
+            rules.and_then(|rules| rules.intervene(seen)),
+        )
     }
 
     fn intervene_without(&mut self, seen: &Observation<'_>) -> Option<Intervention> {
         let own = self.each(seen, |probe, own| probe.intervene_without(own));
-        together(&own, seen)
+        let rules = self.rules.as_mut();
+        let rules = rules.and_then(|rules| rules.intervene_without(seen));
+        both(together(&own, seen), rules)
     }
 }
