@@ -150,42 +150,29 @@ impl<B: Backbone> Extractor<B> {
         self.backbone.side()
     }
 
-    /// The features of each of `images`, one row each. Those of an image that was met before are not computed again.
+    /// The features of one image. Those of an image that was met before are not computed again.
     ///
     /// # Errors
     /// Weights that have changed since they were found.
-    pub(crate) fn each(
+    pub(crate) fn row(
         &self,
-        images: &[&RgbImage],
+        image: &RgbImage,
         reading: B::Reading,
-    ) -> Result<Vec<Rc<Features>>, MetricError> {
-        let backbone = &self.backbone;
-        let key = |image: &&RgbImage| {
-            let (width, height) = image.dimensions();
-            let print = i2am_files::sha256_hex(image.as_raw());
-            cache::key(
-                &backbone.key(reading),
-                &[format!("{print} {height} {width}")],
-            )
-        };
-        let keys: Vec<String> = images.par_iter().map(key).collect();
-        let mut known = self.known.borrow_mut();
-        let keyed = keys.iter().zip(images.iter().copied());
-        let new: BTreeMap<&String, &RgbImage> =
-            keyed.filter(|(key, _)| !known.contains_key(*key)).collect();
-        let new: Vec<(&String, &RgbImage)> = new.into_iter().collect();
-        let width = backbone.width(reading);
-        for batch in new.chunks(self.batch) {
-            let inputs = batch
-                .par_iter()
-                .map(|(_, image)| backbone.input(image, reading));
-            let values = self.run(self.network()?, &inputs.collect::<Vec<_>>(), reading);
-            for (&(key, _), row) in batch.iter().zip(values.chunks(width)) {
-                let values = row.to_vec();
-                known.insert(key.clone(), Rc::new(Features { width, values }));
-            }
+    ) -> Result<Rc<Features>, MetricError> {
+        let (width, height) = image.dimensions();
+        let print = i2am_files::sha256_hex(image.as_raw());
+        let print = format!("{print} {height} {width}");
+        let key = cache::key(&self.backbone.key(reading), &[print]);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return Ok(Rc::clone(known));
         }
-        Ok(keys.iter().map(|key| Rc::clone(&known[key])).collect())
+        let input = self.backbone.input(image, reading);
+        let features = Rc::new(Features {
+            width: self.backbone.width(reading),
+            values: self.run(self.network()?, &[input], reading),
+        });
+        self.known.borrow_mut().insert(key, Rc::clone(&features));
+        Ok(features)
     }
 
     /// Length of a row.

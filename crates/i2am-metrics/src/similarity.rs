@@ -18,36 +18,25 @@ pub(crate) struct Similarity {
 
 impl PairMetric for Similarity {
     fn measure(&self, pairs: &[Pair<'_>]) -> Result<Vec<PairValue>, MetricError> {
-        let generated: Vec<Option<Cow<'_, RgbImage>>> =
-            pairs.iter().map(|pair| self.compared_part(pair)).collect();
-        let compared = generated.iter().zip(pairs).filter_map(|(generated, pair)| {
-            let generated: &RgbImage = generated.as_deref()?;
-            Some([generated, pair.real])
-        });
-        let images: Vec<&RgbImage> = compared.flatten().collect();
-        let rows = self.tower.each(&images, self.fit)?;
-        let mut rows = rows.chunks_exact(2);
-        let value = |generated: &Option<_>| {
-            if generated.is_none() {
-                return PairValue::Undefined("there is no masked region to look at");
-            }
-            let rows = rows.next().expect("two rows for each pair");
-            cosine(&rows[0].values, &rows[1].values).map_or(
-                PairValue::Undefined("the features of an image are all 0"),
-                PairValue::Value,
-            )
-        };
-        Ok(generated.iter().map(value).collect())
+        pairs.iter().map(|pair| self.of(pair)).collect()
     }
 }
 
 impl Similarity {
-    /// What is compared of the generated image, if it has it.
-    fn compared_part<'a>(&self, pair: &Pair<'a>) -> Option<Cow<'a, RgbImage>> {
-        match (self.compared, pair.region) {
-            (Compared::Whole, _) => Some(Cow::Borrowed(pair.generated)),
-            (Compared::Masked, region) => Some(Cow::Owned(region?.cut(pair.generated))),
-        }
+    fn of(&self, pair: &Pair<'_>) -> Result<PairValue, MetricError> {
+        let generated = match (self.compared, pair.region) {
+            (Compared::Whole, _) => Cow::Borrowed(pair.generated),
+            (Compared::Masked, Some(region)) => Cow::Owned(region.cut(pair.generated)),
+            (Compared::Masked, None) => {
+                return Ok(PairValue::Undefined("there is no masked region to look at"));
+            }
+        };
+        let row = |image: &RgbImage| self.tower.row(image, self.fit);
+        let (x, y) = (row(&generated)?, row(pair.real)?);
+        Ok(cosine(&x.values, &y.values).map_or(
+            PairValue::Undefined("the features of an image are all 0"),
+            PairValue::Value,
+        ))
     }
 }
 
