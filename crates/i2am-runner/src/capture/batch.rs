@@ -105,7 +105,7 @@ pub(crate) fn both(one: Option<Intervention>, other: Option<Intervention>) -> Op
             (Some(a), Some(b)) => Some(join(&a, &b)),
             (a, b) => a.or(b),
         };
-    let mut allowed = joined(one.allowed, other.allowed, |a, b| a.logical_and(b));
+    let mut allowed = joined(one.allowed, other.allowed, Tensor::logical_and);
     let mut weakened = joined(one.weakened, other.weakened, |a, b| a * b);
     let reads = allowed.as_ref().map(|allowed| allowed.any_dim(-1, true));
     if let Some(reads) = reads.filter(|reads| reads.all().int64_value(&[]) == 0) {
