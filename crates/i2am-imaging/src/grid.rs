@@ -73,6 +73,7 @@ pub enum CellSize {
 #[derive(Debug, Clone, Default)]
 pub struct PictureGrid {
     blocks: Vec<Block>,
+    notes: Vec<String>,
 }
 
 /// Cells under one title.
@@ -121,6 +122,12 @@ impl PictureGrid {
         self.add(title.into(), size, cells, true)
     }
 
+    /// Adds words below all pictures, in lines as wide as the sheet.
+    pub fn note(&mut self, words: impl Into<String>) -> &mut Self {
+        self.notes.push(words.into());
+        self
+    }
+
     fn add(
         &mut self,
         title: String,
@@ -146,12 +153,23 @@ impl PictureGrid {
         let widest = rows.map(|row| width(&row.cells).max(Type::TITLE.width(&row.title)));
         let lines = self.lines(widest.max().unwrap_or_default());
         let width = lines.iter().map(Line::width).max().unwrap_or_default();
-        let height: u32 = lines.iter().map(|line| line.height() + GAP).sum();
-        let mut sheet = RgbImage::from_pixel(width + 2 * GAP, height + GAP, PAPER);
+        let pictures: u32 = lines.iter().map(|line| line.height() + GAP).sum();
+        let face = Type::CAPTION;
+        let notes = self.notes.iter().flat_map(|note| face.wrap(note, width));
+        let notes: Vec<String> = notes.collect();
+        let words = match notes.len() {
+            0 => 0,
+            lines => lines as u32 * face.line() + GAP,
+        };
+        let mut sheet = RgbImage::from_pixel(width + 2 * GAP, GAP + pictures + words, PAPER);
         let mut top = GAP;
         for line in &lines {
             line.draw(&mut sheet, top);
             top += line.height() + GAP;
+        }
+        for note in &notes {
+            face.draw(&mut sheet, note, (GAP, top), INK);
+            top += face.line();
         }
         sheet
     }

@@ -234,6 +234,10 @@ impl Pictures<'_> {
                 }
             }
         }
+        let marks: Marks = overlays.iter().map(|map| map.marks).collect();
+        for (_, meaning) in marks.meanings() {
+            grid.note(meaning);
+        }
         grid.render()
     }
 }

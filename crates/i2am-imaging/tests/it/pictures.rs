@@ -182,6 +182,22 @@ fn a_whole_multiple_keeps_every_pixel_a_square() {
     }
 }
 
+#[test]
+fn notes_stand_below_all_pictures_in_lines_as_wide_as_the_sheet() {
+    let mut grid = PictureGrid::new();
+    grid.row("", CellSize::Native, [Cell::new("", flat(40, 90, RED))]);
+    let alone = grid.render();
+    let noted = grid.note("words that are wider than the picture").render();
+    assert_eq!(noted.width(), alone.width());
+    let inked = |y: u32| (0..noted.width()).any(|x| noted.get_pixel(x, y).0[0] < 100);
+    let below: Vec<bool> = (alone.height()..noted.height()).map(inked).collect();
+    let lines = below.windows(2).filter(|rows| !rows[0] && rows[1]).count();
+    assert!(lines > 1, "{lines} lines");
+    for (x, y, pixel) in alone.enumerate_pixels() {
+        assert!(y + 12 > alone.height() || noted.get_pixel(x, y) == pixel);
+    }
+}
+
 /// Two groups of three pictures share a line as long as it is no wider than the row above; a wider group is broken.
 #[test]
 fn groups_share_a_line_where_there_is_room_and_break_where_there_is_none() {
