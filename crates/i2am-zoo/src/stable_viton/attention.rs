@@ -1,54 +1,58 @@
-//! The loss on attention of refined checkpoints: `StableVITON`'s attention total variation (Kim et al. 2024, section 3.3).
-//!
-//! The center of a position's attention is the mean place in the reference that it attends to. Where a garment is worn, neighbours
-//! should attend to neighbouring places; the loss is the mean absolute step of the center from one position to the next.
-//!
-//! It is chosen over a loss that pulls attention into the garment's mask because that mask is what IMACS scores against: a model
-//! trained towards the score could not tell whether the score follows quality. This one knows no mask of the reference.
+//! Losses on the attention of warp blocks, for refined checkpoints.
 
-use i2am_nets::layers::attend;
+mod correspondence;
+mod variation;
+
 use i2am_nets::{AttentionProbe, Observation};
 use tch::{Kind, Tensor};
 
+/// What attention is compared with.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// Neighbours where the garment is worn attend to neighbouring places. Share of each cell: `[batch, 1, h, w]`.
+    Smooth(&'a Tensor),
+    /// Positions attend to the place their cloth comes from: `[batch, 3, h, w]`, see [`super::set::TryOnSet::places`].
+    Places(&'a Tensor),
+}
+
 /// Collects the loss while a network runs.
-pub(super) struct CenterVariation<'a> {
+pub(super) struct AttentionLoss<'a> {
     slots: &'a [usize],
-    /// Share of each cell where the garment is worn: `[batch, 1, h, w]`.
-    worn: &'a Tensor,
+    wanted: Wanted<'a>,
     terms: Vec<Tensor>,
 }
 
-impl<'a> CenterVariation<'a> {
-    /// For the warp blocks `slots`, on the positions of `worn`.
-    pub(super) fn new(slots: &'a [usize], worn: &'a Tensor) -> Self {
+impl<'a> AttentionLoss<'a> {
+    /// For the warp blocks `slots`.
+    pub(super) fn new(slots: &'a [usize], wanted: Wanted<'a>) -> Self {
         Self {
             slots,
-            worn,
+            wanted,
             terms: Vec::new(),
         }
     }
 
     /// Mean over the blocks seen; 0 if there was none.
     pub(super) fn loss(self) -> Tensor {
+        let (Wanted::Smooth(any) | Wanted::Places(any)) = self.wanted;
         match self.terms.len() {
-            0 => self.worn.zeros_like().sum(Kind::Float),
+            0 => any.zeros_like().sum(Kind::Float),
             _ => Tensor::stack(&self.terms, 0).mean(Kind::Float),
         }
     }
 }
 
-impl AttentionProbe for CenterVariation<'_> {
+impl AttentionProbe for AttentionLoss<'_> {
     fn observe(&mut self, seen: &Observation<'_>) {
-        let (Some(slot), Some(grid), Some((height, width))) =
-            (slot(seen.layer), seen.key_grid(), seen.grid())
+        let (Some(slot), Some(grid), Some(size)) = (slot(seen.layer), seen.key_grid(), seen.grid())
         else {
             return;
         };
         if self.slots.contains(&slot) {
-            let centers = centers(seen, (height, width), grid);
-            let worn = self.worn.adaptive_avg_pool2d([height, width]).ge(0.5);
-            self.terms
-                .push(variation(&centers, &worn.to_kind(Kind::Float)));
+            self.terms.push(match self.wanted {
+                Wanted::Smooth(worn) => variation::loss(seen, size, grid, worn),
+                Wanted::Places(places) => correspondence::loss(seen, size, grid, places),
+            });
         }
     }
 }
@@ -59,57 +63,19 @@ fn slot(layer: &str) -> Option<usize> {
     slot.parse().ok()
 }
 
-/// Mean place attended to, over heads: `[batch, 2, H, W]`, rows and columns of the reference from -1 to 1.
-fn centers(
-    seen: &Observation<'_>,
-    (height, width): (i64, i64),
-    (rows, columns): (i64, i64),
-) -> Tensor {
-    let options = (Kind::Float, seen.query.device());
-    let axis = |length: i64| Tensor::linspace(-1.0, 1.0, length, options);
-    let places = Tensor::stack(
-        &Tensor::meshgrid_indexing(&[axis(rows), axis(columns)], "ij"),
-        2,
-    );
-    let size = seen.key.size();
-    let places = places
-        .reshape([1, 1, rows * columns, 2])
-        .expand([size[0], size[1], rows * columns, 2], false);
-    // Attention whose values are places; `attend` scales as the layer does.
-    attend(seen.query, seen.key, &places)
-        .reshape([size[0], height, width, size[1], 2])
-        .mean_dim([3].as_slice(), false, Kind::Float)
-        .permute([0, 3, 1, 2])
-}
-
-/// Mean absolute difference of neighbours, sideways and downwards, where both are in `mask` `[batch, 1, H, W]`.
-fn variation(centers: &Tensor, mask: &Tensor) -> Tensor {
-    let along = |axis: i64| {
-        let length = centers.size()[axis as usize];
-        let (first, second) = (
-            |x: &Tensor| x.narrow(axis, 0, length - 1),
-            |x: &Tensor| x.narrow(axis, 1, length - 1),
-        );
-        let both = first(mask) * second(mask);
-        let steps = (second(centers) - first(centers)).abs() * &both;
-        steps.sum(Kind::Float) / both.sum(Kind::Float).clamp_min(1.0)
-    };
-    along(2) + along(3)
-}
-
 #[cfg(test)]
 mod tests {
     use i2am_nets::{AttentionProbe as _, Observation, Role, Segment};
     use tch::{Device, Kind, Tensor};
 
-    use super::{CenterVariation, slot};
+    use super::{AttentionLoss, Wanted, slot};
 
     const GRID: (i64, i64) = (3, 4);
 
-    /// The loss of queries `[1, 1, 12, d]` that attend sharply to keys `[1, 1, 12, d]`.
-    fn loss(query: &Tensor, key: &Tensor, worn: &Tensor) -> f64 {
+    /// The loss of queries `[1, 1, 12, d]` with keys `[1, 1, 12, d]`.
+    fn loss(query: &Tensor, key: &Tensor, wanted: Wanted<'_>) -> f64 {
         let slots = [1];
-        let mut probe = CenterVariation::new(&slots, worn);
+        let mut probe = AttentionLoss::new(&slots, wanted);
         for layer in [
             "up_blocks.1.attentions.0.transformer_blocks.0.attn2",
             "warp_flow_blks.0.transformer_blocks.0.attn2",
@@ -155,10 +121,20 @@ mod tests {
         let _draws = crate::generator::alone();
         let worn = Tensor::ones([1, 1, 3, 4], (Kind::Float, Device::Cpu));
         let straight: Vec<i64> = (0..12).collect();
-        let found = loss(&one_hot(&straight), &one_hot(&straight), &worn);
+        let found = loss(
+            &one_hot(&straight),
+            &one_hot(&straight),
+            Wanted::Smooth(&worn),
+        );
         assert!((found - (1.0 + 2.0 / 3.0)).abs() < 1e-3, "{found}");
         let shuffled: Vec<i64> = (0..12).map(|i| i * 5 % 12).collect();
-        assert!(loss(&one_hot(&shuffled), &one_hot(&straight), &worn) > found);
+        assert!(
+            loss(
+                &one_hot(&shuffled),
+                &one_hot(&straight),
+                Wanted::Smooth(&worn)
+            ) > found
+        );
     }
 
     #[test]
@@ -171,7 +147,54 @@ mod tests {
             Tensor::zeros([1, 1, 3, 4], options),
         );
         let parked = one_hot(&[5; 12]);
-        assert!(loss(&parked, &one_hot(&straight), &worn).abs() < 1e-6);
-        assert!(loss(&one_hot(&straight), &one_hot(&straight), &bare).abs() < 1e-12);
+        assert!(loss(&parked, &one_hot(&straight), Wanted::Smooth(&worn)).abs() < 1e-6);
+        assert!(
+            loss(
+                &one_hot(&straight),
+                &one_hot(&straight),
+                Wanted::Smooth(&bare)
+            )
+            .abs()
+                < 1e-12
+        );
+    }
+
+    /// Every position comes from the place below it by one row; those of the last row come from nowhere.
+    #[test]
+    fn attention_to_the_true_places_costs_nothing() {
+        let _draws = crate::generator::alone();
+        let options = (Kind::Float, Device::Cpu);
+        let places = Tensor::zeros([1, 3, 3, 4], options);
+        for (row, column) in (0..2).flat_map(|row| (0..4).map(move |column| (row, column))) {
+            let cell = |channel: i64| places.get(0).get(channel).get(row).get(column);
+            let _ = cell(0).fill_((row as f64 + 1.5) / 3.0);
+            let _ = cell(1).fill_((column as f64 + 0.5) / 4.0);
+            let _ = cell(2).fill_(1.0);
+        }
+        let straight: Vec<i64> = (0..12).collect();
+        let below: Vec<i64> = (0..12).map(|place| (place + 4) % 12).collect();
+        let found = |order: &[i64]| {
+            loss(
+                &one_hot(order),
+                &one_hot(&straight),
+                Wanted::Places(&places),
+            )
+        };
+        assert!(found(&below) < 1e-3, "{}", found(&below));
+        assert!(found(&straight) > 5.0, "{}", found(&straight));
+        // Even attention has the entropy of twelve places.
+        let even = Tensor::zeros([1, 1, 12, 12], options);
+        let even = loss(&even, &one_hot(&straight), Wanted::Places(&places));
+        assert!((even - 12.0_f64.ln()).abs() < 1e-5, "{even}");
+        // A place between four cells is shared by them: the least loss is the entropy of a fair choice among four.
+        let between = places.copy();
+        let _ = between.narrow(1, 0, 1).fill_(1.0 / 3.0);
+        let _ = between.narrow(1, 1, 1).fill_(0.25);
+        let corner = Tensor::from_slice(&[
+            1.0_f32, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+        ]);
+        let query = (corner * 40.0).expand([1, 1, 12, 12], true);
+        let four = loss(&query, &one_hot(&straight), Wanted::Places(&between));
+        assert!((four - 4.0_f64.ln()).abs() < 1e-4, "{four}");
     }
 }

@@ -42,10 +42,22 @@ pub(crate) struct EvaluationConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AttentionConfig {
+    /// What attention is compared with.
+    pub(crate) loss: AttentionLossKind,
     /// Weight; the diffusion loss has 1.
     pub(crate) weight: f64,
     /// The warp blocks it applies to.
     pub(crate) slots: Vec<usize>,
+}
+
+/// See the modules of [`super::attention`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AttentionLossKind {
+    /// Total variation of attention centers.
+    Variation,
+    /// The known place of every position.
+    Correspondence,
 }
 
 impl Keys for StableVitonKeys {
@@ -64,6 +76,12 @@ impl Keys for StableVitonKeys {
 }
 
 impl StableVitonZoo {
+    /// Whether the loss compares attention with the known place of every position.
+    pub(super) fn wants_places(&self) -> bool {
+        let attention = self.keys.attention.as_ref();
+        attention.is_some_and(|attention| attention.loss == AttentionLossKind::Correspondence)
+    }
+
     /// Whether the UNet fits to the frozen networks, the pictures, and the warp blocks that are named.
     pub(super) fn check(&self, sizes: &StableVitonSizes, warp_blocks: usize) -> Result<()> {
         let StableVitonSizes {

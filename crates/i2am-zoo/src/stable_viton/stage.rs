@@ -11,7 +11,7 @@ use i2am_runner::pictures as convert;
 use tch::{Device, Kind, Tensor};
 
 use super::StableViton;
-use super::attention::CenterVariation;
+use super::attention::{AttentionLoss, Wanted};
 use super::set::{Drawn, TryOnSet};
 use crate::evaluation::{noise, record, write_columns};
 use crate::noising::Noised;
@@ -25,6 +25,7 @@ struct Batch {
     context: Context,
     keep: Tensor,
     worn: Tensor,
+    places: Option<Tensor>,
     noised: Noised,
 }
 
@@ -56,6 +57,7 @@ impl StableViton {
             hint,
             context: Context::pooled(nothing.where_self(&drop, &tokens)),
             worn: set.worn(&indices, device),
+            places: set.places(&indices, device),
             keep,
             noised,
         }
@@ -134,7 +136,8 @@ impl StableViton {
             let eps = self.predict(&batch, &mut NoProbe);
             return self.diffusion_loss(&batch, &eps);
         };
-        let mut watch = CenterVariation::new(&attention.slots, &batch.worn);
+        let wanted = (batch.places.as_ref()).map_or(Wanted::Smooth(&batch.worn), Wanted::Places);
+        let mut watch = AttentionLoss::new(&attention.slots, wanted);
         let eps = self.predict(&batch, &mut watch);
         self.diffusion_loss(&batch, &eps) + watch.loss() * attention.weight
     }
