@@ -1,5 +1,6 @@
 //! Words and bars on standard error.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -7,15 +8,18 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "torch")]
 use indicatif::ProgressDrawTarget;
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle, WeakProgressBar};
+use indicatif::{
+    FormattedDuration, HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle,
+    WeakProgressBar,
+};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Every bar is one of these, so that lines of the log can be written between them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
-/// The bar that says how far the command is, for logs without bars.
-static CURRENT: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+/// The bar that says how far the command is, for logs without bars, and where it began.
+static CURRENT: Mutex<Option<(WeakProgressBar, u64)>> = Mutex::new(None);
 
 /// Lines of the log so far.
 static LINES: AtomicU64 = AtomicU64::new(0);
@@ -87,24 +91,31 @@ fn break_silence() {
             (lines, since) = (now, Instant::now());
         } else if since.elapsed() + silence / 10 >= silence {
             since = Instant::now();
-            let bar = current().as_ref().and_then(WeakProgressBar::upgrade);
-            if let Some(bar) = bar.filter(|bar| !bar.is_finished()) {
-                tracing::info!("{}", state(&bar));
+            let (bar, first) = current().clone().unwrap_or_default();
+            if let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) {
+                tracing::info!("{}", state(&bar, first));
             }
         }
     }
 }
 
-fn current() -> MutexGuard<'static, Option<WeakProgressBar>> {
+fn current() -> MutexGuard<'static, Option<(WeakProgressBar, u64)>> {
     CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A bar in words.
-fn state(bar: &ProgressBar) -> String {
+/// The time that the rest takes if it goes on as it went from `first` on. The mean does not mind that some things are done in bursts,
+/// such as samples computed side by side. None until something is done.
+fn time_left(elapsed: Duration, [first, done, total]: [u64; 3]) -> Option<Duration> {
+    let made = done.checked_sub(first).filter(|&made| made > 0)?;
+    Some(elapsed.mul_f64(total.saturating_sub(done) as f64 / made as f64))
+}
+
+/// A bar that began at `first`, in words.
+fn state(bar: &ProgressBar, first: u64) -> String {
     let (done, total) = (bar.position(), bar.length().unwrap_or(0));
-    let left = match bar.eta() {
-        Duration::ZERO => "time left not known yet".to_owned(),
-        left => format!("{} left", HumanDuration(left)),
+    let left = match time_left(bar.elapsed(), [first, done, total]) {
+        None => "time left not known yet".to_owned(),
+        Some(left) => format!("{} left", HumanDuration(left)),
     };
     let message = bar.message();
     let at = if message.is_empty() { "" } else { ", now " };
@@ -148,16 +159,30 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 
 /// A bar with the time left. Nothing is drawn off a terminal; there, the log says now and then how far the newest bar is.
 pub(crate) fn bar(title: &str, length: u64) -> ProgressBar {
+    bar_from(title, 0, length)
+}
+
+/// As [`bar`], where `first` of all is done already.
+pub(crate) fn bar_from(title: &str, first: u64, length: u64) -> ProgressBar {
     let template =
-        "{prefix:<24.bold} {bar:30} {pos:>5}/{len} {msg} {elapsed_precise} left {eta_precise}";
+        "{prefix:<24.bold} {bar:30} {pos:>5}/{len} {msg} {elapsed_precise} left {left}";
+    let left = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let counts = [first, state.pos(), state.len().unwrap_or(0)];
+        // A bar that cannot be drawn is no reason to stop.
+        let _ = match time_left(state.elapsed(), counts) {
+            None => out.write_str("-"),
+            Some(left) => write!(out, "{}", FormattedDuration(left)),
+        };
+    };
     let style = ProgressStyle::with_template(template).expect("the template is well-formed");
     let bar = BARS.add(
         ProgressBar::new(length)
-            .with_style(style)
-            .with_prefix(title.to_owned()),
+            .with_style(style.with_key("left", left))
+            .with_prefix(title.to_owned())
+            .with_position(first),
     );
     bar.enable_steady_tick(Duration::from_millis(200));
-    *current() = Some(bar.downgrade());
+    *current() = Some((bar.downgrade(), first));
     bar
 }
 
@@ -196,6 +221,17 @@ impl i2am_metrics::Progress for MetricBars {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_left_follows_the_mean_rate_of_this_session() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(time_left(minute, [0, 0, 48]), None);
+        assert_eq!(time_left(minute, [0, 2, 48]), Some(minute * 23));
+        // 40 were done before.
+        assert_eq!(time_left(minute, [40, 42, 48]), Some(minute * 3));
+        assert_eq!(time_left(minute, [40, 40, 48]), None);
+        assert_eq!(time_left(minute, [0, 48, 48]), Some(Duration::ZERO));
+    }
 
     #[test]
     fn a_cause_is_named_once() {

@@ -54,6 +54,9 @@ impl Zoo for CatVton {
         let vae = Vae::new(&Scope::root(&source, "vae"), vae);
         let unet = UNet::new(&Scope::root(&source, "unet"), config.keys.unet.clone());
         let variables = ground.fresh.variables();
+        if let Some(attention) = &config.keys.attention {
+            attention.check(&variables)?;
+        }
         start::draw(&variables);
         if let Some(path) = &config.keys.start {
             let taken = start::take_over(&variables, &Checkpoint::open(path)?)?;

@@ -1,5 +1,6 @@
 //! Trains the small demonstration checkpoints with the project's own networks.
 
+mod attention;
 mod catvton;
 mod config;
 mod curve;
@@ -16,6 +17,7 @@ mod optimizer;
 mod paint_by_example;
 mod pasd;
 mod pictures;
+mod places;
 mod posteriors;
 mod progress;
 mod stable_viton;

@@ -1,6 +1,5 @@
 //! Trains a small `StableVITON`: control model, warp blocks and UNet around a frozen autoencoder and reference encoder.
 
-mod attention;
 mod config;
 mod export;
 mod set;
@@ -68,6 +67,9 @@ impl Zoo for StableViton {
         });
         config.check(&sizes, networks.warp.len())?;
         let variables = ground.fresh.variables();
+        if let Some(attention) = &keys.attention {
+            attention.check(&variables)?;
+        }
         start::draw(&variables);
         if let Some(path) = &keys.start {
             let taken = start::take_over(&variables, &Checkpoint::open(path)?)?;

@@ -46,9 +46,7 @@ pub(crate) fn run(plan: &Plan, folder: &mut RunFolder) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
-    let bar = progress::bar("generate", all as u64).with_position((all - count) as u64);
-    // Time left is judged by what this session does.
-    bar.reset_eta();
+    let bar = progress::bar_from("generate", (all - count) as u64, all as u64);
     let workers = workers(plan, &left)?.min(count);
     if workers > 1 {
         workers::generate(plan, folder, &left, workers, &bar)?;

@@ -6,6 +6,7 @@ use i2am_nets::unet::UNetConfig;
 use i2am_nets::vae::VaeConfig;
 use serde::Deserialize;
 
+use crate::attention::{AttentionConfig, AttentionLossKind};
 use crate::config::shared::{Config, DataConfig, Keys, Schedule, TryOnLoss, resolve};
 
 /// A training of a UNet without cross-attention around a frozen autoencoder.
@@ -24,6 +25,8 @@ pub(crate) struct CatVtonKeys {
     /// Share of samples whose reference is the picture of the person in the garment. Everything in it lies where it is to be painted,
     /// so that attention learns first where to look, and then to follow a garment of another shape.
     pub(crate) person_references: Option<f64>,
+    /// Compared are samples with the garment's own picture.
+    pub(crate) attention: Option<AttentionConfig>,
 }
 
 /// The samples that are generated on the way.
@@ -52,6 +55,13 @@ impl Keys for CatVtonKeys {
     fn prepare(&mut self, data: &DataConfig, file: &Path) -> Result<()> {
         resolve(file, &mut self.start);
         self.unet.cross = CrossAttention::Absent;
+        if let Some(attention) = &self.attention {
+            ensure!(
+                attention.loss == AttentionLossKind::Correspondence,
+                "{}: attention.loss: expected \"correspondence\", which this family has",
+                file.display()
+            );
+        }
         data.check_evaluation(self.evaluation.seed, file)
     }
 }

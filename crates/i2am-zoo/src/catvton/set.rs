@@ -13,6 +13,7 @@ use super::CatVtonZoo;
 use crate::config::shared::DataConfig;
 use crate::encoded::{Encoded, halves, in_batches, pick};
 use crate::frozen::identity;
+use crate::places::Places;
 use crate::posteriors::Posteriors;
 
 /// Samples encoded at a time; each is three pictures.
@@ -59,6 +60,8 @@ pub(super) struct TallSet {
     pub(super) garment: Posteriors,
     /// 1 to repaint, 0 to keep: `[count, 1, h, w]`, f16.
     mask: Tensor,
+    /// For a training whose loss needs them.
+    pub(super) places: Option<Places>,
 }
 
 impl TallSet {
@@ -73,6 +76,11 @@ impl TallSet {
             masked: encoded.take_posteriors("masked.")?,
             garment: encoded.take_posteriors("garment.")?,
             mask: encoded.take("mask")?,
+            places: Places::of(
+                &config.data,
+                config.keys.attention.as_ref(),
+                vae.config().factor(),
+            ),
         };
         ensure!(set.len() > 0, "no samples");
         Ok(set)

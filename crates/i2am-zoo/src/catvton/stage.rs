@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use i2am_nets::unet::UNet;
-use i2am_nets::{Context, Joint, NoProbe};
+use i2am_nets::{AttentionProbe, Context, Joint, NoProbe};
 use i2am_runner::RunnerError;
 use i2am_runner::samplers::{Call, Denoiser, SamplerConfig};
 use i2am_runner::schedule::Schedule;
@@ -12,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::CatVton;
 use super::set::{Drawn, TallSet};
+use crate::attention::{AttentionLoss, Wanted};
 use crate::evaluation::{noise, record, write_columns};
 use crate::noising::Noised;
 
@@ -34,25 +35,35 @@ impl CatVton {
         let indices = Tensor::randint(set.len(), [batch], (Kind::Int64, Device::Cpu));
         let [person, masked, garment] = [&set.person, &set.masked, &set.garment]
             .map(|part| part.sample(&indices, scale, device));
-        let garment = match keys.person_references {
+        let chance = |share: f64| Tensor::rand([batch, 1, 1, 1], (Kind::Float, device)).lt(share);
+        let is_person = keys.person_references.map(chance);
+        let garment = match &is_person {
             None => garment,
-            Some(share) => {
-                let drawn = Tensor::rand([batch, 1, 1, 1], (Kind::Float, device));
-                person.where_self(&drawn.lt(share), &garment)
-            }
+            Some(is_person) => person.where_self(is_person, &garment),
         };
         let mask = set.mask(&indices, device);
         let noised = Noised::draw(&Tensor::cat(&[&person, &garment], 2), device);
         let is_kept = Tensor::rand([batch, 1, 1, 1], (Kind::Float, device))
             .ge(keys.loss.drop_reference)
             .to_kind(Kind::Float);
-        let fixed = fixed_channels(&mask, &masked, &(garment * is_kept));
+        let fixed = fixed_channels(&mask, &masked, &(garment * &is_kept));
         let x = Tensor::cat(&[&noised.noisy, &fixed], 1);
         let context = Context::joint(Joint::LowerHalf);
-        let eps = self
-            .unet
-            .forward(&x, &noised.timesteps, &context, &mut NoProbe);
-        noised.try_on_loss(&eps, &fixed.narrow(1, 0, 1), &keys.loss)
+        let forward = |probe: &mut dyn AttentionProbe| {
+            let eps = (self.unet).forward(&x, &noised.timesteps, &context, probe);
+            noised.try_on_loss(&eps, &fixed.narrow(1, 0, 1), &keys.loss)
+        };
+        let (Some(attention), Some(places)) = (&keys.attention, &set.places) else {
+            return forward(&mut NoProbe);
+        };
+        let places = places.pick(&indices, device);
+        // Nothing is known of a garment that is not shown.
+        let _ = places.narrow(1, 2, 1).g_mul_(&is_kept);
+        if let Some(is_person) = &is_person {
+            let _ = places.narrow(1, 2, 1).masked_fill_(is_person, 0.0);
+        }
+        let mut watch = AttentionLoss::new(&attention.layers, Wanted::Places(&places));
+        forward(&mut watch) + watch.loss() * attention.weight
     }
 
     /// The picture of `drawn` in the garment of `worn`, `[1, 3, H, W]`.

@@ -5,6 +5,7 @@ use i2am_nets::unet::UNetConfig;
 use i2am_runner::families::StableVitonSizes;
 use serde::Deserialize;
 
+use crate::attention::AttentionConfig;
 use crate::config::shared::{Config, DataConfig, Keys, Schedule, TryOnLoss, resolve};
 
 /// A training of control model, warp blocks and UNet around a frozen autoencoder and a frozen reference encoder.
@@ -38,28 +39,6 @@ pub(crate) struct EvaluationConfig {
     pub(crate) slot: usize,
 }
 
-/// The loss on attention; see [`super::attention`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AttentionConfig {
-    /// What attention is compared with.
-    pub(crate) loss: AttentionLossKind,
-    /// Weight; the diffusion loss has 1.
-    pub(crate) weight: f64,
-    /// The warp blocks it applies to.
-    pub(crate) slots: Vec<usize>,
-}
-
-/// See the modules of [`super::attention`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum AttentionLossKind {
-    /// Total variation of attention centers.
-    Variation,
-    /// The known place of every position.
-    Correspondence,
-}
-
 impl Keys for StableVitonKeys {
     fn schedule(&self) -> &Schedule {
         &self.schedule
@@ -76,13 +55,7 @@ impl Keys for StableVitonKeys {
 }
 
 impl StableVitonZoo {
-    /// Whether the loss compares attention with the known place of every position.
-    pub(super) fn wants_places(&self) -> bool {
-        let attention = self.keys.attention.as_ref();
-        attention.is_some_and(|attention| attention.loss == AttentionLossKind::Correspondence)
-    }
-
-    /// Whether the UNet fits to the frozen networks, the pictures, and the warp blocks that are named.
+    /// Whether the UNet fits to the frozen networks, the pictures, and the warp block that is shown.
     pub(super) fn check(&self, sizes: &StableVitonSizes, warp_blocks: usize) -> Result<()> {
         let StableVitonSizes {
             unet,
@@ -106,13 +79,11 @@ impl StableVitonZoo {
         let factor = vae.factor() * unet.size_multiple();
         self.data.check(factor, Path::new("configuration"))?;
         let keys = &self.keys;
-        let named = keys.attention.iter().flat_map(|attention| &attention.slots);
-        for &slot in named.chain([&keys.evaluation.slot]) {
-            ensure!(
-                slot < warp_blocks,
-                "slot {slot}: the UNet has {warp_blocks} warp blocks"
-            );
-        }
+        let slot = keys.evaluation.slot;
+        ensure!(
+            slot < warp_blocks,
+            "slot {slot}: the UNet has {warp_blocks} warp blocks"
+        );
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use super::config::StableVitonZoo;
 use crate::config::shared::DataConfig;
 use crate::encoded::{Encoded, halves, in_batches, pick};
 use crate::frozen::identity;
+use crate::places::Places;
 use crate::posteriors::Posteriors;
 
 /// Samples encoded at a time; each is four pictures.
@@ -34,8 +35,8 @@ pub(super) struct TryOnSet {
     worn: Tensor,
     /// The garment's token, `[count, 1, width]`, f16.
     tokens: Tensor,
-    /// See [`TryOnSet::places`]; for a training whose loss needs them.
-    places: Option<Tensor>,
+    /// For a training whose loss needs them.
+    pub(super) places: Option<Places>,
 }
 
 /// A drawn sample as the data sets give it, and where its garment is.
@@ -94,14 +95,11 @@ impl TryOnSet {
             keep: encoded.take("keep")?,
             worn: encoded.take("worn")?,
             tokens: encoded.take("tokens")?,
-            places: config.wants_places().then(|| {
-                let factor = networks.vae.config().factor();
-                let all: Vec<Tensor> = (0..config.data.count)
-                    .into_par_iter()
-                    .map(|index| places(&config.data, index, factor))
-                    .collect();
-                Tensor::cat(&all, 0)
-            }),
+            places: Places::of(
+                &config.data,
+                config.keys.attention.as_ref(),
+                networks.vae.config().factor(),
+            ),
         };
         ensure!(set.len() > 0, "no samples");
         Ok(set)
@@ -182,41 +180,8 @@ impl TryOnSet {
         pick(&self.worn, indices, device)
     }
 
-    /// From where in the garment's picture the cloth of each cell comes, row and column as fractions of its sides, and the share of the
-    /// cell whose place is known: `[batch, 3, h, w]`. None unless the training asks for it.
-    pub(super) fn places(&self, indices: &Tensor, device: Device) -> Option<Tensor> {
-        let places = self.places.as_ref()?;
-        Some(pick(places, indices, device))
-    }
-
     /// The garments' tokens: `[batch, 1, width]`.
     pub(super) fn tokens(&self, indices: &Tensor, device: Device) -> Tensor {
         pick(&self.tokens, indices, device)
     }
-}
-
-/// The places of one sample, `[1, 3, h, w]`: means over the pixels of a cell of `factor` x `factor` whose place is known.
-fn places(data: &DataConfig, index: usize, factor: i64) -> Tensor {
-    let (index, factor) = (index as u64, factor as usize);
-    let further = synth::render_further(data.seed, index, index, data.height, data.width);
-    let (rows, columns) = (data.height / factor, data.width / factor);
-    let mut planes = vec![0.0_f32; 3 * rows * columns];
-    for row in 0..rows {
-        for column in 0..columns {
-            let pixels = (0..factor * factor).filter_map(|pixel| {
-                let (down, across) = (pixel / factor, pixel % factor);
-                let pixel = (row * factor + down, column * factor + across);
-                further.correspondence.place(pixel.0, pixel.1)
-            });
-            let (sum, known) = pixels.fold(([0.0; 2], 0_i32), |(sum, known), place| {
-                ([sum[0] + place[0], sum[1] + place[1]], known + 1)
-            });
-            let share = f64::from(known) / (factor * factor) as f64;
-            let known = f64::from(known.max(1));
-            for (plane, value) in [sum[0] / known, sum[1] / known, share].iter().enumerate() {
-                planes[(plane * rows + row) * columns + column] = *value as f32;
-            }
-        }
-    }
-    Tensor::from_slice(&planes).reshape([1, 3, rows as i64, columns as i64])
 }

@@ -11,8 +11,8 @@ use i2am_runner::pictures as convert;
 use tch::{Device, Kind, Tensor};
 
 use super::StableViton;
-use super::attention::{AttentionLoss, Wanted};
 use super::set::{Drawn, TryOnSet};
+use crate::attention::{AttentionLoss, Wanted};
 use crate::evaluation::{noise, record, write_columns};
 use crate::noising::Noised;
 
@@ -57,7 +57,7 @@ impl StableViton {
             hint,
             context: Context::pooled(nothing.where_self(&drop, &tokens)),
             worn: set.worn(&indices, device),
-            places: set.places(&indices, device),
+            places: (set.places.as_ref()).map(|places| places.pick(&indices, device)),
             keep,
             noised,
         }
@@ -137,7 +137,7 @@ impl StableViton {
             return self.diffusion_loss(&batch, &eps);
         };
         let wanted = (batch.places.as_ref()).map_or(Wanted::Smooth(&batch.worn), Wanted::Places);
-        let mut watch = AttentionLoss::new(&attention.slots, wanted);
+        let mut watch = AttentionLoss::new(&attention.layers, wanted);
         let eps = self.predict(&batch, &mut watch);
         self.diffusion_loss(&batch, &eps) + watch.loss() * attention.weight
     }

@@ -155,7 +155,7 @@ fn refined(folder: &Path, start: &Path) {
         .replace("steps = 120", "steps = 1")
         .replace("snapshots = [40]", "snapshots = []")
         .replace("learning_rate = 4e-3", "learning_rate = 1e-6")
-            + "[attention]\nloss = \"variation\"\nweight = 0.1\nslots = [2, 3]\n"
+            + "[attention]\nloss = \"variation\"\nweight = 0.1\nlayers = [\"warp_flow_blks.2\", \"warp_flow_blks.3\"]\n"
     });
     train(&config, Device::Cpu, LIMITS).unwrap();
     let read = |path: &Path| state::read(path).unwrap().0;

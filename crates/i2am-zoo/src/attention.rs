@@ -1,39 +1,91 @@
-//! Losses on the attention of warp blocks, for refined checkpoints.
+//! Losses on attention, in addition to that on the predicted noise.
 
 mod correspondence;
 mod variation;
 
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
 use i2am_nets::{AttentionProbe, Observation};
+use serde::Deserialize;
 use tch::{Kind, Tensor};
+
+/// The loss on attention of a training.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AttentionConfig {
+    /// What attention is compared with.
+    pub(crate) loss: AttentionLossKind,
+    /// Weight; the loss on the predicted noise has 1.
+    pub(crate) weight: f64,
+    /// The layers it applies to: their names below the UNet, or whole parts of such names from the first one on.
+    pub(crate) layers: Vec<String>,
+}
+
+/// See the modules of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AttentionLossKind {
+    /// Total variation of attention centers.
+    Variation,
+    /// The known place of every position.
+    Correspondence,
+}
+
+impl AttentionConfig {
+    /// # Errors
+    /// Layers that the UNet with these `variables` does not have.
+    pub(crate) fn check(&self, variables: &BTreeMap<String, Tensor>) -> Result<()> {
+        let of = |name: &str| {
+            let layer = name.strip_prefix("unet.")?.strip_suffix(".to_q.weight")?;
+            Some(layer.to_owned())
+        };
+        let layers: Vec<String> = variables.keys().filter_map(|name| of(name)).collect();
+        for named in &self.layers {
+            ensure!(
+                layers.iter().any(|layer| is_below(layer, named)),
+                "attention.layers: expected names of attention layers such as `{}`, found `{named}`",
+                layers.last().map_or("", String::as_str)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether `part` is the name of the layer, or of what the layer is in.
+fn is_below(layer: &str, part: &str) -> bool {
+    let rest = layer.strip_prefix(part);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
 
 /// What attention is compared with.
 #[derive(Clone, Copy)]
-pub(super) enum Wanted<'a> {
+pub(crate) enum Wanted<'a> {
     /// Neighbours where the garment is worn attend to neighbouring places. Share of each cell: `[batch, 1, h, w]`.
     Smooth(&'a Tensor),
-    /// Positions attend to the place their cloth comes from: `[batch, 3, h, w]`, see [`super::set::TryOnSet::places`].
+    /// Positions attend to the place their cloth comes from: `[batch, 3, h, w]`, see [`crate::places`].
     Places(&'a Tensor),
 }
 
 /// Collects the loss while a network runs.
-pub(super) struct AttentionLoss<'a> {
-    slots: &'a [usize],
+pub(crate) struct AttentionLoss<'a> {
+    layers: &'a [String],
     wanted: Wanted<'a>,
     terms: Vec<Tensor>,
 }
 
 impl<'a> AttentionLoss<'a> {
-    /// For the warp blocks `slots`.
-    pub(super) fn new(slots: &'a [usize], wanted: Wanted<'a>) -> Self {
+    /// For the layers `layers`, as [`AttentionConfig`] names them.
+    pub(crate) fn new(layers: &'a [String], wanted: Wanted<'a>) -> Self {
         Self {
-            slots,
+            layers,
             wanted,
             terms: Vec::new(),
         }
     }
 
-    /// Mean over the blocks seen; 0 if there was none.
-    pub(super) fn loss(self) -> Tensor {
+    /// Mean over the layers seen; 0 if there was none.
+    pub(crate) fn loss(self) -> Tensor {
         let (Wanted::Smooth(any) | Wanted::Places(any)) = self.wanted;
         match self.terms.len() {
             0 => any.zeros_like().sum(Kind::Float),
@@ -44,23 +96,15 @@ impl<'a> AttentionLoss<'a> {
 
 impl AttentionProbe for AttentionLoss<'_> {
     fn observe(&mut self, seen: &Observation<'_>) {
-        let (Some(slot), Some(grid), Some(size)) = (slot(seen.layer), seen.key_grid(), seen.grid())
-        else {
+        let is_meant = self.layers.iter().any(|part| is_below(seen.layer, part));
+        let (Some(grid), Some(size), true) = (seen.key_grid(), seen.grid(), is_meant) else {
             return;
         };
-        if self.slots.contains(&slot) {
-            self.terms.push(match self.wanted {
-                Wanted::Smooth(worn) => variation::loss(seen, size, grid, worn),
-                Wanted::Places(places) => correspondence::loss(seen, size, grid, places),
-            });
-        }
+        self.terms.push(match self.wanted {
+            Wanted::Smooth(worn) => variation::loss(seen, size, grid, worn),
+            Wanted::Places(places) => correspondence::loss(seen, grid, places),
+        });
     }
-}
-
-/// The number of the warp block that the layer belongs to.
-fn slot(layer: &str) -> Option<usize> {
-    let (slot, _) = layer.strip_prefix("warp_flow_blks.")?.split_once('.')?;
-    slot.parse().ok()
 }
 
 #[cfg(test)]
@@ -68,18 +112,19 @@ mod tests {
     use i2am_nets::{AttentionProbe as _, Observation, Role, Segment};
     use tch::{Device, Kind, Tensor};
 
-    use super::{AttentionLoss, Wanted, slot};
+    use super::{AttentionLoss, Wanted, is_below};
 
     const GRID: (i64, i64) = (3, 4);
 
     /// The loss of queries `[1, 1, 12, d]` with keys `[1, 1, 12, d]`.
     fn loss(query: &Tensor, key: &Tensor, wanted: Wanted<'_>) -> f64 {
-        let slots = [1];
-        let mut probe = AttentionLoss::new(&slots, wanted);
+        let layers = ["warp_flow_blks.1".to_owned()];
+        let mut probe = AttentionLoss::new(&layers, wanted);
         for layer in [
             "up_blocks.1.attentions.0.transformer_blocks.0.attn2",
             "warp_flow_blks.0.transformer_blocks.0.attn2",
             "warp_flow_blks.1.transformer_blocks.0.attn2",
+            "warp_flow_blks.12.transformer_blocks.0.attn2",
         ] {
             probe.observe(&Observation {
                 layer,
@@ -103,16 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn only_warp_blocks_have_slots() {
-        let _draws = crate::generator::alone();
-        assert_eq!(
-            slot("warp_flow_blks.12.transformer_blocks.0.attn2"),
-            Some(12)
-        );
-        assert_eq!(
-            slot("mid_block.attentions.0.transformer_blocks.0.attn2"),
-            None
-        );
+    fn layers_are_named_by_whole_parts() {
+        let layer = "warp_flow_blks.1.transformer_blocks.0.attn2";
+        assert!(is_below(layer, layer) && is_below(layer, "warp_flow_blks.1"));
+        assert!(!is_below(layer, "warp_flow_blks.12") && !is_below(layer, "warp_flow"));
     }
 
     /// A step down the identity map is 2 / 2 of the rows, a step sideways 2 / 3 of the columns; half of the coordinates stay.
