@@ -164,8 +164,7 @@ pub(crate) fn bar(title: &str, length: u64) -> ProgressBar {
 
 /// As [`bar`], where `first` of all is done already.
 pub(crate) fn bar_from(title: &str, first: u64, length: u64) -> ProgressBar {
-    let template =
-        "{prefix:<24.bold} {bar:30} {pos:>5}/{len} {msg} {elapsed_precise} left {left}";
+    let template = "{prefix:<24.bold} {bar:30} {pos:>5}/{len} {msg} {elapsed_precise} left {left}";
     let left = move |state: &ProgressState, out: &mut dyn fmt::Write| {
         let counts = [first, state.pos(), state.len().unwrap_or(0)];
         // A bar that cannot be drawn is no reason to stop.

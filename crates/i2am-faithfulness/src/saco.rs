@@ -12,7 +12,8 @@ use crate::finite;
 /// None, -1 to 1, higher is better; around 0 for a map that does not know the effects. A factor on the claims and a constant added to
 /// them change nothing; clamping and thresholds do, so the map should be as it was before either.
 ///
-/// `None` if no two claims differ, for a map of one value or fewer than two groups, or if a number is not finite.
+/// `None` if no two claims differ, for a map of one value or fewer than two groups, if no two effects differ, or if a number is not
+/// finite. By the formula equal effects contradict nothing, so that where removing changes nothing every map would be perfect.
 /// # Panics
 /// If there are not as many effects as claims.
 /// # Source
@@ -23,7 +24,8 @@ pub fn saco(claims: &[f64], effects: &[f64]) -> Option<f64> {
         effects.len(),
         "an effect for every claim is expected"
     );
-    if !finite(claims) || !finite(effects) {
+    let all_equal = effects.windows(2).all(|pair| pair[0] == pair[1]);
+    if all_equal || !finite(claims) || !finite(effects) {
         return None;
     }
     let (mut sum, mut total) = (0.0, 0.0);
@@ -53,7 +55,7 @@ mod tests {
         // Differences 1 (wrong), 2 (right), 1 (right).
         assert_eq!(saco(&[3.0, 2.0, 1.0], &[0.5, 0.9, 0.1]), Some(0.5));
         // Equal effects do not contradict a claim.
-        assert_eq!(saco(&[3.0, 2.0, 1.0], &[0.5; 3]), Some(1.0));
+        assert_eq!(saco(&[3.0, 2.0, 1.0], &[0.5, 0.5, 0.1]), Some(1.0));
         // Order, factor and constant change nothing.
         assert_eq!(saco(&[5.0, 9.0, 13.0], &[0.1, 0.9, 0.5]), Some(0.5));
     }
@@ -64,5 +66,7 @@ mod tests {
         assert_eq!(saco(&[2.0], &[0.1]), None);
         assert_eq!(saco(&[], &[]), None);
         assert_eq!(saco(&[1.0, f64::NAN], &[0.1, 0.2]), None);
+        // Nor is a map right where nothing has an effect.
+        assert_eq!(saco(&[3.0, 2.0, 1.0], &[0.0; 3]), None);
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use tch::{Device, Tensor};
 
-use crate::layers::LayerNorm;
+use crate::layers::{LayerNorm, products};
 use crate::layout::{Checkpoint, Shapes};
 use crate::limits::{TOWER, WIDTH, count_within, within};
 use crate::scope::{Init, Scope};
@@ -168,14 +168,7 @@ impl Dino {
             "pictures are squares of whole patches"
         );
         let batch = size[0];
-        let patches = pixels.conv2d(
-            &self.patch_weight,
-            Some(&self.patch_bias),
-            [p, p],
-            [0, 0],
-            [1, 1],
-            1,
-        );
+        let patches = products::conv2d(pixels, &self.patch_weight, Some(&self.patch_bias), [p, 0]);
         let patches = patches.flatten(2, 3).transpose(1, 2);
         let of_batch = |token: &Tensor| token.expand([batch, -1, -1], false);
         let mut x = Tensor::cat(&[of_batch(&self.class_token), patches], 1);

@@ -6,6 +6,7 @@ mod conv;
 mod feed_forward;
 mod linear;
 mod norm;
+pub(crate) mod products;
 mod resample;
 mod resnet;
 mod time_embedding;

@@ -97,6 +97,7 @@ fn inspect_tells_family_and_tensors() {
         ("stable-viton-longer-006000", "stable-viton", "ldm"),
         ("stable-viton-longer-014000", "stable-viton", "ldm"),
         ("stable-viton-refined-002000", "stable-viton", "ldm"),
+        ("stable-viton-supervised-007000", "stable-viton", "ldm"),
     ] {
         let file = if layout == "ldm" { ".safetensors" } else { "" };
         let path = format!("datasets/zoo/{checkpoint}{file}");

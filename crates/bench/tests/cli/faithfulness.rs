@@ -27,6 +27,46 @@ fn rows(folder: &Path) -> Vec<Row> {
         .collect()
 }
 
+/// Where one token is read, forbidding a cell would change nothing, and every map would seem to be right.
+#[test]
+fn one_token_has_no_cells_to_forbid() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let model = format!(
+        "name = \"paint\"\nfamily = \"paint-by-example\"\ncheckpoint = \"{}\"\npreprocess = \"ldm\"\nsize = [128, 96]",
+        root().join("datasets/zoo/paint-by-example").display()
+    );
+    write_model_config(folder, SYNTH, &model);
+    let path = folder.join("run.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let table = "samples = 1\ntimes = [0.5]\ncells = [2, 2]\ncurve_groups = 2\noperators = [\"forbid\", \"mean-color\"]";
+    i2am_files::write_atomic(&path, format!("{text}\n[faithfulness]\n{table}")).unwrap();
+    let (code, text) = run(folder, &["--config", "run.toml"]);
+    assert_eq!(code, 0, "{text}");
+    let rows = rows(folder);
+    let of = |operator: &str, metric: &str| {
+        let own = rows.iter().map(|row| &row.measurement);
+        let own = own.filter(|found| found.metric == metric);
+        let own = own.filter(|found| found.convention.starts_with(operator));
+        own.map(|found| found.outcome.clone()).collect::<Vec<_>>()
+    };
+    let forbidden = of("forbid", "saco");
+    assert!(!forbidden.is_empty());
+    for outcome in forbidden {
+        let reason = format!("{outcome:?}");
+        assert!(
+            outcome.value().is_none() && reason.contains("nothing to forbid"),
+            "{reason}"
+        );
+    }
+    assert!(of("forbid", "curve_area").is_empty());
+    assert!(
+        of("mean-color", "saco")
+            .iter()
+            .any(|outcome| outcome.value().is_some())
+    );
+}
+
 #[test]
 fn maps_and_baselines_are_compared_with_what_changes() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@
 use tch::Tensor;
 
 use super::config::ImageEncoderConfig;
-use crate::layers::{ClipLayer, ClipShape, LayerNorm, Sight};
+use crate::layers::{ClipLayer, ClipShape, LayerNorm, Sight, products};
 use crate::scope::{Init, Scope};
 
 /// CLIP's vision transformer, up to the pooled class token.
@@ -70,15 +70,8 @@ impl ClipVision {
 
     /// All tokens after the first `count` layers.
     fn after(&self, count: usize, pixels: &Tensor) -> Tensor {
-        let p = self.patch_size;
-        let patches = pixels.conv2d(
-            &self.patch_embedding,
-            None::<&Tensor>,
-            [p, p],
-            [0, 0],
-            [1, 1],
-            1,
-        );
+        let steps = [self.patch_size, 0];
+        let patches = products::conv2d(pixels, &self.patch_embedding, None, steps);
         let patches = patches.flatten(2, 3).transpose(1, 2);
         let batch = patches.size()[0];
         let class = self

@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::EPS;
 use super::config::ResamplerShape;
-use crate::layers::{Bias, LayerNorm, Linear, split_heads};
+use crate::layers::{Bias, LayerNorm, Linear, products, split_heads};
 use crate::scope::{Init, Scope};
 
 /// Latents that read the states of a picture in several layers.
@@ -109,9 +109,9 @@ impl Layer {
         let [key, value] = [&pair[0], &pair[1]].map(|part| split_heads(part, self.heads));
         // The published code scales both sides, which keeps half precisions in range.
         let scale = (query.size()[3] as f64).powf(-0.25);
-        let scores = (query * scale).matmul(&(key * scale).transpose(-2, -1));
+        let scores = products::matmul(&(query * scale), &(key * scale).transpose(-2, -1));
         let attention = scores.softmax(-1, Kind::Float);
-        let read = attention.to_kind(value.kind()).matmul(&value);
+        let read = products::matmul(&attention.to_kind(value.kind()), &value);
         let latents = self.to_out.forward(&read.transpose(1, 2).flatten(2, 3)) + latents;
         let wide = self.wide.forward(&self.norm.forward(&latents));
         let latents = self.narrow.forward(&wide.gelu("none")) + latents;

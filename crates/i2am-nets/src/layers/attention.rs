@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use tch::{Device, Kind, Tensor};
 
 use super::linear::{Bias, Linear};
+use super::products::{computed, matmul, product};
 use crate::probe::{AttentionProbe, Context, Intervention, Joint, Observation, Role, Segment};
 use crate::scope::Scope;
 
@@ -284,15 +285,18 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
 
 /// As [`attend`], where a position sees itself and those before it only.
 pub fn attend_causal(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
-    let heads =
-        Tensor::scaled_dot_product_attention(q, k, v, None::<&Tensor>, 0.0, true, None, false);
+    let heads = product([q, k, v], |[q, k, v]| {
+        Tensor::scaled_dot_product_attention(&q, &k, &v, None::<&Tensor>, 0.0, true, None, false)
+    });
     merge_heads(&heads)
 }
 
 /// As [`attend`], where queries see the keys that `seen` `[batch, 1, queries, keys]` names, and a head of keys and values serves as many
 /// heads of queries as there are more of them.
 pub(crate) fn attend_shared(q: &Tensor, k: &Tensor, v: &Tensor, seen: &Tensor) -> Tensor {
-    let heads = Tensor::scaled_dot_product_attention(q, k, v, Some(seen), 0.0, false, None, true);
+    let heads = product([q, k, v], |[q, k, v]| {
+        Tensor::scaled_dot_product_attention(&q, &k, &v, Some(seen), 0.0, false, None, true)
+    });
     merge_heads(&heads)
 }
 
@@ -300,7 +304,7 @@ pub(crate) fn attend_shared(q: &Tensor, k: &Tensor, v: &Tensor, seen: &Tensor) -
 fn attend_changed(q: &Tensor, k: &Tensor, v: &Tensor, change: &Intervention) -> Tensor {
     let allowed = change.allowed.as_ref();
     let mixed = change.mixed.as_ref();
-    let mixed = mixed.map(|mixed| mixed.to_kind(v.kind()).matmul(v));
+    let mixed = mixed.map(|mixed| matmul(&mixed.to_kind(v.kind()), v));
     let v = mixed.as_ref().unwrap_or(v);
     let out = match &change.weakened {
         None => heads_of(q, k, v, allowed),
@@ -314,7 +318,7 @@ fn attend_changed(q: &Tensor, k: &Tensor, v: &Tensor, change: &Intervention) -> 
                     1 => x.shallow_clone(),
                     _ => x.narrow(2, start, length),
                 };
-                let scores = q.narrow(2, start, length).matmul(&k.transpose(2, 3)) * scale;
+                let scores = matmul(&q.narrow(2, start, length), &k.transpose(2, 3)) * scale;
                 let scores = match allowed {
                     None => scores,
                     Some(allowed) => {
@@ -322,7 +326,8 @@ fn attend_changed(q: &Tensor, k: &Tensor, v: &Tensor, change: &Intervention) -> 
                     }
                 };
                 let probabilities = scores.softmax(-1, scores.kind());
-                (probabilities * part(factors).to_kind(scores.kind())).matmul(v)
+                let weakened = probabilities * part(factors).to_kind(scores.kind());
+                matmul(&weakened, v)
             };
             let starts = (0..rows).step_by(WEAKENED_ROWS as usize);
             Tensor::cat(&starts.map(run).collect::<Vec<_>>(), 2)
@@ -335,15 +340,17 @@ fn attend_changed(q: &Tensor, k: &Tensor, v: &Tensor, change: &Intervention) -> 
 }
 
 fn heads_of(q: &Tensor, k: &Tensor, v: &Tensor, allowed: Option<&Tensor>) -> Tensor {
-    Tensor::scaled_dot_product_attention(q, k, v, allowed, 0.0, false, None, false)
+    product([q, k, v], |[q, k, v]| {
+        Tensor::scaled_dot_product_attention(&q, &k, &v, allowed, 0.0, false, None, false)
+    })
 }
 
-/// As [`heads_of`] without a mask, bit for bit, and the logarithms of the sums of exponentials, `[batch, heads, queries]`. None where
+/// As [`heads_of`] without a mask, where that computes in f32, bit for bit, and the logarithms of the sums of exponentials, `[batch, heads, queries]`. None where
 /// libtorch would take another kernel than the one that returns them.
 fn heads_and_sums(q: &Tensor, k: &Tensor, v: &Tensor) -> Option<(Tensor, Tensor)> {
     let is_plain = |x: &&Tensor| {
         x.device() == Device::Cpu
-            && x.kind() == Kind::Float
+            && computed(x) == Kind::Float
             && x.stride().last() == Some(&1)
             && x.numel() > 0
     };
@@ -352,10 +359,17 @@ fn heads_and_sums(q: &Tensor, k: &Tensor, v: &Tensor) -> Option<(Tensor, Tensor)
     if !all.iter().all(is_plain) || all.iter().any(|x| x.requires_grad()) {
         return None;
     }
-    let none = None::<&Tensor>;
-    Some(Tensor::internal_scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, false, none, None,
-    ))
+    let [wide_q, wide_k, wide_v] = all.map(|x| x.to_kind(Kind::Float));
+    let (heads, sums) = Tensor::internal_scaled_dot_product_flash_attention_for_cpu(
+        &wide_q,
+        &wide_k,
+        &wide_v,
+        0.0,
+        false,
+        None::<&Tensor>,
+        None,
+    );
+    Some((heads.to_kind(v.kind()), sums))
 }
 
 fn merge_heads(x: &Tensor) -> Tensor {

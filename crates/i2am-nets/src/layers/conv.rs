@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::products;
 use crate::scope::{Init, Scope};
 
 /// Zeros around the input of a 3×3 convolution.
@@ -60,8 +61,8 @@ impl Conv2d {
 
     /// `[batch, inputs, H, W]` to `[batch, outputs, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        let (s, p) = (self.stride, self.padding);
-        x.conv2d(&self.weight, Some(&self.bias), [s, s], [p, p], [1, 1], 1)
+        let steps = [self.stride, self.padding];
+        products::conv2d(x, &self.weight, Some(&self.bias), steps)
     }
 }
 

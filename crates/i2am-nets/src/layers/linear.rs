@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::products;
 use crate::scope::{Init, Scope};
 
 /// Whether a layer adds a bias.
@@ -36,6 +37,6 @@ impl Linear {
 
     /// `[.., inputs]` to `[.., outputs]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, self.bias.as_ref())
+        products::linear(x, &self.weight, self.bias.as_ref())
     }
 }

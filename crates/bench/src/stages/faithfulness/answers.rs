@@ -1,7 +1,7 @@
 //! A sample, asked everything that a configuration asks for.
 
 use anyhow::{Result, anyhow};
-use i2am_attribution::{AttentionRecord, Counterfactual, MomentTruth};
+use i2am_attribution::{AttentionRecord, Counterfactual, LayerRecord, MomentTruth};
 use i2am_datasets::{Goal, Part, Sample};
 use i2am_faithfulness::REFERENCE_EFFECT;
 use i2am_imacs::fitted_mask;
@@ -20,6 +20,12 @@ use super::{cells, counterfactual, curves, knock_out, randomized, share, worth};
 use crate::config::{Faithfulness, Form, Operator};
 use crate::plan::Plan;
 use crate::preflight::capture;
+
+/// Why cells have no effect that could be compared.
+const NO_EFFECT: &str = "the reference hardly changes what the pass predicts";
+/// Why no cell can be forbidden.
+const NO_PLACES: &str =
+    "no layer attends to places of the reference, so there is nothing to forbid";
 
 /// A model whose samples are asked one after the other.
 pub(super) struct Asked<'a> {
@@ -201,7 +207,9 @@ impl About<'_> {
         };
         let mut rows = Vec::new();
         let Some(worth_of_all) = scene.reference_effect() else {
-            rows.extend(cells::none(self, scene));
+            for &operator in &settings.operators {
+                rows.extend(cells::none(self, scene, operator, NO_EFFECT));
+            }
             return Ok((rows, truth));
         };
         let name = Name::of("gray reference", scene);
@@ -213,6 +221,11 @@ impl About<'_> {
         rows.extend(share::rows(self, scene));
         let pairs = counterfactual::pairs(self, scene)?;
         for &operator in &settings.operators {
+            let has_places = self.record.layers.iter().any(LayerRecord::has_places);
+            if operator == Operator::Forbid && !has_places {
+                rows.extend(cells::none(self, scene, operator, NO_PLACES));
+                continue;
+            }
             let mut removal = Removal::new(self, operator);
             let latents = removal.each_cell(scene)?;
             let mut removed = counterfactual::removed(operator, scene, &latents)?;
