@@ -4,6 +4,8 @@ use anyhow::Result;
 #[cfg(feature = "torch")]
 use anyhow::{Context as _, bail};
 #[cfg(feature = "torch")]
+use i2am_nets::libtorch;
+#[cfg(feature = "torch")]
 use tch::{Cuda, Device};
 
 use crate::exit::usage;
@@ -137,9 +139,15 @@ pub(crate) fn device(name: &str) -> Result<Device> {
     };
     let count = Cuda::device_count();
     if index as i64 >= count {
-        bail!(
-            "--device {name}: this libtorch sees {count} CUDA devices; `scripts/setup --cuda` installs the CUDA libraries"
-        );
+        let version = libtorch::version();
+        let advice = if version.ends_with("+cpu") {
+            "is built for CPUs; `scripts/setup --cuda` installs the CUDA libraries".to_owned()
+        } else {
+            format!(
+                "sees {count} CUDA devices; `nvidia-smi` shows whether there is a GPU and a driver for it"
+            )
+        };
+        bail!("--device {name}: libtorch {version} {advice}");
     }
     Ok(Device::Cuda(index))
 }
