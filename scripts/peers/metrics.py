@@ -2,17 +2,19 @@
 """Times `bench measure` beside the Python tools whose numbers it gives; started by metrics.sh, whose --help says how.
 
 Every row is a process of its own. Beside tools that have a command, the time of the whole process counts on both sides. scipy, prdc,
-lpips, DISTS-pytorch, transformers, timm, scikit-image and pytorch-msssim are libraries: a few lines at the end of this file use them as
-their documentation does, and report the time of that work alone, without Python's start and imports. Beside all of these but scipy and
-prdc ours leaves out its start too: what the same command takes for one pair, or two, is taken off. This process stays small: the peak
+lpips, DISTS-pytorch, transformers, timm, cmmd-pytorch, scikit-image and pytorch-msssim are libraries: a few lines at the end of this file use
+them as their documentation does, and report the time of that work alone, without Python's start and imports. Beside all of these but scipy
+and prdc ours leaves out its start too: what the same command takes for one pair, or two, is taken off. This process stays small: the peak
 memory that Linux reports of a child begins with what its parent had.
 """
 
-# help:   --part NAME,...  fid, fidelity, distance, prdc, lpips, dists, clip_i, fd_dinov2, ssim,
-# help:                    ms_ssim [default: all]
-# help:   --count N        pictures of each side [default: 256]
+# help:   --part NAME,...  fid, fidelity, kid, inception_score, mind, precision, distance, prdc, lpips,
+# help:                    dists, clip_i, dino_i, fd_dinov2, cmmd, ssim, ms_ssim, psnr [default: all]
+# help:   --count N        pictures of each side; slow parts take fewer [default: 256]
 # help:   --size HxW       their size [default: 256x192]
 # help:   --threads N      threads and processor cores for either tool [default: 2]
+# help:   --clock CLOCK    wall, or processor: for one thread on a machine that does other things too
+# help:                    [default: wall]
 # help:   --repeat N       runs of each tool, in turn; the fastest is shown [default: 2]
 # help:   --bench FILE     [default: target/release/bench]
 # help:   --scratch DIR    pictures, statistics and weights, kept for the next run [default: target/peers-metrics]
@@ -32,17 +34,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/golden"))
-PARTS = ["fid", "fidelity", "distance", "prdc", "lpips", "dists", "clip_i", "fd_dinov2", "ssim", "ms_ssim"]
+PARTS = (
+    "fid fidelity kid inception_score mind precision distance prdc lpips dists clip_i dino_i fd_dinov2 cmmd ssim ms_ssim psnr".split()
+)
+# Pictures of each side that a part gets at most, so that no tool takes much longer than a minute on one core.
+MOST = {"fid": 128, "fidelity": 128, "kid": 64, "inception_score": 128, "mind": 64, "precision": 64, "dists": 64, "cmmd": 8}
+MOST |= {"clip_i": 128, "dino_i": 128, "fd_dinov2": 128}
+# No release has precision, recall and MIND (the first), or anything (the second). The commits are those of the reference values.
+FIDELITY = "https://github.com/toshas/torch-fidelity", "5e211a950a7b45206bd4976813ffd6aed6cf4ccc"
+CMMD = "https://github.com/sayakpaul/cmmd-pytorch", "f7673a9f46320ac958878c19f7686e203376ad9d"
 SEED = 20250919
 NETS = {"squeeze": "squeezenet1_1-b8a52dc0.pth", "alex": "alexnet-owt-7be5be79.pth"}
-HEADER = "| what | tool | seconds | pictures or pairs a second | peak memory of the largest process, MB | score |"
+HEADER = "| what | pictures a side | tool | seconds | pictures or pairs a second | peak memory of the largest process, MB | score | difference |"
 
 
 @dataclass
 class Run:
+    # By the clock that was asked for.
     seconds: float
     megabytes: float
-    score: float
+    scores: list[float]
     # Of `seconds`, those that count for the rate.
     at_work: float
 
@@ -53,7 +64,8 @@ class Bench:
     def __init__(self, options):
         self.options = options
         self.scratch = Path(options.scratch).resolve()
-        self.sides = [self.scratch / f"{side}-{options.count}-{options.size}" for side in ["generated", "real"]]
+        self.all = [self.scratch / f"{side}-{options.count}-{options.size}" for side in ["generated", "real"]]
+        self.take(options.count)
         self.environment = os.environ | {
             "TORCH_HOME": str(self.scratch),
             # torch-fidelity's own files of statistics hold numpy arrays, which torch refuses since 2.6.
@@ -63,14 +75,30 @@ class Bench:
         }
         self.cores = sorted(os.sched_getaffinity(0))[: options.threads]
 
-    def run(self, command, score, at_work=None):
-        """Runs a command to its end. `score` and `at_work` find numbers in what it prints."""
+    def take(self, count):
+        """Makes `count` pictures of each side those that are measured."""
+        self.count, self.sides = count, self.few(count)
+
+    def few(self, count):
+        """Two folders with the first pictures of each side."""
+        if count == self.options.count:
+            return self.all
+        folders = [side.with_name(f"{count}-of-{side.name}") for side in self.all]
+        for folder, side in zip(folders, self.all):
+            if not folder.exists():
+                folder.mkdir()
+                for file in sorted(side.glob("*.png"))[:count]:
+                    shutil.copy(file, folder / file.name)
+        return folders
+
+    def run(self, command, scores, at_work=None, **variables):
+        """Runs a command to its end. `scores` and `at_work` find numbers in what it prints; `variables` are of its environment."""
         command = [str(word) for word in command]
         with tempfile.TemporaryFile() as words:
             started = time.perf_counter()
             process = subprocess.Popen(
                 command,
-                env=self.environment,
+                env=self.environment | variables,
                 stdout=subprocess.PIPE,
                 stderr=words,
                 preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
@@ -79,41 +107,67 @@ class Bench:
             # Not wait(), which does not tell what the process used.
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - started
+            if self.options.clock == "processor":
+                seconds = usage.ru_utime + usage.ru_stime
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode:
                 words.seek(0)
                 sys.exit(f"peers: {' '.join(command)} failed:\n{output}{words.read().decode()}")
-        return Run(seconds, usage.ru_maxrss / 1024, score(output), at_work(output) if at_work else seconds)
+        found = scores(output)
+        found = found if isinstance(found, list) else [found]
+        return Run(seconds, usage.ru_maxrss / 1024, found, at_work(output) if at_work else seconds)
 
-    def ours(self, generated, real, metric, *more):
-        command = [self.options.bench, "measure", "--generated", generated, "--real", real, "--metric", metric]
+    def ours(self, generated, real, metrics, *more):
+        """`metrics` are separated by spaces."""
+        command = [self.options.bench, "measure", "--generated", generated, "--real", real]
+        for metric in metrics.split():
+            command += ["--metric", metric]
         command += ["--threads", self.options.threads, "--json", *more]
         if "--cache" not in more:
             command.append("--no-cache")
-        return lambda: self.run(command, lambda output: json.loads(output)["metrics"][0]["value"])
+        return lambda: self.run(command, lambda output: [metric["value"] for metric in json.loads(output)["metrics"]])
 
     def ours_at_work(self, metric, *more, least=1):
         """Both sides, less the time that the same command takes for the `least` number of pairs that it has a value for."""
-        few = [side.with_name(f"{least}-of-{side.name}") for side in self.sides]
-        for folder, side in zip(few, self.sides):
-            if not folder.exists():
-                folder.mkdir()
-                for file in sorted(side.glob("*.png"))[:least]:
-                    shutil.copy(file, folder / file.name)
-        start, all_pairs = self.ours(*few, metric, *more), self.ours(*self.sides, metric, *more)
+        start, all_pairs = self.ours(*self.few(least), metric, *more), self.ours(*self.sides, metric, *more)
 
         def run():
             took = start().seconds
             run = all_pairs()
-            share = self.options.count / (self.options.count - least)
+            share = self.count / (self.count - least)
             return replace(run, at_work=(run.seconds - took) * share)
 
         return run
 
-    def worker(self, *words):
+    def worker(self, *words, **variables):
         """A library at work, in a process of its own."""
+        clock = self.options.clock
         command = [sys.executable, __file__, "--worker", *words]
-        return lambda: self.run(command, lambda output: json.loads(output)["score"], lambda output: json.loads(output)["seconds"])
+        return lambda: self.run(command, lambda output: json.loads(output)["scores"], lambda output: json.loads(output)[clock], **variables)
+
+    def fidelity(self, flags, keys, inputs=2):
+        """torch-fidelity's command with `flags`, which prints values under `keys`, of one side or both."""
+        command = [sys.executable, "-m", "torch_fidelity.fidelity", "--cpu", "--json", "--silent", "--no-cache", *flags.split()]
+        for index, side in enumerate(self.sides[:inputs], 1):
+            command += [f"--input{index}", side]
+        folder = str(self.checkout(*FIDELITY))
+        found = lambda output: [json.loads(output)[key] for key in keys.split()]
+        return "torch-fidelity", lambda: self.run(command, found, PYTHONPATH=folder)
+
+    def checkout(self, url, commit):
+        """The code at `url` as it was at `commit`."""
+        folder = self.scratch / url.rsplit("/", 1)[1]
+        git = lambda folder, *words: subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True, text=True).stdout.strip()
+        if not folder.exists():
+            partial = folder.with_name(f"partial-{folder.name}")
+            shutil.rmtree(partial, ignore_errors=True)
+            git(self.scratch, "clone", url, partial)
+            git(partial, "checkout", commit)
+            partial.rename(folder)
+        found = git(folder, "rev-parse", "HEAD")
+        if found != commit:
+            sys.exit(f"peers: {folder}: expected commit {commit}, found {found}; remove the folder")
+        return folder
 
     def make(self, file, what, *words):
         """Makes a file or folder, if it is not there, in a process of its own."""
@@ -132,10 +186,14 @@ class Bench:
                 print(f"peers: {what}: {tool}: {runs[tool][-1].seconds:.2f} s", file=sys.stderr)
         best = {tool: min(each, key=lambda run: run.at_work) for tool, each in runs.items()}
         times = best[name].at_work / best["bench measure"].at_work
+        differences = [abs(x - y) for x, y in zip(*(run.scores for run in best.values()), strict=True)]
         for tool, run in best.items():
             rate = f"{count / run.at_work:.1f}" if count else ""
-            faster = f" ({times:.1f} times as fast)" if tool == "bench measure" else ""
-            print(f"| {what} | {tool} | {run.at_work:.2f}{faster} | {rate} | {run.megabytes:.0f} | {run.score!r} |", flush=True)
+            faster = f" ({times:.2f} times as fast)" if tool == "bench measure" else ""
+            difference = f"{max(differences):.1e}" if tool == "bench measure" else ""
+            scores = ", ".join(map(repr, run.scores))
+            cells = what, self.count, tool, f"{run.at_work:.2f}{faster}", rate, f"{run.megabytes:.0f}", scores, difference
+            print("|", " | ".join(map(str, cells)), "|", flush=True)
 
 
 def main():
@@ -144,6 +202,7 @@ def main():
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--size", default="256x192")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--bench", default=ROOT / "target/release/bench")
     parser.add_argument("--scratch", default=ROOT / "target/peers-metrics")
@@ -159,13 +218,15 @@ def main():
 
     bench = Bench(options)
     prepare(bench)
-    print(f"{machine()}; {len(bench.cores)} threads; {options.count} PNG of {options.size} a side; {time.strftime('%Y-%m-%d')}\n")
+    clock = "" if options.clock == "wall" else "; processor time"
+    print(f"{machine()}; {len(bench.cores)} threads; PNG of {options.size}{clock}; {time.strftime('%Y-%m-%d')}\n")
     print(f"{HEADER}\n{re.sub('[^|]+', '---', HEADER)}")
     for part in parts:
+        bench.take(min(options.count, MOST.get(part, options.count)))
         globals()[f"part_{part}"](bench)
     print(
-        "\nSeconds are those of the whole process. For lpips, DISTS-pytorch, transformers, timm, scikit-image and pytorch-msssim (both sides), scipy and prdc they are "
-        "those of the work, without start and imports."
+        "\nSeconds are those of the whole process. For lpips, DISTS-pytorch, transformers, timm, cmmd-pytorch, scikit-image and pytorch-msssim"
+        " (both sides), scipy and prdc they are those of the work, without start and imports."
     )
 
 
@@ -175,7 +236,7 @@ def machine():
 
 
 def prepare(bench):
-    for seed, side in enumerate(bench.sides, SEED):
+    for seed, side in enumerate(bench.all, SEED):
         bench.make(side, "pictures", bench.options.count, bench.options.size, seed)
     bench.make(bench.scratch / "hub", "inception")
 
@@ -191,7 +252,7 @@ def part_fid(bench):
     if not statistics.is_file():
         bench.run([*command, "--save-stats", real, statistics], lambda output: 0.0)
     theirs = "pytorch-fid", lambda: bench.run([*command, generated, statistics], lambda output: float(output.split("FID:")[1]))
-    bench.compare("FID", bench.options.count, bench.ours(generated, statistics, "fid"), theirs)
+    bench.compare("FID", bench.count, bench.ours(generated, statistics, "fid"), theirs)
 
 
 def part_fidelity(bench):
@@ -206,7 +267,33 @@ def part_fidelity(bench):
         theirs[1]()
     statistics = real.with_suffix(".torch-fidelity.npz")
     bench.make(statistics, "statistics", cached)
-    bench.compare("FID as torch-fidelity defines it", bench.options.count, bench.ours(generated, statistics, "fid:torch-fidelity"), theirs)
+    bench.compare("FID as torch-fidelity defines it", bench.count, bench.ours(generated, statistics, "fid:torch-fidelity"), theirs)
+
+
+def part_kid(bench):
+    """Of two folders, nothing known before. Subsets of half the pictures, drawn alike."""
+    size = bench.count // 2
+    theirs = bench.fidelity(f"--kid --kid-subset-size {size}", "kernel_inception_distance_mean")
+    bench.compare("KID", 2 * bench.count, bench.ours(*bench.sides, "kid", "--subset-size", size), theirs)
+
+
+def part_inception_score(bench):
+    """The last layer is random, the same for both; the real pictures are not read by either."""
+    generated, _ = bench.sides
+    weights = bench.scratch / "hub/checkpoints/pt_inception-2015-12-05-6726825d.pth"
+    theirs = bench.fidelity("--isc", "inception_score_mean", inputs=1)
+    ours = bench.ours(generated, generated, "inception-score", "--weights", f"inception-logits={weights}")
+    bench.compare("Inception score", bench.count, ours, theirs)
+
+
+def part_mind(bench):
+    theirs = bench.fidelity("--mind", "monge_inception_distance")
+    bench.compare("MIND", 2 * bench.count, bench.ours(*bench.sides, "mind"), theirs)
+
+
+def part_precision(bench):
+    theirs = bench.fidelity("--prc --feature-extractor inception-v3-compat", "precision recall")
+    bench.compare("Precision and recall", 2 * bench.count, bench.ours(*bench.sides, "precision recall"), theirs)
 
 
 def part_distance(bench):
@@ -230,17 +317,26 @@ def part_distance(bench):
             bench.run(command, lambda output: 0.0)
     ours = bench.ours(*bench.sides, "fid", "--cache", cache)
     ours()
-    bench.compare(f"Fréchet distance, {bench.options.count} pictures, features cached", None, ours, ("scipy sqrtm", bench.worker("distance", *files)))
+    bench.compare(f"Fréchet distance, {bench.count} pictures, features cached", None, ours, ("scipy sqrtm", bench.worker("distance", *files)))
 
 
 def part_prdc(bench):
-    """Ours of one of four metrics from features in its cache, with the reading of all pictures' hashes; theirs of all four from features of
-    the same size, since it cannot compute fewer."""
-    cache = bench.scratch / "cache"
-    ours = bench.ours(*bench.sides, "coverage", "--cache", cache)
-    ours()
-    theirs = "prdc, four metrics, other features", bench.worker("prdc", bench.options.count)
-    bench.compare(f"Coverage, {bench.options.count} pictures, features cached", None, ours, theirs)
+    """Of features that are ready: ours in its cache, with the reading of all pictures' hashes; theirs in an array. Theirs are precision and
+    recall too, since it cannot leave them out."""
+    caches = [bench.scratch / f"cache-of-{side.name}" for side in bench.sides]
+    both = bench.scratch / "cache-of-both"
+    for side, cache in zip(bench.sides, caches):
+        command = [bench.options.bench, "measure", "--real", side, "--metric", "fid:torch-fidelity", "--cache", cache]
+        bench.run([*command, "--write-statistics", bench.scratch / "not-used.npz"], lambda output: 0.0)
+        shutil.copytree(cache, both, dirs_exist_ok=True)
+    features = [file for cache in caches for file in cache.glob("*/*.safetensors")]
+    theirs = "prdc, four metrics", bench.worker("prdc", *features)
+    # Six are the fewest that have five neighbors.
+    for side in bench.few(6):
+        command = [bench.options.bench, "measure", "--real", side, "--metric", "fid:torch-fidelity", "--cache", both]
+        bench.run([*command, "--write-statistics", bench.scratch / "not-used.npz"], lambda output: 0.0)
+    ours = bench.ours_at_work("density coverage", "--cache", both, least=6)
+    bench.compare("Density and coverage, features cached", None, ours, theirs)
 
 
 def part_lpips(bench):
@@ -251,15 +347,15 @@ def part_lpips(bench):
         # The name that lpips looks for promises a hash, which bench would check.
         shutil.copy(weights, bench.scratch / "hub/checkpoints" / name)
         tried = {}
-        few = min(bench.options.count, 32)
+        few = min(bench.count, 32)
         for layout in ["contiguous", "channels_last"]:
             for batch in [1, 4, 16, 32]:
                 if batch <= few:
                     tried[layout, batch] = bench.worker("lpips", *bench.sides, net, layout, batch, few)().at_work
         layout, batch = min(tried, key=tried.get)
-        theirs = f"lpips, batch {batch}, {layout}", bench.worker("lpips", *bench.sides, net, layout, batch, bench.options.count)
+        theirs = f"lpips, batch {batch}, {layout}", bench.worker("lpips", *bench.sides, net, layout, batch, bench.count)
         ours = bench.ours_at_work(f"lpips:{net}", "--weights", f"lpips-{net}={weights}")
-        bench.compare(f"LPIPS {net}", bench.options.count, ours, theirs)
+        bench.compare(f"LPIPS {net}", bench.count, ours, theirs)
 
 
 def part_dists(bench):
@@ -267,41 +363,63 @@ def part_dists(bench):
     weights, channels = bench.scratch / "dists-vgg.pth", bench.scratch / "dists_weights.pt"
     bench.make(weights, "backbone", "vgg")
     bench.make(channels, "channels")
-    few = min(bench.options.count, 16)
+    few = min(bench.count, 16)
     tried = {batch: bench.worker("dists", *bench.sides, weights, channels, batch, few)().at_work for batch in [1, 4, 16] if batch <= few}
     batch = min(tried, key=tried.get)
-    theirs = f"DISTS-pytorch, batch {batch}", bench.worker("dists", *bench.sides, weights, channels, batch, bench.options.count)
+    theirs = f"DISTS-pytorch, batch {batch}", bench.worker("dists", *bench.sides, weights, channels, batch, bench.count)
     ours = bench.ours_at_work("dists", "--weights", f"lpips-vgg={weights}", "--weights", f"dists={channels}")
-    bench.compare("DISTS", bench.options.count, ours, theirs)
+    bench.compare("DISTS", bench.count, ours, theirs)
 
 
 def part_clip_i(bench):
     """CLIP ViT-B/32 of random weights, the same file for both."""
     weights = bench.scratch / "clip-b-32.safetensors"
     bench.make(weights, "clip")
-    theirs = "transformers", bench.worker("clip_i", *bench.sides, weights, bench.options.count)
+    theirs = "transformers", bench.worker("clip_i", *bench.sides, weights, bench.count)
     ours = bench.ours_at_work("clip-i", "--weights", f"clip-vit-b-32={weights}")
-    bench.compare("CLIP-I, ViT-B/32", bench.options.count, ours, theirs)
+    bench.compare("CLIP-I, ViT-B/32", bench.count, ours, theirs)
+
+
+def part_dino_i(bench):
+    """DINOv2 ViT-S/14 of random weights, the same file for both."""
+    weights = bench.scratch / "dinov2-s-14.pth"
+    bench.make(weights, "dinov2")
+    theirs = "timm", bench.worker("dino_i", *bench.sides, weights, bench.count)
+    ours = bench.ours_at_work("dino-i:vits14", "--weights", f"dinov2-vits14={weights}")
+    bench.compare("DINO-I, ViT-S/14", bench.count, ours, theirs)
 
 
 def part_fd_dinov2(bench):
-    """DINOv2 ViT-S/14 of random weights, the same file for both. timm enlarges the learned positions by another rule than the authors, so the
-    scores are near each other and not equal."""
+    """The same network."""
     weights = bench.scratch / "dinov2-s-14.pth"
     bench.make(weights, "dinov2")
-    theirs = "timm", bench.worker("fd_dinov2", *bench.sides, weights, bench.options.count)
+    theirs = "timm", bench.worker("fd_dinov2", *bench.sides, weights, bench.count)
     ours = bench.ours_at_work("fd-dinov2:vits14", "--weights", f"dinov2-vits14={weights}", least=2)
-    bench.compare("FD-DINOv2, ViT-S/14", 2 * bench.options.count, ours, theirs)
+    bench.compare("FD-DINOv2, ViT-S/14", 2 * bench.count, ours, theirs)
+
+
+def part_cmmd(bench):
+    """CLIP ViT-L/14 at 336 pixels of random weights, the same file for both."""
+    weights = bench.scratch / "clip-l-14-336.safetensors"
+    bench.make(weights, "clip_large")
+    theirs = "cmmd-pytorch", bench.worker("cmmd", *bench.sides, weights, PYTHONPATH=str(bench.checkout(*CMMD)))
+    ours = bench.ours_at_work("cmmd", "--weights", f"clip-vit-l-14-336={weights}", least=2)
+    bench.compare("CMMD, ViT-L/14 at 336", 2 * bench.count, ours, theirs)
 
 
 def part_ssim(bench):
-    theirs = "scikit-image", bench.worker("ssim", *bench.sides, bench.options.count)
-    bench.compare("SSIM", bench.options.count, bench.ours_at_work("ssim"), theirs)
+    theirs = "scikit-image", bench.worker("ssim", *bench.sides, bench.count)
+    bench.compare("SSIM", bench.count, bench.ours_at_work("ssim"), theirs)
 
 
 def part_ms_ssim(bench):
-    theirs = "pytorch-msssim", bench.worker("ms_ssim", *bench.sides, bench.options.count)
-    bench.compare("MS-SSIM", bench.options.count, bench.ours_at_work("ms-ssim"), theirs)
+    theirs = "pytorch-msssim", bench.worker("ms_ssim", *bench.sides, bench.count)
+    bench.compare("MS-SSIM", bench.count, bench.ours_at_work("ms-ssim"), theirs)
+
+
+def part_psnr(bench):
+    theirs = "scikit-image", bench.worker("psnr", *bench.sides, bench.count)
+    bench.compare("PSNR", bench.count, bench.ours_at_work("psnr"), theirs)
 
 
 # --- What is made in processes of their own ----------------------------------------------------------------------
@@ -316,10 +434,15 @@ def make_pictures(folder, count, size, seed):
 
 
 def make_inception(hub):
-    """The network where pytorch-fid and torch-fidelity would download it to."""
+    """The network where pytorch-fid and torch-fidelity would download it to. Its last layer, which the file of scripts/setup lacks, is random."""
     import sets
+    import torch
 
     sets.place_weights(hub, sets.WEIGHTS)
+    torch.manual_seed(SEED)
+    layer = 0.1 * torch.randn(1008, 2048)
+    for file in (hub / "checkpoints").iterdir():
+        torch.save(torch.load(file) | {"fc.weight": layer}, file)
 
 
 def make_statistics(file, cached):
@@ -347,27 +470,60 @@ def make_backbone(file, net):
     torch.save(nets[net](weights=None).state_dict(), file)
 
 
-def make_clip(file):
-    import torch
-    from safetensors.torch import save_file
+# What CLIP ViT-L/14 at 336 pixels has other than transformers' defaults, which are those of ViT-B/32.
+LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
+LARGE |= {"image_size": 336, "patch_size": 14, "projection_dim": 768}
+
+
+def clip(**sizes):
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+    return CLIPVisionModelWithProjection(CLIPVisionConfig(hidden_act="quick_gelu", **sizes)).eval()
+
+
+def make_clip(file, **sizes):
+    import torch
+    from safetensors.torch import save_file
+
     torch.manual_seed(SEED)
-    save_file(CLIPVisionModelWithProjection(CLIPVisionConfig(hidden_act="quick_gelu")).state_dict(), file)
+    save_file(clip(**sizes).state_dict(), file)
+
+
+def make_clip_large(file):
+    make_clip(file, **LARGE)
 
 
 def make_dinov2(file):
     import torch
 
     torch.manual_seed(SEED)
+    tensors = dinov2().state_dict()
+    # Begun at 1e-5, with which a network that was not trained makes the same of every image.
+    tensors |= {name: torch.ones_like(values) for name, values in tensors.items() if name.endswith(".gamma")}
     # The published file has it, for training; nothing else reads it.
-    torch.save(dinov2().state_dict() | {"mask_token": torch.zeros(1, 384)}, file)
+    torch.save(tensors | {"mask_token": torch.zeros(1, 384)}, file)
 
 
-def dinov2():
+def dinov2(**options):
     import timm
 
-    return timm.create_model("vit_small_patch14_dinov2", pretrained=False, num_classes=0, dynamic_img_size=True).eval()
+    return timm.create_model("vit_small_patch14_dinov2", pretrained=False, num_classes=0, **options).eval()
+
+
+def load_dinov2(weights):
+    """The network for 224 x 224 pixels. Its positions are resized as the authors do; timm does it by another rule."""
+    import torch
+
+    tensors = {name: values for name, values in torch.load(weights).items() if name != "mask_token"}
+    token, places = tensors["pos_embed"][:, :1], tensors["pos_embed"][:, 1:]
+    before, after = 518 // 14, 224 // 14
+    places = places.reshape(1, before, before, -1).permute(0, 3, 1, 2)
+    # The tenth is the authors', from when rounding gave them a place less.
+    places = torch.nn.functional.interpolate(places, scale_factor=[(after + 0.1) / before] * 2, mode="bicubic")
+    tensors["pos_embed"] = torch.cat([token, places.flatten(2).transpose(1, 2)], 1)
+    model = dinov2(img_size=224)
+    model.load_state_dict(tensors)
+    return model
 
 
 def make_channels(file):
@@ -422,13 +578,18 @@ def work_lpips(generated, real, net, layout, batch, count):
     return work
 
 
-def work_prdc(count):
+def work_prdc(generated, real):
     import numpy as np
     from prdc import compute_prdc
+    from safetensors.numpy import load_file
 
-    rng = np.random.default_rng(SEED)
-    real, generated = (rng.gamma(0.6 + 0.1 * side, 0.5, (int(count), 2048)) for side in range(2))
-    return lambda: compute_prdc(real_features=real, fake_features=generated, nearest_k=5)["coverage"]
+    generated, real = (load_file(file)["features"].astype(np.float64) for file in (generated, real))
+
+    def work():
+        values = compute_prdc(real_features=real, fake_features=generated, nearest_k=5)
+        return [float(values[name]) for name in ["density", "coverage"]]
+
+    return work
 
 
 def work_dists(generated, real, weights, channels, batch, count):
@@ -464,58 +625,90 @@ def work_clip_i(generated, real, weights, count):
     import torch
     from PIL import Image
     from safetensors.torch import load_file
-    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+    from transformers import CLIPImageProcessorPil
 
-    model = CLIPVisionModelWithProjection(CLIPVisionConfig(hidden_act="quick_gelu")).eval()
+    # Resizes with Pillow, as OpenAI's code does; the usual processor of transformers 5 moves the score by 4e-6.
+    model, processor = clip(), CLIPImageProcessorPil()
     model.load_state_dict(load_file(weights))
-    processor = CLIPImageProcessor()
-    pairs, batch = paths([generated, real], count), 8
 
     def embedded(files):
         inputs = processor(images=[Image.open(file).convert("RGB") for file in files], return_tensors="pt")
-        return torch.nn.functional.normalize(model(**inputs).image_embeds, dim=1)
+        return model(**inputs).image_embeds
 
-    def work():
-        values = []
-        with torch.inference_mode():
-            for start in range(0, len(pairs), batch):
-                sides = [embedded(files) for files in zip(*pairs[start : start + batch])]
-                values += (sides[0] * sides[1]).sum(1).tolist()
-        return sum(values) / len(values)
+    return lambda: mean_cosine(embedded, paths([generated, real], count))
 
-    return work
+
+def mean_cosine(embedded, pairs, batch=8):
+    import torch
+
+    values = []
+    with torch.inference_mode():
+        for start in range(0, len(pairs), batch):
+            sides = [torch.nn.functional.normalize(embedded(files), dim=1) for files in zip(*pairs[start : start + batch])]
+            values += (sides[0] * sides[1]).sum(1).tolist()
+    return sum(values) / len(values)
+
+
+def dinov2_features(weights, resize):
+    """A function from files to features. `resize` are the steps that give an image its size."""
+    import torch
+    from PIL import Image
+    from torchvision import transforms
+
+    model = load_dinov2(weights)
+    levels = [transforms.ToTensor(), transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
+    prepare = transforms.Compose([*resize, *levels])
+    return lambda files: model(torch.stack([prepare(Image.open(file).convert("RGB")) for file in files]))
+
+
+def work_dino_i(generated, real, weights, count):
+    from torchvision import transforms
+
+    resize = [transforms.Resize(256, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(224)]
+    features = dinov2_features(weights, resize)
+    return lambda: mean_cosine(features, paths([generated, real], count))
 
 
 def work_fd_dinov2(generated, real, weights, count):
     import numpy as np
     import torch
-    from PIL import Image
     from pytorch_fid.fid_score import calculate_frechet_distance
     from torchvision import transforms
 
-    model = dinov2()
-    model.load_state_dict({name: values for name, values in torch.load(weights).items() if name != "mask_token"})
-    steps = [
-        transforms.Resize((224, 224), transforms.InterpolationMode.BICUBIC),
-        transforms.ToTensor(),
-        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    ]
-    prepare, batch = transforms.Compose(steps), 8
+    features = dinov2_features(weights, [transforms.Resize((224, 224), transforms.InterpolationMode.BICUBIC)])
+    batch = 8
 
-    def features(folder):
+    def statistics(folder):
         files = sorted(Path(folder).glob("*.png"))[: int(count)]
-        rows = []
-        for start in range(0, len(files), batch):
-            images = [prepare(Image.open(file).convert("RGB")) for file in files[start : start + batch]]
-            rows.append(model(torch.stack(images)).double().numpy())
-        return np.concatenate(rows)
+        rows = [features(files[start : start + batch]).double().numpy() for start in range(0, len(files), batch)]
+        rows = np.concatenate(rows)
+        return rows.mean(0), np.cov(rows, rowvar=False)
 
     def work():
         with torch.inference_mode():
-            statistics = [(rows.mean(0), np.cov(rows, rowvar=False)) for rows in map(features, [generated, real])]
-        return calculate_frechet_distance(*statistics[0], *statistics[1])
+            return calculate_frechet_distance(*statistics(generated), *statistics(real))
 
     return work
+
+
+def work_cmmd(generated, real, weights):
+    from unittest import mock
+
+    import distance
+    import embedding
+    import io_util
+    from safetensors.torch import load_file
+    from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+
+    model = clip(**LARGE)
+    model.load_state_dict(load_file(weights))
+    processor = CLIPImageProcessor(crop_size={"height": 336, "width": 336})
+    loads = [(CLIPVisionModelWithProjection, model), (CLIPImageProcessor, processor)]
+    with mock.patch.object(loads[0][0], "from_pretrained", lambda name: model), mock.patch.object(loads[1][0], "from_pretrained", lambda name: processor):
+        embedder = embedding.ClipEmbeddingModel()
+    # The whole of what its command does.
+    embedded = lambda folder: io_util.compute_embeddings_for_dir(folder, embedder, 32).astype("float32")
+    return lambda: distance.mmd(embedded(real), embedded(generated)).item()
 
 
 def work_ms_ssim(generated, real, count):
@@ -552,15 +745,30 @@ def work_ssim(generated, real, count):
     return work
 
 
+def work_psnr(generated, real, count):
+    import numpy as np
+    from PIL import Image
+    from skimage.metrics import peak_signal_noise_ratio
+
+    pairs = paths([generated, real], count)
+
+    def work():
+        values = [peak_signal_noise_ratio(*(np.asarray(Image.open(file).convert("RGB")) for file in pair)) for pair in pairs]
+        return float(sum(values) / len(values))
+
+    return work
+
+
 def worker(name, *words):
     import contextlib
 
     with contextlib.redirect_stdout(sys.stderr):
         work = globals()[f"work_{name}"](*words)
-        started = time.perf_counter()
-        score = float(work())
-        seconds = time.perf_counter() - started
-    print(json.dumps({"score": score, "seconds": seconds}))
+        started = time.perf_counter(), time.process_time()
+        scores = work()
+        times = {"wall": time.perf_counter() - started[0], "processor": time.process_time() - started[1]}
+    scores = scores if isinstance(scores, list) else [float(scores)]
+    print(json.dumps({"scores": scores} | times))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ usage() {
 Usage: scripts/peers/metrics.sh [--venv DIR] [OPTION]...
 
 Times bench measure and pytorch-fid, torch-fidelity, prdc, lpips, DISTS-pytorch, transformers, timm,
-scikit-image and pytorch-msssim: the same pictures, the same weights, the same threads, one after the other on this
-machine. Prints a Markdown table with the scores, so that their equality is seen too.
+cmmd-pytorch, scikit-image and pytorch-msssim: the same pictures, the same weights, the same threads, one after the other on this
+machine. Prints a Markdown table with the scores and the largest difference of the two sides.
 
   --venv DIR   where the Python tools are, or are installed to [default: target/peers-venv]; the
-               first run downloads scripts/peers/requirements.txt with pip (5 GB: torch comes with CUDA)
+               first run downloads scripts/peers/requirements.txt with pip (5 GB: torch comes with CUDA),
+               and two tools that have no release with git, into the folder of --scratch
 
 TEXT
     sed -n 's/^# help: \{0,1\}//p' "$root/scripts/peers/metrics.py"
