@@ -4,6 +4,8 @@ use anyhow::Result;
 #[cfg(feature = "torch")]
 use anyhow::{Context as _, bail};
 #[cfg(feature = "torch")]
+use i2am_nets::libtorch;
+#[cfg(feature = "torch")]
 use tch::{Cuda, Device};
 
 use crate::exit::usage;
@@ -98,22 +100,6 @@ fn parameters(entry: &ModelEntry, device: Device) -> Result<u64> {
     Ok(facts.parameters)
 }
 
-/// Whether this program was linked to the CUDA libraries. libtorch itself only says whether there is a GPU.
-#[cfg(feature = "torch")]
-const HAS_CUDA: bool = option_env!("I2AM_CUDA").is_some();
-
-/// What to do about a GPU that is not among the `count` that there are.
-#[cfg(feature = "torch")]
-fn no_such_gpu(count: i64, has_cuda: bool) -> String {
-    if !has_cuda {
-        "expected a build with the CUDA libraries, found one for CPUs only: run `scripts/setup --cuda` and build again".to_owned()
-    } else if count == 0 {
-        "expected an NVIDIA GPU with its driver, found none; this build has the CUDA libraries: does `nvidia-smi` list a GPU?".to_owned()
-    } else {
-        format!("expected a number below {count}, as many GPUs as were found")
-    }
-}
-
 /// What `--device` calls all GPUs.
 #[cfg(feature = "torch")]
 pub(crate) const ALL_GPUS: &str = "cuda:all";
@@ -153,19 +139,15 @@ pub(crate) fn device(name: &str) -> Result<Device> {
     };
     let count = Cuda::device_count();
     if index as i64 >= count {
-        bail!("--device {name}: {}", no_such_gpu(count, HAS_CUDA));
+        let version = libtorch::version();
+        let advice = if version.ends_with("+cpu") {
+            "is built for CPUs; `scripts/setup --cuda` installs the CUDA libraries".to_owned()
+        } else {
+            format!(
+                "sees {count} CUDA devices; `nvidia-smi` shows whether there is a GPU and a driver for it"
+            )
+        };
+        bail!("--device {name}: libtorch {version} {advice}");
     }
     Ok(Device::Cuda(index))
-}
-
-#[cfg(all(test, feature = "torch"))]
-mod tests {
-    use super::no_such_gpu;
-
-    #[test]
-    fn a_missing_gpu_is_told_by_what_is_missing() {
-        assert!(no_such_gpu(0, false).contains("scripts/setup --cuda"));
-        assert!(no_such_gpu(0, true).contains("driver"));
-        assert!(no_such_gpu(4, true).contains("below 4"));
-    }
 }

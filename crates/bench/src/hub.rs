@@ -70,14 +70,11 @@ pub(crate) fn path_of(path: &Path, variant: Option<&str>) -> Result<PathBuf> {
     }
 }
 
-/// The license of what lies at `path`: that of a card in the folder, or next to the file.
+/// The license of what lies at `path`: that of a card in the folder, or next to the file; else of one next to that folder, which may be a
+/// part of a checkpoint.
 pub(crate) fn license_at(path: &Path) -> Option<License> {
-    let folder = if path.is_dir() {
-        Some(path)
-    } else {
-        path.parent()
-    };
-    license_of(folder?)
+    let folders = path.ancestors().skip(usize::from(!path.is_dir()));
+    folders.take(2).find_map(license_of)
 }
 
 struct Found {

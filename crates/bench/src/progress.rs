@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn time_left_follows_the_mean_rate_of_this_session() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(time_left(minute, [0, 0, 48]), None);
         assert_eq!(time_left(minute, [0, 2, 48]), Some(minute * 23));
         // 40 were done before.

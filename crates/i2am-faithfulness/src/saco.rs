@@ -1,3 +1,5 @@
+use std::cmp::Ordering;
+
 use crate::finite;
 
 /// Salience-guided faithfulness coefficient (`SaCo`): do groups of which a map claims more have more effect?
@@ -24,7 +26,9 @@ pub fn saco(claims: &[f64], effects: &[f64]) -> Option<f64> {
         effects.len(),
         "an effect for every claim is expected"
     );
-    let all_equal = effects.windows(2).all(|pair| pair[0] == pair[1]);
+    let all_equal = effects
+        .windows(2)
+        .all(|pair| pair[0].partial_cmp(&pair[1]).is_some_and(Ordering::is_eq));
     if all_equal || !finite(claims) || !finite(effects) {
         return None;
     }

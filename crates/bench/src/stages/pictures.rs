@@ -234,12 +234,18 @@ impl Pictures<'_> {
                 }
             }
         }
-        let marks: Marks = overlays.iter().map(|map| map.marks).collect();
-        for (_, meaning) in marks.meanings() {
+        for (_, meaning) in marks_on_sheet(overlays).meanings() {
             grid.note(meaning);
         }
         grid.render()
     }
+}
+
+/// The marks of the maps that are on the sheet; single layers are not.
+fn marks_on_sheet(overlays: &[Overlay]) -> Marks {
+    let is_shown = |level: &Level| *level == Level::Unified || on_sheet(level, 0).is_some();
+    let shown = overlays.iter().filter(|map| is_shown(&map.level));
+    shown.map(|map| map.marks).collect()
 }
 
 /// From where to where a map reads.
@@ -267,4 +273,29 @@ fn with_hole(sample: &Sample) -> RgbImage {
         }
     }
     picture
+}
+
+#[cfg(test)]
+mod tests {
+    use i2am_quantity::Note;
+
+    use super::*;
+
+    /// A model whose warp blocks read places has layers of one token, too; their maps are not on its sheet, and so are not explained there.
+    #[test]
+    fn marks_of_maps_that_are_not_shown_are_not_explained() {
+        let map = |level: Level, notes: &Notes| Overlay {
+            direction: Direction::ReferenceToGenerated,
+            level,
+            marks: notes.marks(),
+            picture: RgbImage::new(1, 1),
+        };
+        let one_token = Notes::from(Note::OneToken);
+        let layer = Level::Layer("down_blocks.0.attentions.0".to_owned());
+        let pooled = map(layer, &one_token);
+        let plain = map(Level::Unified, &Notes::NONE);
+        assert!(marks_on_sheet(&[plain.clone(), pooled]).is_empty());
+        let head = map(Level::Head(0), &one_token);
+        assert!(!marks_on_sheet(&[plain, head]).is_empty());
+    }
 }

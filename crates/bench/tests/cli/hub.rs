@@ -139,18 +139,33 @@ fn names_that_cannot_be_used_are_refused() {
     }
 }
 
-/// A license of a local folder is that of its card, and unknown without one.
+/// A license of a local folder is that of its card, of the card next to it, and unknown without one.
 #[test]
 fn the_license_of_a_local_checkpoint_is_looked_for_next_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     crate::common::write_config(folder, SYNTH);
-    let (code, text) = crate::common::run(folder, &["check", "--config", "run.toml"]);
-    assert_eq!(code, 0, "{text}");
-    assert!(
-        text.contains(
-            "paint-by-example: unknown, since no README.md in its folder names one (model pbe)"
-        ),
-        "{text}"
-    );
+    let license = |expected: &str| {
+        let (code, text) = crate::common::run(folder, &["check", "--config", "run.toml"]);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains(expected), "{text}");
+    };
+    license("zoo/paint-by-example: mit OR apache-2.0 (model pbe)");
+
+    let checkpoint = root().join("datasets/zoo/paint-by-example");
+    let bare = folder.join("models/bare");
+    std::fs::create_dir_all(&bare).unwrap();
+    for entry in std::fs::read_dir(&checkpoint).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() != "README.md" {
+            std::os::unix::fs::symlink(entry.path(), bare.join(entry.file_name())).unwrap();
+        }
+    }
+    let config = folder.join("run.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace(checkpoint.to_str().unwrap(), bare.to_str().unwrap());
+    i2am_files::write_atomic(&config, text).unwrap();
+    license("models/bare: unknown, since no README.md in its folder names one (model pbe)");
+    i2am_files::write_atomic(folder.join("models/README.md"), "---\nlicense: mit\n---\n").unwrap();
+    license("models/bare: mit (model pbe)");
 }
