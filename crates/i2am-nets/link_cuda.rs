@@ -21,6 +21,7 @@ pub(crate) fn main() {
     tell(&format!("rerun-if-changed={}", libraries.display()));
     if libraries.join("libtorch_cuda.so").exists() {
         tell("rustc-link-arg=-Wl,--no-as-needed,-ltorch_cuda");
+        tell("rustc-env=I2AM_CUDA=linked");
     }
 }
 

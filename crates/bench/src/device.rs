@@ -140,8 +140,9 @@ pub(crate) fn device(name: &str) -> Result<Device> {
     let count = Cuda::device_count();
     if index as i64 >= count {
         let version = libtorch::version();
-        let advice = if version.ends_with("+cpu") {
-            "is built for CPUs; `scripts/setup --cuda` installs the CUDA libraries".to_owned()
+        // Of a program that was built before the CUDA libraries came, libtorch does not load them.
+        let advice = if version.ends_with("+cpu") || option_env!("I2AM_CUDA").is_none() {
+            "is used for CPUs only here; run `scripts/setup --cuda` and build again".to_owned()
         } else {
             format!(
                 "sees {count} CUDA devices; `nvidia-smi` shows whether there is a GPU and a driver for it"
