@@ -8,6 +8,7 @@
 //! | what is left of a picture | [`distance`], [`kept`], [`Effects`] |
 //! | which positions are removed | [`groups`](groups()), [`removals`], [`subsets`] |
 //! | how they are removed from a picture | [`paint`](paint()), [`Paint`] |
+//! | what is added to it at a known place | [`Mark`] |
 //! | one after another, cumulatively | [`Curve`], [`between`] |
 //! | each group alone | [`saco`](saco()) |
 //! | many sets | [`Correlation`] |
@@ -41,6 +42,7 @@ mod error;
 mod groups;
 mod imputation;
 mod location;
+mod mark;
 mod paint;
 mod power;
 mod quantities;
@@ -56,17 +58,18 @@ pub use error::FaithfulnessError;
 pub use groups::{Order, claims, groups, removals};
 pub use imputation::linear_imputation;
 pub use location::{
-    Located, SHARE, agreement, pointing, relevance_mass, relevance_rank, transposed,
+    Located, SHARE, agreement, largest, pointing, relevance_mass, relevance_rank, transposed,
     weighted_agreement,
 };
+pub use mark::{MARK_AREA, Mark};
 pub use paint::{NOISE, Paint, paint, removed_pixels};
 pub use power::{FEWEST_DIFFERENCES, Power, Search, power};
 pub use quantities::{
     AGREEMENT, CHANGE_AGREEMENT, CURVE_AREA, KNOCK_OUT, KNOCK_OUT_EFFECT, KNOCK_OUT_FOUND,
-    KNOCK_OUT_P, LAYERS_EFFECT, LAYERS_SIMILARITY, LAYERS_SSIM, POINTING, QUANTITIES,
-    RANDOMIZED_EFFECT, RANDOMIZED_SIMILARITY, RANDOMIZED_SSIM, RANK_CORRELATION, REFERENCE_EFFECT,
-    RELEVANCE_MASS, RELEVANCE_RANK, SACO, SCRAMBLED_BY_WHETHER, WHERE_BY_WHETHER, WORTH_PLACE,
-    WORTH_PRESENCE, WORTH_SCRAMBLED,
+    KNOCK_OUT_P, LAYERS_EFFECT, LAYERS_SIMILARITY, LAYERS_SSIM, MARK_EFFECT, MARK_MASS,
+    MARK_POINTING, POINTING, QUANTITIES, RANDOMIZED_EFFECT, RANDOMIZED_SIMILARITY, RANDOMIZED_SSIM,
+    RANK_CORRELATION, REFERENCE_EFFECT, RELEVANCE_MASS, RELEVANCE_RANK, SACO, SCRAMBLED_BY_WHETHER,
+    WHERE_BY_WHETHER, WORTH_PLACE, WORTH_PRESENCE, WORTH_SCRAMBLED,
 };
 pub use saco::saco;
 pub use whether::Worth;

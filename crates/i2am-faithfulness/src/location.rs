@@ -181,14 +181,11 @@ struct Region {
 impl Region {
     fn of(map: &Plane, truth: &Plane, share: f64) -> Option<Self> {
         check_sizes(map, truth);
-        assert!(
-            share > 0.0 && share <= 1.0,
-            "a share above 0 and at most 1: found {share}"
-        );
+        check_share(share);
         let values = [map, truth].into_iter().flat_map(Plane::data);
         let known = values.copied().all(f32::is_finite) && truth.min() < truth.max();
         known.then(|| {
-            let size = ((truth.data().len() as f64 * share).round() as usize).max(1);
+            let size = places(truth.data().len(), share);
             Self {
                 size,
                 inside: top(truth.data(), size),
@@ -202,6 +199,21 @@ impl Region {
             expected: self.size as f64 / self.inside.len() as f64,
         }
     }
+}
+
+/// The chance of each of `values` to be among the largest, `share` of their number, with ties broken at random: 0 or 1 but where values
+/// tie for the last place.
+///
+/// # Panics
+/// If there are no values, or `share` is not above 0 and at most 1.
+pub fn largest(values: &[f32], share: f64) -> Vec<f64> {
+    check_share(share);
+    top(values, places(values.len(), share))
+}
+
+/// `share` of `count` places, rounded, at least one.
+fn places(count: usize, share: f64) -> usize {
+    ((count as f64 * share).round() as usize).max(1)
 }
 
 /// The chance of each value to be among the `size` largest, with ties broken at random.
@@ -219,6 +231,14 @@ fn top(values: &[f32], size: usize) -> Vec<f64> {
         () => chance,
     };
     values.iter().map(of).collect()
+}
+
+#[track_caller]
+fn check_share(share: f64) {
+    assert!(
+        share > 0.0 && share <= 1.0,
+        "a share above 0 and at most 1: found {share}"
+    );
 }
 
 #[track_caller]

@@ -33,6 +33,22 @@ pub static AGREEMENT: Quantity = Quantity::new("agreement", "Agreement", Better:
     .decimals(3)
     .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
     .part_of("agreement", Role::Value);
+const fn mark(name: &'static str, title: &'static str, role: Role) -> Quantity {
+    Quantity::new(name, title, Better::Higher)
+        .decimals(3)
+        .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
+        .part_of("mark", role)
+}
+
+/// [`crate::pointing`] between a planted [`crate::Mark`] and where the image changes with it, mean over marks.
+pub static MARK_POINTING: Quantity = mark("mark_pointing", "Pointing game", Role::Value);
+/// [`crate::relevance_mass`] between a planted [`crate::Mark`] and where the image changes with it, mean over marks.
+pub static MARK_MASS: Quantity = mark("mark_mass", "Relevance mass", Role::Gain);
+/// How far a planted mark moves what is predicted: 1 as far as a gray reference; mean over marks.
+pub static MARK_EFFECT: Quantity =
+    Quantity::new("mark_effect", "Effect of a mark", Better::Neither)
+        .decimals(3)
+        .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)));
 /// What is lost if a layer, a head or a time group reads nothing of the reference: 1 less what is [`crate::kept()`].
 pub static KNOCK_OUT_EFFECT: Quantity = Quantity::new(
     "knock_out_effect",
@@ -117,6 +133,9 @@ pub static QUANTITIES: &[&Quantity] = &[
     &RELEVANCE_RANK,
     &CHANGE_AGREEMENT,
     &AGREEMENT,
+    &MARK_POINTING,
+    &MARK_MASS,
+    &MARK_EFFECT,
     &KNOCK_OUT,
     &KNOCK_OUT_FOUND,
     &KNOCK_OUT_P,

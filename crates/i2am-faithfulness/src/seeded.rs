@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     RandomMap = 3,
     /// The noise on painted pixels.
     Paint = 4,
+    /// Where a mark is planted.
+    Mark = 5,
 }
 
 /// The generator of draw `index`.

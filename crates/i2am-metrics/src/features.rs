@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use i2am_imaging::RgbImage;
+use i2am_nets::Precision;
 use i2am_nets::inception::{Inception, Tap};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
@@ -71,6 +72,7 @@ pub(crate) fn at_least(
 pub struct Extractor<B: Backbone = OfInception> {
     backbone: B,
     weights: PathBuf,
+    precision: Precision,
     device: Device,
     /// Loaded when something has to be computed.
     network: OnceCell<B::Network>,
@@ -124,6 +126,7 @@ impl<B: Backbone> Extractor<B> {
         Ok(Self {
             backbone,
             weights,
+            precision: resources.precision.of_networks(),
             device: resources.device,
             network: OnceCell::new(),
             batch: resources.batch.max(1),
@@ -141,8 +144,15 @@ impl<B: Backbone> Extractor<B> {
         if let Some(network) = self.network.get() {
             return Ok(network);
         }
-        let network = self.backbone.load(&self.weights, self.device)?;
+        let network = self
+            .backbone
+            .load(&self.weights, self.precision, self.device)?;
         Ok(self.network.get_or_init(|| network))
+    }
+
+    /// What the network computes in.
+    pub(crate) fn kind(&self) -> Kind {
+        self.precision.kind()
     }
 
     /// Height and width of what goes into the network.
@@ -162,7 +172,7 @@ impl<B: Backbone> Extractor<B> {
         let (width, height) = image.dimensions();
         let print = i2am_files::sha256_hex(image.as_raw());
         let print = format!("{print} {height} {width}");
-        let key = cache::key(&self.backbone.key(reading), &[print]);
+        let key = self.key(reading, &[print]);
         if let Some(known) = self.known.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
@@ -173,6 +183,15 @@ impl<B: Backbone> Extractor<B> {
         });
         self.known.borrow_mut().insert(key, Rc::clone(&features));
         Ok(features)
+    }
+
+    /// What features of pictures with `prints` are kept under.
+    fn key(&self, reading: B::Reading, prints: &[String]) -> String {
+        let mut own = self.backbone.key(reading);
+        if self.precision != Precision::default() {
+            own = format!("{own} {:?}", self.precision);
+        }
+        cache::key(&own, prints)
     }
 
     /// Length of a row.
@@ -194,7 +213,7 @@ impl<B: Backbone> Extractor<B> {
             .into_par_iter()
             .map(|index| pictures.fingerprint(index))
             .collect::<Result<_, _>>()?;
-        let key = cache::key(&self.backbone.key(reading), &prints);
+        let key = self.key(reading, &prints);
         if let Some(known) = self.known.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
@@ -258,7 +277,8 @@ impl<B: Backbone> Extractor<B> {
             .map(|input| Tensor::from_slice(input).reshape([3, side, side]))
             .collect();
         let x = Tensor::stack(&stacked, 0).to_device(self.device);
-        let features = B::run(network, &x, reading);
+        let features = B::run(network, &x.to_kind(self.kind()), reading);
+        let features = features.to_kind(Kind::Float);
         Vec::try_from(features.reshape([-1])).expect("features are a row of 32-bit floats")
     }
 }

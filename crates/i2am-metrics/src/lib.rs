@@ -79,7 +79,10 @@ pub use frechet::frechet_distance;
 pub use images::PictureFiles;
 pub use in_balls::{InBalls, OfBalls};
 pub use inception::{INCEPTION, Mode, inception_input};
-pub use metric::{ConfigValue, Configured, Metric, MetricInfo, Needs, Prepared, Settings, Variant};
+pub use metric::{
+    Chosen, ConfigValue, Configured, Metric, MetricInfo, Needs, NetworkPrecision, Prepared,
+    Settings, Variant,
+};
 pub use metrics::*;
 pub use npz::{Array, Npz};
 pub use pair::{Pair, PairMetric, PairValue, Region};

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use i2am_quantity::Quantity;
-use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
@@ -66,6 +66,41 @@ impl MetricInfo {
     }
 }
 
+/// The number format that a metric's networks compute in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkPrecision {
+    /// 32-bit floats, as the tools that metrics are named after.
+    #[default]
+    F32,
+    /// 16-bit brain floats: other numbers (`docs/precision.md` has how far off), so the variant says so.
+    Bf16,
+}
+
+impl NetworkPrecision {
+    /// The setting of every metric that has networks.
+    pub const KEY: &str = "precision";
+
+    #[cfg(feature = "torch")]
+    pub(crate) fn of_networks(self) -> i2am_nets::Precision {
+        match self {
+            Self::F32 => i2am_nets::Precision::F32,
+            Self::Bf16 => i2am_nets::Precision::Bf16,
+        }
+    }
+
+    /// Takes its own setting out of a table of one of the metrics with networks.
+    fn taken(table: &mut ConfigValue<'_>, info: &MetricInfo) -> Result<Self, toml::de::Error> {
+        let own = match table.as_mut() {
+            DeValue::Table(table) if !info.weights.is_empty() => table.remove(Self::KEY),
+            _ => None,
+        };
+        own.map_or(Ok(Self::default()), |own| {
+            Self::deserialize(ValueDeserializer::from(own))
+        })
+    }
+}
+
 /// What the file of a metric implements: its settings, which know how to measure.
 pub trait Settings: Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What the metric is.
@@ -117,11 +152,27 @@ impl<S: Settings> Metric for Entry<S> {
         S::INFO
     }
 
-    fn configure(&self, table: ConfigValue<'_>) -> Result<Box<dyn Configured>, toml::de::Error> {
+    fn configure(
+        &self,
+        mut table: ConfigValue<'_>,
+    ) -> Result<Box<dyn Configured>, toml::de::Error> {
+        let precision = NetworkPrecision::taken(&mut table, S::INFO)?;
         let settings = S::deserialize(ValueDeserializer::from(table))?;
         settings.check().map_err(toml::de::Error::custom)?;
-        Ok(Box::new(settings))
+        Ok(Box::new(Chosen {
+            settings,
+            precision,
+        }))
     }
+}
+
+/// Settings of one metric, with what is set alike for the networks of all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Chosen<S> {
+    /// Its own.
+    pub settings: S,
+    /// What its networks compute in.
+    pub precision: NetworkPrecision,
 }
 
 /// A metric with its settings.
@@ -143,25 +194,35 @@ pub trait Configured: Debug + Send + Sync {
     fn prepare(&self, session: &Session) -> Result<Prepared, MetricError>;
 }
 
-impl<S: Settings> Configured for S {
+impl<S: Settings> Configured for Chosen<S> {
     fn info(&self) -> &'static MetricInfo {
         S::INFO
     }
 
     fn variant(&self) -> String {
-        Settings::variant(self)
+        let own = self.settings.variant();
+        match self.precision {
+            NetworkPrecision::F32 => own,
+            NetworkPrecision::Bf16 => format!("{own}, bf16"),
+        }
     }
 
     fn settings(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("settings are a table of numbers and names")
+        const PLAIN: &str = "settings are a table of numbers and names";
+        let mut settings = serde_json::to_value(&self.settings).expect(PLAIN);
+        if !S::INFO.weights.is_empty() {
+            settings[NetworkPrecision::KEY] = serde_json::to_value(self.precision).expect(PLAIN);
+        }
+        settings
     }
 
     fn prepare(&self, session: &Session) -> Result<Prepared, MetricError> {
+        let session = session.at(self.precision);
         #[cfg(feature = "torch")]
         if S::INFO.needs_torch {
-            return crate::guarded::guarded(S::INFO.quantity.name, || self.open(session));
+            return crate::guarded::guarded(S::INFO.quantity.name, || self.settings.open(session));
         }
-        self.open(session)
+        self.settings.open(session)
     }
 }
 

@@ -150,9 +150,38 @@ mod tests {
         }
         let kid = configured(find("kid").unwrap(), "subsets = 7").settings();
         let expected = serde_json::json!(
-            {"mode": "torch-fidelity", "subsets": 7, "subset_size": 1000, "seed": 2020}
+            {"mode": "torch-fidelity", "subsets": 7, "subset_size": 1000, "seed": 2020, "precision": "f32"}
         );
         assert_eq!(kid, expected);
+    }
+
+    /// Only a metric with networks has it, and its values are told apart by the variant.
+    #[test]
+    fn the_precision_of_networks_is_named_where_it_is_not_the_usual_one() {
+        for metric in METRICS {
+            let info = metric.info();
+            let name = info.quantity.name;
+            let text = "precision = 'bf16'";
+            let table = DeTable::parse(text).unwrap();
+            let table = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+            let found = metric.configure(table);
+            if info.weights.is_empty() {
+                let message = found.unwrap_err().to_string();
+                assert!(message.contains("precision"), "{name}: {message}");
+                continue;
+            }
+            let found = found.unwrap();
+            let usual = configured(*metric, "precision = 'f32'");
+            assert_eq!(usual.variant(), configured(*metric, "").variant());
+            assert_eq!(found.variant(), format!("{}, bf16", usual.variant()));
+            assert_eq!(found.settings()["precision"], "bf16", "{name}");
+            let again = configured(*metric, text);
+            assert_eq!(again.settings(), found.settings());
+        }
+        let table = DeTable::parse("precision = 'f8'").unwrap();
+        let table = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+        let message = find("fid").unwrap().configure(table).unwrap_err();
+        assert!(message.to_string().contains("unknown variant `f8`"));
     }
 
     #[test]

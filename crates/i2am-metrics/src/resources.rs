@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::MetricError;
+use crate::metric::NetworkPrecision;
 
 /// Folder of weights in a checkout, made by `scripts/setup --weights`.
 const FOLDER: &str = ".weights";
@@ -34,6 +35,8 @@ pub struct Resources {
     pub batch: usize,
     /// Folder of features computed before; nothing is kept without one.
     pub cache: Option<PathBuf>,
+    /// What networks compute in, unless a metric's own settings say it.
+    pub precision: NetworkPrecision,
     /// Where networks run.
     #[cfg(feature = "torch")]
     pub device: tch::Device,
@@ -48,6 +51,7 @@ impl Default for Resources {
             folders: here.ancestors().map(|dir| dir.join(FOLDER)).collect(),
             batch: DEFAULT_BATCH,
             cache: None,
+            precision: NetworkPrecision::default(),
             #[cfg(feature = "torch")]
             device: tch::Device::Cpu,
         }

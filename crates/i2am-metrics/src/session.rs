@@ -1,17 +1,21 @@
 //! What the metrics of one measurement share.
 
+use std::cell::OnceCell;
 #[cfg(feature = "torch")]
 use std::collections::BTreeMap;
 
+use crate::metric::NetworkPrecision;
 use crate::resources::Resources;
 
 /// [`Resources`], and the networks that were opened with them.
 #[derive(Debug, Default)]
 pub struct Session {
     resources: Resources,
+    /// The same with networks in 16-bit floats, once a metric asked for it.
+    in_bf16: OnceCell<Box<Session>>,
     /// The Inception network once a metric asked for it.
     #[cfg(feature = "torch")]
-    extractor: std::cell::OnceCell<std::rc::Rc<crate::features::Extractor>>,
+    extractor: OnceCell<std::rc::Rc<crate::features::Extractor>>,
     /// Transformers that metrics asked for, by the name of their weights.
     #[cfg(feature = "torch")]
     towers: std::cell::RefCell<BTreeMap<&'static str, std::rc::Rc<crate::tower::TowerExtractor>>>,
@@ -22,11 +26,25 @@ impl Session {
     pub fn new(resources: Resources) -> Self {
         Self {
             resources,
+            in_bf16: OnceCell::new(),
             #[cfg(feature = "torch")]
-            extractor: std::cell::OnceCell::new(),
+            extractor: OnceCell::new(),
             #[cfg(feature = "torch")]
             towers: std::cell::RefCell::default(),
         }
+    }
+
+    /// The session whose networks compute in `precision`.
+    pub(crate) fn at(&self, precision: NetworkPrecision) -> &Self {
+        if precision == self.resources.precision {
+            return self;
+        }
+        self.in_bf16.get_or_init(|| {
+            Box::new(Self::new(Resources {
+                precision,
+                ..self.resources.clone()
+            }))
+        })
     }
 
     /// Where weights are, and how networks run.

@@ -30,7 +30,7 @@ pub(crate) fn backbone(
     Ok(Checkpoint::open_single(&path, network, rename)?)
 }
 
-/// The names of torchvision's files end in the first digits of their hash. A file under another name is taken as it is.
+/// The names of the known files end in the first digits of their hash. A file under another name is taken as it is.
 fn check_hash(metric: &'static str, path: &Path, info: &WeightsInfo) -> Result<(), MetricError> {
     let name = path
         .file_name()
@@ -39,11 +39,8 @@ fn check_hash(metric: &'static str, path: &Path, info: &WeightsInfo) -> Result<(
     if !info.files.contains(&name) {
         return Ok(());
     }
-    let expected = name
-        .trim_end_matches(".pth")
-        .rsplit('-')
-        .next()
-        .unwrap_or_default();
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let expected = stem.rsplit('-').next().unwrap_or_default();
     let found = i2am_files::sha256_file(path)?;
     if found.starts_with(expected) {
         return Ok(());

@@ -83,10 +83,15 @@ impl Backbone for Tower {
     type Network = Network;
     type Reading = Fit;
 
-    fn load(&self, weights: &Path, device: Device) -> Result<Network, NetError> {
+    fn load(
+        &self,
+        weights: &Path,
+        precision: Precision,
+        device: Device,
+    ) -> Result<Network, NetError> {
         Ok(match self.family {
-            Family::Clip => Network::Clip(ClipEmbedder::open(weights, Precision::F32, device)?),
-            Family::Dino => Network::Dino(Dino::open(weights, Precision::F32, device)?),
+            Family::Clip => Network::Clip(ClipEmbedder::open(weights, precision, device)?),
+            Family::Dino => Network::Dino(Dino::open(weights, precision, device)?),
         })
     }
 

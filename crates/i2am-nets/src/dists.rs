@@ -10,6 +10,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::Precision;
 use crate::levels::OF_IMAGENET;
 use crate::lpips::vgg::{Vgg16, WIDTHS};
 use crate::scope::{Init, Scope, TensorSource};
@@ -37,11 +38,17 @@ pub struct Dists {
     beta: Vec<Tensor>,
     mean: Tensor,
     deviation: Tensor,
+    precision: Precision,
 }
 
 impl Dists {
-    /// VGG16 from `backbone`, as `dists.features.0.weight` and so on; `dists.alpha` and `dists.beta` `[1, 1475, 1, 1]` from `weights`.
-    pub fn new(backbone: &dyn TensorSource, weights: &dyn TensorSource, device: Device) -> Self {
+    /// VGG16 in `precision` from `backbone`, as `dists.features.0.weight` and so on; `dists.alpha` and `dists.beta` `[1, 1475, 1, 1]` from `weights`.
+    pub fn new(
+        backbone: &dyn TensorSource,
+        weights: &dyn TensorSource,
+        precision: Precision,
+        device: Device,
+    ) -> Self {
         let scope = Scope::root(weights, "dists");
         let all: i64 = CHANNELS.iter().sum();
         let of = |name: &str| {
@@ -67,6 +74,7 @@ impl Dists {
             beta: by_depth(beta),
             mean: of_channels(OF_IMAGENET.mean),
             deviation: of_channels(OF_IMAGENET.deviation),
+            precision,
         }
     }
 
@@ -86,6 +94,7 @@ impl Dists {
             };
             let mut sum = of_depth(pictures);
             let normalized = (pictures - &self.mean) / &self.deviation;
+            let normalized = normalized.to_kind(self.precision.kind());
             self.vgg
                 .taps_pooled_by(&normalized, pooled, &mut |features| {
                     sum += of_depth(&features);
@@ -100,9 +109,10 @@ fn pooled(x: &Tensor) -> Tensor {
     let channels = x.size()[1];
     let line = Tensor::from_slice(&WINDOW).to_device(x.device());
     let window = line.outer(&line).expand([channels, 1, 3, 3], false);
-    let squares = x.square();
+    let squares = x.to_kind(Kind::Float).square();
     let none = None::<&Tensor>;
-    (squares.conv2d(&window, none, [2, 2], [1, 1], [1, 1], channels) + ROOT).sqrt()
+    let means = squares.conv2d(&window, none, [2, 2], [1, 1], [1, 1], channels);
+    (means + ROOT).sqrt().to_kind(x.kind())
 }
 
 /// Weighted similarity `[batch]` f64 of two halves of `features` `[2 * batch, C, h, w]`.

@@ -20,6 +20,7 @@ use std::fmt::Debug;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::Precision;
 use crate::scope::{Scope, TensorSource};
 
 /// Mean and deviation of each channel that the backbones expect to be taken off, for levels in `[-1, 1]`.
@@ -74,11 +75,17 @@ pub struct Lpips {
     heads: Vec<Tensor>,
     shift: Tensor,
     scale: Tensor,
+    precision: Precision,
 }
 
 impl Lpips {
-    /// The backbone's tensors from `source`, as `lpips.features.0.weight` and so on; heads on `device`.
-    pub fn new(source: &dyn TensorSource, backbone: Backbone, device: Device) -> Self {
+    /// The backbone's tensors in `precision` from `source`, as `lpips.features.0.weight` and so on; heads on `device`.
+    pub fn new(
+        source: &dyn TensorSource,
+        backbone: Backbone,
+        precision: Precision,
+        device: Device,
+    ) -> Self {
         let scope = Scope::root(source, "lpips").sub("features");
         let features: Box<dyn Features> = match backbone {
             Backbone::Alex => Box::new(alexnet::AlexNet::new(&scope)),
@@ -95,6 +102,7 @@ impl Lpips {
             heads: heads::learned(backbone, device),
             shift: of_channels(SHIFT),
             scale: of_channels(SCALE),
+            precision,
         }
     }
 
@@ -124,9 +132,10 @@ impl Lpips {
         tch::no_grad(|| {
             let (mut heads, mut sum) = (self.heads.iter(), None);
             let normalized = (pictures - &self.shift).g_div_(&self.scale);
+            let normalized = normalized.to_kind(self.precision.kind());
             self.features.taps(&normalized, &mut |tap| {
                 let head = heads.next().expect("a head for every tap");
-                let found = of_tap(distance(tap, head));
+                let found = of_tap(distance(tap.to_kind(Kind::Float), head));
                 sum = Some(match sum.take() {
                     None => found,
                     Some(sum) => found + sum,

@@ -12,13 +12,14 @@ use crate::table::Table;
 use crate::{ReportConfig, ReportError, RunInput, plots, run, tables};
 
 /// Tables of the kind that papers have. Others would not fit a page, and are in the folder of tables.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "results",
     "correlations",
     "correlations_compared",
     "detection",
     "faithfulness",
     "agreement",
+    "mark",
     "locality",
     "correspondence",
     "detection_power",

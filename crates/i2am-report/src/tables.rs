@@ -37,6 +37,7 @@ pub(crate) fn all(runs: &[Run], config: TableConfig, quantities: Quantities<'_>)
         faithfulness::FAITHFULNESS,
         faithfulness::AGREEMENT,
         faithfulness::COUNTERFACTUAL,
+        faithfulness::MARK,
         faithfulness::KNOCK_OUT,
         faithfulness::WORTH,
         faithfulness::RANDOMIZED,

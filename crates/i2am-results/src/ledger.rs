@@ -136,6 +136,11 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Whether [`compact`](Self::compact) has nothing to do.
+    pub(crate) fn is_in_order(&self) -> bool {
+        !self.superseded
+    }
+
     /// Each sample that has its closing row, sorted.
     pub(crate) fn samples(&self) -> &BTreeMap<SampleKey, Sample> {
         &self.samples

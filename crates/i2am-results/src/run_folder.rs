@@ -34,6 +34,8 @@ pub struct RunFolder {
     changed: Vec<ChangedSample>,
     /// Model and id of the samples that an earlier session got through and this one did not touch.
     untouched: BTreeSet<(String, String)>,
+    /// Whether an earlier session summed up all that is here.
+    is_summed_up: bool,
     _lock: RunLock,
 }
 
@@ -120,6 +122,13 @@ impl RunFolder {
             .into_iter()
             .map(|id| ledger.inputs().changed(id))
             .collect();
+        // Another version of the program may write other tables.
+        let summed_up = |earlier: &Manifest| {
+            matches!(earlier.status, RunStatus::Success | RunStatus::Partial)
+                && (&earlier.git, &earlier.versions) == (&manifest.git, &manifest.versions)
+        };
+        let is_summed_up =
+            earlier.as_ref().is_some_and(summed_up) && ledger.is_in_order() && !sets.outdated;
         if let Some(earlier) = &earlier {
             warn(&mut manifest, earlier, outdated, sets.outdated);
             manifest.warn_changed(&changed);
@@ -136,6 +145,7 @@ impl RunFolder {
             sets,
             changed,
             untouched,
+            is_summed_up,
             _lock: lock,
         })
     }
@@ -209,6 +219,7 @@ impl RunFolder {
     /// - [`ResultsError::File`]: the disk is full. The sample does not count then, and may be appended again.
     pub fn append(&mut self, result: &SampleResult) -> Result<(), ResultsError> {
         remove(self.paths.correlations())?;
+        self.is_summed_up = false;
         self.ledger.append(result)?;
         let sample = (result.model.clone(), result.sample_id.clone());
         self.untouched.remove(&sample);
@@ -226,6 +237,7 @@ impl RunFolder {
         sets.scores = replaced(&sets.scores, scores)?;
         if sets.scores != self.sets.scores {
             remove(self.paths.correlations())?;
+            self.is_summed_up = false;
         }
         sets.write(&self.paths.sets())?;
         self.sets = sets;
@@ -280,13 +292,16 @@ impl RunFolder {
         self.ledger.samples().iter().filter_map(failure).collect()
     }
 
-    /// Ends the run: writes `samples.parquet` and `aggregate.csv`, and the manifest with its status: `success` when
-    /// nothing failed, `failed` when all samples did, else `partial`.
+    /// Ends the run: writes `samples.parquet` and `aggregate.csv` where an earlier session did not leave them as they would be, and the
+    /// manifest with its status: `success` when nothing failed, `failed` when all samples did, else `partial`.
     pub fn finish(&mut self, warnings: Vec<String>) -> Result<&Manifest, ResultsError> {
         self.ledger.compact()?;
-        let samples = self.paths.samples_csv();
-        write_parquet(&samples, &self.paths.samples_parquet())?;
-        write_aggregate(&self.paths.aggregate(), &self.aggregate()?)?;
+        let (parquet, aggregate) = (self.paths.samples_parquet(), self.paths.aggregate());
+        if !(self.is_summed_up && parquet.is_file() && aggregate.is_file()) {
+            write_parquet(&self.paths.samples_csv(), &parquet)?;
+            write_aggregate(&aggregate, &self.aggregate()?)?;
+            self.is_summed_up = true;
+        }
         let unmeasured = |score: &SetScore| score.outcome.status() == Status::Failed;
         let status = match self.counts() {
             Counts { failed: 0, .. } if !self.sets.scores.iter().any(unmeasured) => {

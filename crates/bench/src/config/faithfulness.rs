@@ -24,6 +24,8 @@ pub(crate) struct Faithfulness {
     pub(crate) where_whether: bool,
     /// Whether weights are replaced by random ones, layer by layer, and the reference by that of another sample.
     pub(crate) randomize: bool,
+    /// Marks that are planted in the reference, one at a time; none for 0.
+    pub(crate) marks: usize,
     /// Changed passes that run together.
     pub(crate) batch: usize,
 }
@@ -70,6 +72,8 @@ impl Operator {
 
 /// The most cells: each costs a pass of the networks.
 const MOST_CELLS: usize = 1024;
+/// The most marks: each costs a pass, and they all are kept at once.
+const MOST_MARKS: usize = 64;
 
 impl Default for Faithfulness {
     fn default() -> Self {
@@ -83,6 +87,7 @@ impl Default for Faithfulness {
             knock_out: false,
             where_whether: false,
             randomize: false,
+            marks: 0,
             batch: 8,
         }
     }
@@ -120,6 +125,12 @@ impl Faithfulness {
                 "faithfulness.randomize: expected form = \"short\", found \"full\": a whole sampling with random weights ends in noise"
                     .to_owned(),
             );
+        }
+        if self.marks > MOST_MARKS {
+            return Err(format!(
+                "faithfulness.marks: expected 0 to {MOST_MARKS}, found {}",
+                self.marks
+            ));
         }
         if !(1..=MOST_CELLS).contains(&self.batch) {
             return Err(format!(

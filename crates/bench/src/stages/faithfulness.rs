@@ -9,6 +9,7 @@ mod curves;
 mod knock_out;
 mod lanes;
 mod maps;
+mod mark;
 mod randomized;
 mod removal;
 mod rows;

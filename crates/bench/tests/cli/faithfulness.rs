@@ -39,7 +39,7 @@ fn one_token_has_no_cells_to_forbid() {
     write_model_config(folder, SYNTH, &model);
     let path = folder.join("run.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let table = "samples = 1\ntimes = [0.5]\ncells = [2, 2]\ncurve_groups = 2\noperators = [\"forbid\", \"mean-color\"]";
+    let table = "samples = 1\ntimes = [0.5]\ncells = [2, 2]\ncurve_groups = 2\nmarks = 1\noperators = [\"forbid\", \"mean-color\"]";
     i2am_files::write_atomic(&path, format!("{text}\n[faithfulness]\n{table}")).unwrap();
     let (code, text) = run(folder, &["--config", "run.toml"]);
     assert_eq!(code, 0, "{text}");
@@ -60,6 +60,9 @@ fn one_token_has_no_cells_to_forbid() {
         );
     }
     assert!(of("forbid", "curve_area").is_empty());
+    let marked = of("planted mark", "mark_pointing");
+    assert_eq!(marked.len(), 1);
+    assert!(format!("{marked:?}").contains("no layer has attention between places"));
     assert!(
         of("mean-color", "saco")
             .iter()
@@ -73,7 +76,7 @@ fn maps_and_baselines_are_compared_with_what_changes() {
     let folder = folder.path();
     write(
         folder,
-        "samples = 2\ntimes = [0.5]\ncells = [2, 2]\ncurve_groups = 2\nknock_out = true\nwhere_whether = true\noperators = [\"forbid\", \"blur\", \"imputation\", \"other-reference\"]",
+        "samples = 2\ntimes = [0.5]\ncells = [2, 2]\ncurve_groups = 2\nknock_out = true\nwhere_whether = true\nmarks = 3\noperators = [\"forbid\", \"blur\", \"imputation\", \"other-reference\"]",
     );
     let (code, text) = run(folder, &["--config", "run.toml"]);
     assert_eq!(code, 0, "{text}");
@@ -139,6 +142,7 @@ fn maps_and_baselines_are_compared_with_what_changes() {
     );
     let table = std::fs::read_to_string(folder.join("out/tables/faithfulness.md")).unwrap();
     assert!(table.contains("baseline edges"), "{table}");
+    marks(&rows);
     units_and_values(&rows);
     files_say_what_rows_say(folder, &rows);
 
@@ -172,6 +176,55 @@ fn maps_and_baselines_are_compared_with_what_changes() {
         left.iter()
             .all(|row| row.measurement.outcome.status() != Status::Failed)
     );
+}
+
+/// Marks were planted, and maps and baselines asked for the way in both directions.
+fn marks(rows: &[Row]) {
+    let own = rows.iter().map(|row| &row.measurement);
+    let own: Vec<_> = own
+        .filter(|found| found.convention.starts_with("planted mark, "))
+        .collect();
+    let of = |metric: &str, map: &str| -> Vec<f64> {
+        let named = own.iter().filter(|found| {
+            found.metric == metric && found.convention.ends_with(&format!(", {map}"))
+        });
+        named.filter_map(|found| found.outcome.value()).collect()
+    };
+    for map in [
+        "g2r, row-softmax",
+        "g2r, column-softmax",
+        "g2r, row-softmax, without the mark",
+        "g2r, baseline reference_mask",
+        "g2r, baseline same_place",
+        "r2g, row-softmax",
+        "r2g, column-softmax",
+        "r2g, baseline same_place",
+    ] {
+        for metric in ["mark_pointing", "mark_mass"] {
+            let values = of(metric, map);
+            assert!(!values.is_empty(), "{metric} of {map}");
+            assert!(
+                values.iter().all(|value| (0.0..=1.0).contains(value)),
+                "{map}: {values:?}"
+            );
+        }
+    }
+    // Chance is what an even map has: the share of places, the same for both scores.
+    for direction in ["g2r", "r2g"] {
+        let map = format!("{direction}, baseline uniform");
+        let (hit, mass) = (of("mark_pointing", &map), of("mark_mass", &map));
+        assert!(!hit.is_empty() && hit.len() == mass.len());
+        for (hit, mass) in hit.iter().zip(&mass) {
+            assert!((hit - mass).abs() < 1e-6 && *hit < 0.2, "{hit}, {mass}");
+        }
+    }
+    let effects = rows
+        .iter()
+        .filter(|row| row.measurement.metric == "mark_effect");
+    let effects: Vec<f64> = effects
+        .filter_map(|row| row.measurement.outcome.value())
+        .collect();
+    assert!(!effects.is_empty() && effects.iter().all(|effect| *effect > 0.0));
 }
 
 /// Layers, heads and the step were switched off, and values of layers exchanged.
@@ -359,6 +412,10 @@ fn settings_that_cannot_work_are_refused() {
         (
             "form = \"full\"\nrandomize = true",
             "faithfulness.randomize: expected form = \"short\", found \"full\"",
+        ),
+        (
+            "marks = 65",
+            "faithfulness.marks: expected 0 to 64, found 65",
         ),
         (
             "cells = [2, 2]\ncurve_groups = 5",

@@ -16,11 +16,16 @@ pub trait Backbone: Sync {
     /// What is read off, of which of the ways to prepare a picture.
     type Reading: Copy + Sync;
 
-    /// Reads the network.
+    /// Reads the network, which computes in `precision`.
     ///
     /// # Errors
     /// A file that has changed since it was looked at.
-    fn load(&self, weights: &Path, device: Device) -> Result<Self::Network, NetError>;
+    fn load(
+        &self,
+        weights: &Path,
+        precision: Precision,
+        device: Device,
+    ) -> Result<Self::Network, NetError>;
 
     /// All that features depend on, apart from the weights and the pictures.
     fn key(&self, reading: Self::Reading) -> String;
@@ -34,7 +39,7 @@ pub trait Backbone: Sync {
     /// What goes into the network: `[3, side, side]`, row-major.
     fn input(&self, image: &RgbImage, reading: Self::Reading) -> Vec<f32>;
 
-    /// `[batch, 3, side, side]` to rows `[batch, width]`.
+    /// `[batch, 3, side, side]` to rows `[batch, width]`, both in the network's precision.
     fn run(network: &Self::Network, inputs: &Tensor, reading: Self::Reading) -> Tensor;
 }
 
@@ -46,8 +51,13 @@ impl Backbone for OfInception {
     type Network = Inception;
     type Reading = (Mode, Tap);
 
-    fn load(&self, weights: &Path, device: Device) -> Result<Inception, NetError> {
-        Inception::open(weights, Precision::F32, device)
+    fn load(
+        &self,
+        weights: &Path,
+        precision: Precision,
+        device: Device,
+    ) -> Result<Inception, NetError> {
+        Inception::open(weights, precision, device)
     }
 
     fn key(&self, (mode, tap): (Mode, Tap)) -> String {

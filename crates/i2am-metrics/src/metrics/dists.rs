@@ -20,8 +20,8 @@ static DISTS: Quantity = Quantity::new("dists", "DISTS", Better::Lower)
 static WEIGHTS: WeightsInfo = WeightsInfo {
     name: "dists",
     files: &["dists_weights.pt"],
-    help: "it is `weights.pt` of the package DISTS-pytorch on PyPI, or `dists_weights.pt` of piq's releases on GitHub; give it with \
-           --weights dists=FILE",
+    help: "`scripts/setup --weights lpips` fetches it, `weights.pt` of the package DISTS-pytorch on PyPI; or give `dists_weights.pt` of \
+           piq's releases on GitHub with --weights dists=FILE",
 };
 
 /// Deep image structure and texture similarity, as a distance: 1 less the weighted similarity of means (texture) and covariances

@@ -20,20 +20,28 @@ static LPIPS: Quantity = Quantity::new("lpips", "LPIPS", Better::Lower)
 
 /// What the messages about missing weights say.
 const HELP: &str = "`scripts/setup --weights lpips` fetches it, or put torchvision's file there under its own name";
+const HELP_SQUEEZE: &str = "`scripts/setup --weights squeezenet` fetches it, or put torchvision's file there under its own name";
 
 static ALEX: WeightsInfo = WeightsInfo {
     name: "lpips-alex",
-    files: &["alexnet-owt-7be5be79.pth", "alexnet-owt-4df8aa71.pth"],
+    files: &[
+        "alexnet-owt-7be5be79.pth",
+        "alexnet-owt-4df8aa71.pth",
+        "alexnet-convolutions-5684a8db.safetensors",
+    ],
     help: HELP,
 };
 static SQUEEZE: WeightsInfo = WeightsInfo {
     name: "lpips-squeeze",
     files: &["squeezenet1_1-b8a52dc0.pth", "squeezenet1_1-f364aa15.pth"],
-    help: HELP,
+    help: HELP_SQUEEZE,
 };
 pub(super) static VGG: WeightsInfo = WeightsInfo {
     name: "lpips-vgg",
-    files: &["vgg16-397923af.pth"],
+    files: &[
+        "vgg16-397923af.pth",
+        "vgg16-convolutions-489ffb78.safetensors",
+    ],
     help: HELP,
 };
 

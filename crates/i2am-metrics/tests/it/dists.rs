@@ -45,14 +45,21 @@ fn weights(channels: usize) -> (TempDir, Resources) {
 }
 
 fn assert_close(what: &str, found: f64, expected: &Value) {
-    for (against, tolerance) in [("exact", EXACT), ("peer", PEER)] {
-        let expected = expected[against].as_f64().expect("a value");
-        let off = (found - expected).abs();
-        assert!(
-            off <= tolerance,
-            "{what}: {found} is off {against} by {off:e}"
-        );
+    for against in ["exact", "peer"] {
+        assert_near(what, found, expected, against);
     }
+}
+
+/// The distance in 64 bits is `exact`, that of the tool `peer`.
+#[track_caller]
+pub(crate) fn assert_near(what: &str, found: f64, expected: &Value, against: &str) {
+    let tolerance = if against == "exact" { EXACT } else { PEER };
+    let expected = expected[against].as_f64().expect("a value");
+    let off = (found - expected).abs();
+    assert!(
+        off <= tolerance,
+        "{what}: {found} is off {against} by {off:e}"
+    );
 }
 
 #[test]
@@ -111,8 +118,7 @@ fn weights_that_are_missing_or_wrong_are_told() {
     let missing = message(resources);
     assert!(
         missing.starts_with("no weights `dists`: expected ")
-            && missing
-                .contains("dists_weights.pt; it is `weights.pt` of the package DISTS-pytorch"),
+            && missing.contains("dists_weights.pt; `scripts/setup --weights lpips` fetches it"),
         "{missing}"
     );
     let (_folder, resources) = weights(CHANNELS - 1);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use i2am_imaging::{Plane, RgbImage};
 use i2am_metrics::{
-    Configured, Lpips, MetricError, MetricInfo, Needs, Pair, PairMetric, PairValue, PictureFiles,
-    Prepared, Progress, Session, SetMetric, SetScore, Settings, Side, Silent,
+    Chosen, Configured, Lpips, MetricError, MetricInfo, Needs, Pair, PairMetric, PairValue,
+    PictureFiles, Prepared, Progress, Session, SetMetric, SetScore, Settings, Side, Silent,
 };
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -73,7 +73,9 @@ const REFUSAL: &str = "libtorch: The size of tensor a (5) must match the size of
 
 #[test]
 fn one_pair_fails_and_the_others_have_their_values() {
-    let prepared = Configured::prepare(&Faulty::default(), &Session::default()).unwrap();
+    let prepared = Chosen::<Faulty>::default()
+        .prepare(&Session::default())
+        .unwrap();
     let Prepared::Pairs(metric) = prepared else {
         panic!("it compares pairs")
     };
@@ -102,7 +104,12 @@ fn one_pair_fails_and_the_others_have_their_values() {
 
 #[test]
 fn a_set_fails_with_the_reason() {
-    let prepared = Configured::prepare(&Faulty { of_sets: true }, &Session::default()).unwrap();
+    let prepared = Chosen {
+        settings: Faulty { of_sets: true },
+        ..Chosen::default()
+    }
+    .prepare(&Session::default())
+    .unwrap();
     let Prepared::Sets(metric) = prepared else {
         panic!("it compares sets")
     };

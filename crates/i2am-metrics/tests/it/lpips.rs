@@ -6,7 +6,7 @@ use std::path::Path;
 use i2am_imaging::RgbImage;
 use i2am_metrics::{LpipsNet, MetricError, Pair, PairValue, Resources, Session};
 use i2am_nets::lpips::{Backbone, Lpips};
-use i2am_nets::{ExpectedSource, formula_weights};
+use i2am_nets::{ExpectedSource, Precision, formula_weights};
 use i2am_testkit::assert_close;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -51,7 +51,7 @@ impl Weights {
 /// A file as torchvision has it: also the layers that are no part of the metric.
 pub(crate) fn write_backbone(net: Backbone, path: &Path) {
     let expected = ExpectedSource::new();
-    Lpips::new(&expected, net, Device::Cpu);
+    Lpips::new(&expected, net, Precision::F32, Device::Cpu);
     let mut bytes = BTreeMap::from([("classifier.1.bias".to_owned(), (vec![1], vec![0; 4]))]);
     for (name, shape) in expected.shapes() {
         let name = name
@@ -166,8 +166,8 @@ fn weights_must_be_what_they_are_called() {
     assert_eq!(
         prepare("net = 'vgg'", &resources),
         format!(
-            "no weights `lpips-vgg`: expected {place}/vgg16-397923af.pth; `scripts/setup --weights lpips` fetches it, or put \
-             torchvision's file there under its own name"
+            "no weights `lpips-vgg`: expected {place}/vgg16-397923af.pth or {place}/vgg16-convolutions-489ffb78.safetensors; \
+             `scripts/setup --weights lpips` fetches it, or put torchvision's file there under its own name"
         )
     );
     let named = folder.path().join("squeezenet1_1-b8a52dc0.pth");

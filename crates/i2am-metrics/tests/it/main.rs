@@ -10,9 +10,13 @@ mod frechet;
 #[cfg(feature = "torch")]
 mod guarded;
 #[cfg(feature = "torch")]
+mod half;
+#[cfg(feature = "torch")]
 mod lpips;
 mod ms_ssim;
 mod pairs;
+#[cfg(feature = "torch")]
+mod published;
 #[cfg(feature = "torch")]
 mod sets;
 mod support;

@@ -3,6 +3,7 @@
 
 use tch::{Kind, Tensor};
 
+use crate::layers::products;
 use crate::scope::{Init, Scope};
 
 /// What TensorFlow's batch normalization adds to the variance here.
@@ -98,15 +99,10 @@ impl Builder<'_> {
 
 impl Conv {
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {
-        let stride = [self.stride; 2];
-        x.conv2d(
-            &self.weight,
-            Some(&self.bias),
-            stride,
-            self.padding,
-            [1, 1],
-            1,
-        )
-        .relu_()
+        let (stride, padding) = ([self.stride; 2], self.padding);
+        let convolved = products::product([x, &self.weight, &self.bias], |[x, weight, bias]| {
+            x.conv2d(&weight, Some(&bias), stride, padding, [1, 1], 1)
+        });
+        { convolved }.relu_()
     }
 }

@@ -38,7 +38,7 @@ pub(super) static TASKS: [Task; 4] = [
         title: "Faithfulness: does a map point at what the image depends on?",
         lead: "Parts of the reference are taken away, and the change of the image is compared with what the map claims. Baselines know \
                nothing of the model.",
-        tables: &["faithfulness", "agreement"],
+        tables: &["faithfulness", "agreement", "mark"],
     },
     Task {
         id: "known-truth",

@@ -21,6 +21,13 @@ pub(super) const COUNTERFACTUAL: Variants = Variants {
               changes without the cell, mean over samples.",
 };
 
+pub(super) const MARK: Variants = Variants {
+    name: "mark",
+    heading: "Moment, direction: map",
+    caption: "Planted mark: whether the map of the place where a mark changes the image points at the mark (g2r), and the map of the mark at \
+              that place (r2g), mean over samples. Uniform is what chance gives.",
+};
+
 pub(super) const KNOCK_OUT: Variants = Variants {
     name: "knock_out",
     heading: "Switched off: claim",

@@ -62,6 +62,40 @@ fn a_killed_run_goes_on_and_ends_like_one_that_was_not() {
 }
 
 #[test]
+fn what_is_summed_up_is_written_again_only_if_something_was_added_or_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = RunPaths::new(dir.path());
+    let files = [paths.samples_parquet(), paths.aggregate()];
+    let mut run = open(dir.path()).unwrap();
+    run.append(&ok("a")).unwrap();
+    run.finish(Vec::new()).unwrap();
+    drop(run);
+    let first = files.each_ref().map(|file| fs::read(file).unwrap());
+
+    // A mark that would be overwritten.
+    fs::write(&files[0], "as it was").unwrap();
+    let mut run = open(dir.path()).unwrap();
+    run.finish(Vec::new()).unwrap();
+    assert_eq!(fs::read(&files[0]).unwrap(), b"as it was");
+    drop(run);
+    fs::remove_file(&files[1]).unwrap();
+    let mut run = open(dir.path()).unwrap();
+    run.finish(Vec::new()).unwrap();
+    drop(run);
+    assert_eq!(files.each_ref().map(|file| fs::read(file).unwrap()), first);
+
+    // Killed before the end, or with a further sample.
+    fs::write(&files[0], "as it was").unwrap();
+    drop(open(dir.path()).unwrap());
+    let mut run = open(dir.path()).unwrap();
+    run.finish(Vec::new()).unwrap();
+    assert_eq!(fs::read(&files[0]).unwrap(), first[0]);
+    run.append(&ok("b")).unwrap();
+    run.finish(Vec::new()).unwrap();
+    assert_ne!(fs::read(&files[0]).unwrap(), first[0]);
+}
+
+#[test]
 fn failures_are_listed_until_repaired() {
     let dir = tempfile::tempdir().unwrap();
     let mut run = open(dir.path()).unwrap();

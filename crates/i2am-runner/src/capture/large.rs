@@ -77,11 +77,11 @@ impl<'a> Walk<'a> {
                 .narrow(0, start, length)
                 .copy_(&shares.select(1, 0));
             // Products with one vector each: a product with a matrix of two columns takes ten times as long.
-            for side in sides(self.tokens) {
+            for side in self.tokens.sides() {
                 let own = self.tokens.rows.select(0, side).narrow(0, start, length);
                 let _ = r2g.select(0, side).addmv_(&shares.transpose(0, 1), &own);
             }
-            for side in sides(self.positions) {
+            for side in self.positions.sides() {
                 let sums = g2r.select(0, side).narrow(0, start, length);
                 let _ = shares.mv_out(&sums, &weights.select(0, side));
             }
@@ -107,10 +107,4 @@ impl<'a> Walk<'a> {
         head.g2r.squeeze_dim(1).copy_(&(g2r * column_sums));
         true
     }
-}
-
-/// The sides of a mask that have anything.
-fn sides(weights: &Weights) -> impl Iterator<Item = i64> {
-    let counts = weights.counts();
-    (0..2).filter(move |&side| counts[side as usize] > 0)
 }

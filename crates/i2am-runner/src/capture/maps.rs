@@ -34,15 +34,15 @@ impl Weights {
         Self { rows, counts }
     }
 
-    /// `rows` `[n, tokens]` as weights of sums over the tokens that `of` counts.
-    pub(super) fn weighted(rows: Tensor, of: &Self) -> Self {
-        let counts = of.counts;
-        Self { rows, counts }
-    }
-
     /// Which positions are inside, boolean `[n]`.
     pub(super) fn inside(&self) -> Tensor {
         self.rows.select(0, 0).gt(0.5)
+    }
+
+    /// The rows that have anything: 0 for inside, 1 for outside.
+    pub(super) fn sides(&self) -> impl Iterator<Item = i64> + use<> {
+        let counts = self.counts;
+        (0..2).filter(move |&side| counts[side as usize] > 0)
     }
 
     /// How many positions are inside and outside.

@@ -90,6 +90,7 @@ impl LayerSums {
                     segments: &segments,
                     positions: &self.positions,
                     carried: seen.carried,
+                    log_sums: seen.log_sums,
                     changed: seen.changed,
                 };
                 let reduced = reduce(&softmax, &mut own, seen.chunk_bytes);

@@ -37,6 +37,8 @@ pub enum Question<'a> {
     Unchanged,
     /// Another reference is read.
     Reading(&'a RgbImage),
+    /// Another reference is read, and attention watched or changed.
+    ReadingProbed(&'a RgbImage, &'a mut dyn AttentionProbe),
     /// Attention is watched, or changed.
     Probed(&'a mut dyn AttentionProbe),
     /// As that, in these steps of a whole sampling only.

@@ -25,13 +25,24 @@ fn drawn(count: i64, frequency: f64, sharp: f64) -> Tensor {
 
 /// What is recorded of the second row, with or without the sums of the kernel, and how often they were asked for.
 fn recorded(query: &Tensor, key: &Tensor, with_sums: bool) -> (LayerRecord, usize) {
+    let keys = [Segment::grid(Role::Reference(0), 0, KEY_GRID)];
     let config = CaptureConfig {
         time_groups: 1,
         locality: Some(LocalityConfig::default()),
         ..CaptureConfig::default()
     };
+    recorded_of([query, key], &keys, &config, with_sums)
+}
+
+/// The same of other keys.
+fn recorded_of(
+    [query, key]: [&Tensor; 2],
+    keys: &[Segment],
+    config: &CaptureConfig,
+    with_sums: bool,
+) -> (LayerRecord, usize) {
     let half = ConditionalHalf::Second;
-    let mut recorder = Recorder::new(&config, half, |_| true, masks(), 1).unwrap();
+    let mut recorder = Recorder::new(config, half, |_| true, masks(), 1).unwrap();
     recorder.begin(call(0)).unwrap();
     let asked = Cell::new(0);
     let sums = || {
@@ -45,8 +56,8 @@ fn recorded(query: &Tensor, key: &Tensor, with_sums: bool) -> (LayerRecord, usiz
         key,
         scale: SCALE,
         queries: &[Segment::grid(Role::Generated, 0, GRID)],
-        keys: &[Segment::grid(Role::Reference(0), 0, KEY_GRID)],
-        carried: &Tensor::new,
+        keys,
+        carried: &|| wave(&[2, HEADS, key.size()[2]], 0.41).abs() + 0.1,
         log_sums: &sums,
     });
     let mut record = recorder.finish(GRID).unwrap();
@@ -73,6 +84,58 @@ fn the_record_is_that_of_both_softmaxes() {
     ] {
         let single = |sums: &[f64]| sums.iter().map(|&sum| sum as f32).collect::<Vec<_>>();
         assert_close(what, &single(&found), &single(&expected), 1e-5);
+    }
+}
+
+/// With the sums, no score of the image's own keys is formed; what is recorded of them follows from the rest.
+#[test]
+fn keys_that_compete_are_recorded_as_without_the_sums() {
+    let _guard = tch::no_grad_guard();
+    let positions = GRID.0 * GRID.1;
+    let tokens = KEY_GRID.0 * KEY_GRID.1;
+    let keys = [
+        Segment::pooled(Role::Text, 0..5),
+        Segment::grid(Role::Generated, 5, GRID),
+        Segment::grid(Role::Reference(0), 5 + positions, KEY_GRID),
+    ];
+    let (query, key) = (
+        drawn(positions, 0.731, 3.0),
+        drawn(5 + positions + tokens, 1.177, 1.0),
+    );
+    let config = CaptureConfig {
+        time_groups: 1,
+        carried_sums: true,
+        locality: Some(LocalityConfig::default()),
+        ..CaptureConfig::default()
+    };
+    let [(found, asked), (expected, _)] =
+        [true, false].map(|sums| recorded_of([&query, &key], &keys, &config, sums));
+    assert_eq!(asked, 1);
+    let optional = |x: Option<Vec<f32>>| x.unwrap();
+    let (carried, expected_carried) = (found.carried.unwrap(), expected.carried.unwrap());
+    for (what, found, expected) in [
+        ("r2g", found.r2g, expected.r2g),
+        ("g2r", optional(found.g2r), optional(expected.g2r)),
+        (
+            "relative",
+            optional(found.relative),
+            optional(expected.relative),
+        ),
+        ("share", optional(found.share), optional(expected.share)),
+        ("carried r2g", carried.r2g, expected_carried.r2g),
+        (
+            "carried g2r",
+            optional(carried.g2r),
+            optional(expected_carried.g2r),
+        ),
+        ("carried share", carried.share, expected_carried.share),
+    ] {
+        assert_close(what, &found, &expected, 1e-5);
+    }
+    assert_eq!(found.others.len(), 2);
+    for (found, expected) in found.others.iter().zip(&expected.others) {
+        assert_eq!(found.role, expected.role);
+        assert_close("others", &found.share, &expected.share, 1e-5);
     }
 }
 

@@ -6,7 +6,7 @@ use i2am_nets::{AttentionProbe, Precision};
 use i2am_runner::RunnerError;
 use i2am_runner::capture::{CaptureConfig, ForbidRule, InterveneConfig, Positions, Region};
 use i2am_runner::families::{
-    Exchange, Exchanged, Moment, Pipeline as _, Question, Request, Study, Unit, Unread,
+    Exchange, Exchanged, Moment, PairMaps, Pipeline as _, Question, Request, Study, Unit, Unread,
     WithoutCells,
 };
 use tch::Tensor;
@@ -157,6 +157,37 @@ fn a_batch_of_questions_has_the_answers_of_each() {
                 assert!(apart > 10.0 * off, "{a}, {b}: {apart:e}, {off:e}");
             }
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn another_reference_can_be_watched_or_changed() {
+    study(|study, reference| {
+        let (at, gray) = (Moment::Step(1), gray(reference));
+        let (record, _) = study.record(1, None)?;
+        let layers = record.layers.into_iter().map(|layer| layer.name);
+        let layers: Vec<String> = layers.collect();
+        let mut watching =
+            [(); 2].map(|()| PairMaps::new(GRID, layers.clone(), study.conditional()));
+        let [own, other] = &mut watching;
+        let mut gone = without(study, vec![true; GRID.len()]);
+        let answers = study.ask(
+            at,
+            &mut [
+                Question::Probed(own),
+                Question::ReadingProbed(&gray, other),
+                Question::Reading(&gray),
+                Question::ReadingProbed(&gray, &mut gone),
+            ],
+        )?;
+        assert!(moved(&answers[1], &answers[2]) < 1e-4);
+        assert!(moved(&answers[3], &answers[2]) > 1e-3);
+        let [own, other] = watching.map(|seen| {
+            let [_, row] = seen.unified((8, 6)).expect("layers with places");
+            row
+        });
+        assert!(moved(&own, &other) > 1e-3);
         Ok(())
     });
 }

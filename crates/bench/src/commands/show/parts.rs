@@ -98,7 +98,7 @@ impl Part {
                 "correlations_compared",
             ],
             Self::Detection => &["detection"],
-            Self::Faithfulness => &["faithfulness", "agreement"],
+            Self::Faithfulness => &["faithfulness", "agreement", "mark"],
             Self::Locality => &["locality", "locality_levels"],
             Self::Correspondence => &["correspondence", "correspondence_distance"],
             Self::Ladder => &["detection_power", "ladder_correlations"],

@@ -16,7 +16,7 @@ use super::maps::{Claims, own_maps};
 use super::removal::Removal;
 use super::rows::{Name, row};
 use super::scene::Scene;
-use super::{cells, counterfactual, curves, knock_out, randomized, share, worth};
+use super::{cells, counterfactual, curves, knock_out, mark, randomized, share, worth};
 use crate::config::{Faithfulness, Form, Operator};
 use crate::plan::Plan;
 use crate::preflight::capture;
@@ -249,6 +249,9 @@ impl About<'_> {
         }
         if settings.randomize {
             rows.extend(randomized::rows(self, scene)?);
+        }
+        if settings.marks > 0 {
+            rows.extend(mark::rows(self, scene)?);
         }
         Ok((rows, truth))
     }

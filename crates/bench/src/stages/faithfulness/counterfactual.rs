@@ -18,12 +18,25 @@ use crate::config::Operator;
 /// Attention between cells and positions, `[cells, positions]`.
 pub(super) struct Pairs {
     /// Softmax over positions.
-    column: Vec<f32>,
+    pub(super) column: Vec<f32>,
     /// Softmax over keys.
-    row: Vec<f32>,
+    pub(super) row: Vec<f32>,
 }
 
 impl Pairs {
+    /// What `watched` saw; none if it saw nothing.
+    pub(super) fn of(watched: &PairMaps, scene: &Scene<'_>) -> Result<Option<Self>> {
+        let [height, width] = scene.weights.size();
+        let Some(maps) = watched.unified((height as i64, width as i64)) else {
+            return Ok(None);
+        };
+        let [column, row] = maps.map(|map| Vec::try_from(map.contiguous().view(-1)));
+        Ok(Some(Self {
+            column: column?,
+            row: row?,
+        }))
+    }
+
     pub(super) fn into_named(self) -> Vec<(String, Vec<f32>)> {
         let names = ["column-softmax", "row-softmax"];
         let values = [self.column, self.row];
@@ -31,30 +44,27 @@ impl Pairs {
     }
 }
 
-/// The attention of the unchanged pass; none for a model whose reference tokens have no place, or whose attention is changed by rules of
-/// `[intervene]`, which these maps do not know.
-pub(super) fn pairs(about: &About<'_>, scene: &mut Scene<'_>) -> Result<Option<Pairs>> {
+/// Names of the layers whose attention between places can be watched: none for a model whose reference tokens have no place, or whose
+/// attention is changed by rules of `[intervene]`, which these maps do not know.
+pub(super) fn watched(about: &About<'_>) -> Vec<String> {
     let rules = about.asked.plan.intervene.0.of_model(about.asked.model);
-    if !(rules.forbid.is_empty() && rules.weaken.is_empty()) {
+    let layers =
+        about.record.layers.iter().filter(|layer| {
+            layer.has_places() && rules.forbid.is_empty() && rules.weaken.is_empty()
+        });
+    layers.map(|layer| layer.name.clone()).collect()
+}
+
+/// The attention of the unchanged pass; none if no layer can be watched.
+pub(super) fn pairs(about: &About<'_>, scene: &mut Scene<'_>) -> Result<Option<Pairs>> {
+    let layers = watched(about);
+    if layers.is_empty() {
         return Ok(None);
     }
-    let layers = about.record.layers.iter();
-    let layers: Vec<String> = layers
-        .filter(|layer| layer.has_places())
-        .map(|layer| layer.name.clone())
-        .collect();
     let grid = about.asked.settings.grid();
     let mut watching = PairMaps::new(grid, layers, scene.conditional());
     scene.ask(&mut [Question::Probed(&mut watching)])?;
-    let [height, width] = scene.weights.size();
-    let Some(maps) = watching.unified((height as i64, width as i64)) else {
-        return Ok(None);
-    };
-    let [column, row] = maps.map(|map| Vec::try_from(map.contiguous().view(-1)));
-    Ok(Some(Pairs {
-        column: column?,
-        row: row?,
-    }))
+    Pairs::of(&watching, scene)
 }
 
 /// What taking away each cell did, of which `latents` came.
@@ -123,7 +133,7 @@ pub(super) fn rows(
 }
 
 /// Of each cell, the values at the positions of the masked region.
-fn by_cell(scene: &Scene<'_>, values: &[f32]) -> Option<Vec<Plane>> {
+pub(super) fn by_cell(scene: &Scene<'_>, values: &[f32]) -> Option<Vec<Plane>> {
     let positions = scene.weights.data().len();
     let of_cell = |values: &[f32]| inside(scene, values);
     values.chunks(positions).map(of_cell).collect()

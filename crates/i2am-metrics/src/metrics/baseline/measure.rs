@@ -34,8 +34,10 @@ impl Ready {
         let input = Tensor::from_slice(&inception_input(image, Mode::PytorchFid));
         let input = input
             .reshape([1, 3, side, side])
-            .to_device(network.device());
-        Ok(network.maps(&input, Tap::Last))
+            .to_device(network.device())
+            .to_kind(self.extractor.kind());
+        let maps = network.maps(&input, Tap::Last);
+        Ok(maps.iter().map(|map| map.to_kind(Kind::Float)).collect())
     }
 }
 

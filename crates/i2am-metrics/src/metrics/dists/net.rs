@@ -22,9 +22,14 @@ pub(super) fn open(settings: Dists, resources: &Resources) -> Result<Prepared, M
     let vgg = backbone(DISTS.name, &VGG, resources, "dists")?;
     let path = resources.find(&WEIGHTS)?;
     let weights = Checkpoint::open_single(&path, "dists", |name| Some(name.to_owned()))?;
-    let of_vgg = CheckpointSource::new(&vgg, Precision::F32, device);
+    let of_vgg = CheckpointSource::new(&vgg, resources.precision.of_networks(), device);
     let of_channels = CheckpointSource::new(&weights, Precision::F32, device);
-    let net = dists::Dists::new(&of_vgg, &of_channels, device);
+    let net = dists::Dists::new(
+        &of_vgg,
+        &of_channels,
+        resources.precision.of_networks(),
+        device,
+    );
     of_vgg.finish()?;
     of_channels.finish()?;
     Ok(Prepared::Pairs(Box::new(Ready {

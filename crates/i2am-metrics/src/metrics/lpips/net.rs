@@ -1,8 +1,8 @@
 //! The networks of LPIPS with their weights.
 
 use i2am_imaging::Plane;
+use i2am_nets::CheckpointSource;
 use i2am_nets::lpips::{self as net, Backbone};
-use i2am_nets::{CheckpointSource, Precision};
 use tch::Tensor;
 
 use super::{ALEX, LPIPS, Net, SQUEEZE, VGG};
@@ -40,8 +40,17 @@ impl LpipsNet {
             Backbone::Vgg => &VGG,
         };
         let checkpoint = backbone(LPIPS.name, info, resources, "lpips")?;
-        let source = CheckpointSource::new(&checkpoint, Precision::F32, resources.device);
-        let net = net::Lpips::new(&source, kind, resources.device);
+        let source = CheckpointSource::new(
+            &checkpoint,
+            resources.precision.of_networks(),
+            resources.device,
+        );
+        let net = net::Lpips::new(
+            &source,
+            kind,
+            resources.precision.of_networks(),
+            resources.device,
+        );
         source.finish()?;
         Ok(Self {
             net,

@@ -170,7 +170,9 @@ impl<P: Sampling> Study for Studied<'_, P> {
         let _guard = tch::no_grad_guard();
         let inputs = {
             let read = questions.iter().map(|question| match question {
-                Question::Reading(reference) => Some(self.reading(reference)).transpose(),
+                Question::Reading(reference) | Question::ReadingProbed(reference, _) => {
+                    Some(self.reading(reference)).transpose()
+                }
                 _ => Ok(None),
             });
             let read: Vec<Option<P::Inputs>> = read.collect::<Result<_, _>>()?;

