@@ -146,7 +146,11 @@ fn maps_and_baselines_are_compared_with_what_changes() {
     units_and_values(&rows);
     files_say_what_rows_say(folder, &rows);
 
-    // The same again is not asked again, a file that is gone is made again, and other settings are asked.
+    asked_once(folder, &rows);
+}
+
+/// The same again is not asked again, a file that is gone is made again, and other settings are asked.
+fn asked_once(folder: &Path, rows: &[Row]) {
     let before = std::fs::read(folder.join("out/samples.csv")).unwrap();
     let file = RunPaths::new(folder.join("out")).counterfactual("viton", &rows[0].sample_id);
     let bytes = std::fs::read(&file).unwrap();

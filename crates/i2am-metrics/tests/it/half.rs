@@ -55,6 +55,7 @@ fn of_pairs(name: &str, settings: &str, session: &Session) -> [f64; 2] {
     found
 }
 
+#[expect(clippy::print_stderr, reason = "the numbers of docs/precision.md")]
 #[track_caller]
 fn within(what: &str, off: f64, limit: f64) {
     eprintln!("{what}: {off:.1e}");

@@ -73,7 +73,7 @@ fn what_is_summed_up_is_written_again_only_if_something_was_added_or_is_gone() {
     let first = files.each_ref().map(|file| fs::read(file).unwrap());
 
     // A mark that would be overwritten.
-    fs::write(&files[0], "as it was").unwrap();
+    i2am_files::write_atomic(&files[0], "as it was").unwrap();
     let mut run = open(dir.path()).unwrap();
     run.finish(Vec::new()).unwrap();
     assert_eq!(fs::read(&files[0]).unwrap(), b"as it was");
@@ -85,7 +85,7 @@ fn what_is_summed_up_is_written_again_only_if_something_was_added_or_is_gone() {
     assert_eq!(files.each_ref().map(|file| fs::read(file).unwrap()), first);
 
     // Killed before the end, or with a further sample.
-    fs::write(&files[0], "as it was").unwrap();
+    i2am_files::write_atomic(&files[0], "as it was").unwrap();
     drop(open(dir.path()).unwrap());
     let mut run = open(dir.path()).unwrap();
     run.finish(Vec::new()).unwrap();
