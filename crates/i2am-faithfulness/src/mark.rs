@@ -286,7 +286,8 @@ mod tests {
         let share = truth.sum() / truth.data().len() as f64;
         let own = mark.coverage(SIZE, [16, 12]);
         assert_eq!(pointing(&own, &truth, share).unwrap().value, 1.0);
-        assert!(relevance_mass(&own, &truth, share).unwrap().value > 0.7);
+        // Cells on the rim are less than half marked.
+        assert!(relevance_mass(&own, &truth, share).unwrap().value > 0.5);
         let mut elsewhere = own.clone();
         elsewhere.data_mut().rotate_left(16 * 12 / 2);
         assert_eq!(pointing(&elsewhere, &truth, share).unwrap().value, 0.0);

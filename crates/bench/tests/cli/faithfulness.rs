@@ -190,7 +190,7 @@ fn marks(rows: &[Row]) {
         .collect();
     let of = |metric: &str, map: &str| -> Vec<f64> {
         let named = own.iter().filter(|found| {
-            found.metric == metric && found.convention.ends_with(&format!(", {map}"))
+            found.metric == metric && found.convention.ends_with(&format!(": {map}"))
         });
         named.filter_map(|found| found.outcome.value()).collect()
     };
