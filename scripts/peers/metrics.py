@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times `bench measure` beside the Python tools whose numbers it gives; started by metrics.sh, whose --help says how.
 
-Every row is a process of its own. Beside tools that have a command, and beside prdc, the time of the whole process counts on both sides. scipy,
+Every row is a process of its own. With tools that have a command, and with prdc, the time of the whole process counts on both sides. scipy,
 lpips, DISTS-pytorch, transformers, timm, cmmd-pytorch, scikit-image and pytorch-msssim are libraries: a few lines at the end of this file use
 them as their documentation does, and report the time of that work alone, without Python's start and imports. Beside all of these but scipy
 ours leaves out its start too: what the same command takes for one pair, or two, is taken off. This process stays small: the peak memory that

@@ -1,6 +1,6 @@
 //! A mark that is planted in the reference: where it is, is known.
 
-use i2am_imaging::{Plane, RgbImage};
+use i2am_imaging::{Plane, RgbImage, torch_adaptive_average};
 use image::{GrayImage, Rgb};
 
 use crate::seeded::{Purpose, below, generator};
@@ -85,24 +85,13 @@ impl Mark {
     /// How much of each cell of a `grid` over a picture of `picture` pixels (height and width each) is marked.
     ///
     /// # Units and range
-    /// 0 to 1. A pixel belongs to the cell that its center lies in.
+    /// 0 to 1, as [`torch_adaptive_average`] of the disc.
     pub fn coverage(&self, picture: [usize; 2], grid: [usize; 2]) -> Plane {
-        let cell = |index: usize, axis: usize| {
-            ((2 * index + 1) * grid[axis] / (2 * picture[axis])).min(grid[axis] - 1)
-        };
-        let mut marked = Plane::zeros(grid[0], grid[1]);
+        let mut disc = Plane::zeros(picture[0], picture[1]);
         for [row, column] in self.pixels(picture) {
-            marked.data_mut()[cell(row, 0) * grid[1] + cell(column, 1)] += 1.0;
+            disc.data_mut()[row * picture[1] + column] = 1.0;
         }
-        let pixels = |axis: usize| {
-            let mut counts = vec![0.0_f32; grid[axis]];
-            (0..picture[axis]).for_each(|index| counts[cell(index, axis)] += 1.0);
-            counts
-        };
-        let (rows, columns) = (pixels(0), pixels(1));
-        Plane::from_fn(grid[0], grid[1], |r, c| {
-            marked.get(r, c) / (rows[r] * columns[c]).max(1.0)
-        })
+        torch_adaptive_average(&disc, grid[0], grid[1])
     }
 
     /// The cells of a `grid` that are at least half as marked as the one that is marked most, as 1; all others are 0.

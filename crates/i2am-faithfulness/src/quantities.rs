@@ -2,11 +2,15 @@
 
 use i2am_quantity::{Better, Bound, Quantity, Role};
 
-const fn quantity(name: &'static str, title: &'static str, role: Role) -> Quantity {
-    Quantity::new(name, title, Better::Higher)
+/// With three decimals and the tolerance of the stage.
+const fn plain(name: &'static str, title: &'static str, better: Better) -> Quantity {
+    Quantity::new(name, title, better)
         .decimals(3)
         .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
-        .part_of("faithfulness", role)
+}
+
+const fn quantity(name: &'static str, title: &'static str, role: Role) -> Quantity {
+    plain(name, title, Better::Higher).part_of("faithfulness", role)
 }
 
 /// [`crate::saco()`] of single cells.
@@ -24,31 +28,19 @@ pub static RELEVANCE_MASS: Quantity = quantity("relevance_mass", "Relevance mass
 pub static RELEVANCE_RANK: Quantity = quantity("relevance_rank", "Relevance rank", Role::Gain);
 /// [`crate::weighted_agreement`] of maps of single cells or positions with what changes there.
 pub static CHANGE_AGREEMENT: Quantity =
-    Quantity::new("change_agreement", "Agreement with changes", Better::Higher)
-        .decimals(3)
-        .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
+    plain("change_agreement", "Agreement with changes", Better::Higher)
         .part_of("counterfactual", Role::Value);
 /// [`crate::agreement`] of a map over the generated image with where the image changes without the reference.
-pub static AGREEMENT: Quantity = Quantity::new("agreement", "Agreement", Better::Higher)
-    .decimals(3)
-    .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
-    .part_of("agreement", Role::Value);
-const fn mark(name: &'static str, title: &'static str, role: Role) -> Quantity {
-    Quantity::new(name, title, Better::Higher)
-        .decimals(3)
-        .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
-        .part_of("mark", role)
-}
-
+pub static AGREEMENT: Quantity =
+    plain("agreement", "Agreement", Better::Higher).part_of("agreement", Role::Value);
 /// [`crate::pointing`] between a planted [`crate::Mark`] and where the image changes with it, mean over marks.
-pub static MARK_POINTING: Quantity = mark("mark_pointing", "Pointing game", Role::Value);
+pub static MARK_POINTING: Quantity =
+    plain("mark_pointing", "Pointing game", Better::Higher).part_of("mark", Role::Value);
 /// [`crate::relevance_mass`] between a planted [`crate::Mark`] and where the image changes with it, mean over marks.
-pub static MARK_MASS: Quantity = mark("mark_mass", "Relevance mass", Role::Gain);
+pub static MARK_MASS: Quantity =
+    plain("mark_mass", "Relevance mass", Better::Higher).part_of("mark", Role::Gain);
 /// How far a planted mark moves what is predicted: 1 as far as a gray reference; mean over marks.
-pub static MARK_EFFECT: Quantity =
-    Quantity::new("mark_effect", "Effect of a mark", Better::Neither)
-        .decimals(3)
-        .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)));
+pub static MARK_EFFECT: Quantity = plain("mark_effect", "Effect of a mark", Better::Neither);
 /// What is lost if a layer, a head or a time group reads nothing of the reference: 1 less what is [`crate::kept()`].
 pub static KNOCK_OUT_EFFECT: Quantity = Quantity::new(
     "knock_out_effect",
@@ -57,26 +49,19 @@ pub static KNOCK_OUT_EFFECT: Quantity = Quantity::new(
 )
 .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)));
 /// Spearman's correlation, over layers, heads or time groups, of what their maps claim and the effect of switching them off.
-pub static KNOCK_OUT: Quantity = Quantity::new("knock_out", "Claim and effect", Better::Higher)
-    .decimals(3)
-    .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
-    .part_of("knock_out", Role::Value);
+pub static KNOCK_OUT: Quantity =
+    plain("knock_out", "Claim and effect", Better::Higher).part_of("knock_out", Role::Value);
 /// Whether p of [`KNOCK_OUT`] by permutation of the units is below 0.05.
 pub static KNOCK_OUT_FOUND: Quantity =
     Quantity::new("knock_out_found", "p < 0.05", Better::Neither)
         .tolerance(Bound::absolute(0.02), Some(Bound::absolute(1.0)))
         .part_of("knock_out", Role::Found);
 /// p of [`KNOCK_OUT`] by permutation of the units, two-sided.
-pub static KNOCK_OUT_P: Quantity = Quantity::new("knock_out_p", "p", Better::Neither)
-    .decimals(3)
-    .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
-    .part_of("knock_out", Role::Gain);
+pub static KNOCK_OUT_P: Quantity =
+    plain("knock_out_p", "p", Better::Neither).part_of("knock_out", Role::Gain);
 
 const fn worth(name: &'static str, title: &'static str, role: Role) -> Quantity {
-    Quantity::new(name, title, Better::Neither)
-        .decimals(3)
-        .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
-        .part_of("worth", role)
+    plain(name, title, Better::Neither).part_of("worth", role)
 }
 
 /// [`crate::Worth::presence`].
@@ -92,9 +77,7 @@ pub static WHERE_BY_WHETHER: Quantity = worth("where_by_whether", "Where / wheth
 pub static SCRAMBLED_BY_WHETHER: Quantity =
     worth("scrambled_by_whether", "Scrambled / whether", Role::Gain);
 const fn randomized(name: &'static str, title: &'static str) -> Quantity {
-    Quantity::new(name, title, Better::Neither)
-        .decimals(3)
-        .tolerance(Bound::absolute(0.02), Some(Bound::absolute(0.1)))
+    plain(name, title, Better::Neither)
 }
 
 /// [`crate::agreement`] of a map and the same map after all layers, or the reference, became random ones.

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(kid, expected);
     }
 
-    /// Only a metric with networks has it, and its values are told apart by the variant.
+    /// Only a metric with networks has it, and the variant names it.
     #[test]
     fn the_precision_of_networks_is_named_where_it_is_not_the_usual_one() {
         for metric in METRICS {

@@ -5,11 +5,9 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use super::both::BLOCK_BYTES;
 use super::maps::{Weights, chunks};
 use super::near::NearSums;
-
-/// Scores worked on at a time, in bytes, at most: they stay in a processor's cache from one operation to the next.
-const BLOCK_BYTES: usize = 1 << 20;
 
 /// The keys of one reference.
 pub(super) struct Own<'a> {
@@ -148,7 +146,7 @@ struct Head<'a> {
 impl Head<'_> {
     /// Everything that the network's own softmax gives.
     ///
-    /// Where the sums of its exponentials are known, the largest segment beside the references needs no scores: its share is what the others
+    /// Where the sums of its exponentials are known, the largest segment that is of no reference needs no scores: its share is what the others
     /// leave.
     fn by_positions(&mut self, references: &mut [Own<'_>], reduced: &mut Reduced) {
         let query = self.query.squeeze_dim(0);

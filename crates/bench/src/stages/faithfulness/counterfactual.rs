@@ -48,10 +48,11 @@ impl Pairs {
 /// attention is changed by rules of `[intervene]`, which these maps do not know.
 pub(super) fn watched(about: &About<'_>) -> Vec<String> {
     let rules = about.asked.plan.intervene.0.of_model(about.asked.model);
-    let layers =
-        about.record.layers.iter().filter(|layer| {
-            layer.has_places() && rules.forbid.is_empty() && rules.weaken.is_empty()
-        });
+    if !(rules.forbid.is_empty() && rules.weaken.is_empty()) {
+        return Vec::new();
+    }
+    let layers = about.record.layers.iter();
+    let layers = layers.filter(|layer| layer.has_places());
     layers.map(|layer| layer.name.clone()).collect()
 }
 

@@ -52,12 +52,10 @@ struct Marked<'a> {
 pub(super) fn rows(about: &About<'_>, scene: &mut Scene<'_>) -> Result<Vec<Measurement>> {
     let name = Name::of("planted mark", scene);
     let none = |reason| vec![row(&MARK_POINTING, Outcome::empty(reason), name.alone())];
-    let (layers, Some(grid)) = (watched(about), coarsest(about)) else {
+    let layers = watched(about);
+    let Some(grid) = coarsest(about).filter(|_| !layers.is_empty()) else {
         return Ok(none(NO_MAP));
     };
-    if layers.is_empty() {
-        return Ok(none(NO_MAP));
-    }
     let sample = about.sample;
     let marks = Mark::places(
         &sample.reference,
