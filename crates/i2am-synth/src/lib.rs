@@ -113,6 +113,8 @@ pub struct SynthFurther {
     pub warped: RgbImage,
     /// 255 where `warped` shows the garment, else 0.
     pub warped_mask: GrayImage,
+    /// 255 where the person shows the print of this garment or the cloth right around it, else 0.
+    pub printed_mask: GrayImage,
     /// For every pixel of the person in this garment that shows the garment, where in [`SynthSample::garment`] the same spot of cloth
     /// is seen; a few spots are hidden there.
     pub correspondence: Correspondence,
@@ -141,6 +143,7 @@ pub fn render_further(
         pose: joints::of(&person, size),
         warped: warped.to_rgb(),
         warped_mask: warped_mask.to_gray(),
+        printed_mask: scene.printed(&front_hair).to_gray(),
         correspondence: places::trace(&scene, &front_hair, &shop),
     }
 }

@@ -14,6 +14,9 @@ const HOLE_ARM: f32 = 0.13;
 /// Where a crossing arm starts to be drawn over the torso, in chest widths from the shoulder.
 const CROSSING_FROM: f32 = 0.34;
 
+/// How far the cloth around a print belongs to it, in chest widths: a print is known by its contour.
+const PRINT_RIM: f32 = 0.06;
+
 /// The traced shapes of one person in one garment.
 pub(super) struct Scene<'a> {
     pub(super) size: Size,
@@ -116,6 +119,28 @@ impl<'a> Scene<'a> {
         }
         self.cut_head_and_hands(&mut worn, front_hair, 0.0);
         worn
+    }
+
+    /// Where the print is seen on the person, with a rim of cloth.
+    pub(super) fn printed(&self, front_hair: &[Field]) -> Stencil {
+        let mut printed = Stencil::empty(self.size);
+        let Some(print) = &self.garment.texture.print else {
+            return printed;
+        };
+        let frame = &self.person.frame;
+        let around = |p, shirt: f32| {
+            let distance = print.distance(frame.locate(p)) - PRINT_RIM;
+            shirt.max(distance * frame.scale)
+        };
+        printed.add(&self.shirt.map(around), 0.0);
+        for crossing in self.arms.iter().filter_map(|arm| arm.crossing.as_ref()) {
+            printed.cut(&crossing.limb, 0.0);
+            if let Some(sleeve) = &crossing.sleeve {
+                printed.cut(sleeve, 0.0);
+            }
+        }
+        self.cut_head_and_hands(&mut printed, front_hair, 0.0);
+        printed
     }
 
     fn cut_head_and_hands(&self, stencil: &mut Stencil, front_hair: &[Field], grow: f32) {

@@ -276,6 +276,26 @@ proptest! {
     }
 }
 
+/// Only a garment that is said to have a print has one, and it is seen on the garment: a part of it, in most samples.
+#[test]
+fn prints_are_seen_where_the_garment_is() {
+    let (mut with, mut seen) = (0, 0);
+    for index in 0..60 {
+        let (sample, further) = (small(index), further(index));
+        let pixels = set(&further.printed_mask);
+        let mut pairs = further.printed_mask.iter().zip(sample.worn_mask.iter());
+        assert!(pairs.all(|(printed, worn)| printed <= worn), "{index}");
+        if sample.garment_name.contains(" with ") {
+            with += 1;
+            seen += i32::from(pixels > 0);
+            assert!(pixels < set(&sample.worn_mask) / 2, "{index}: {pixels}");
+        } else {
+            assert_eq!(pixels, 0, "{index}: {}", sample.garment_name);
+        }
+    }
+    assert!(with > 30 && 10 * seen > 9 * with, "{seen} of {with}");
+}
+
 /// How far two pixels are apart, mean over channels in levels.
 fn apart(a: [u8; 3], b: [u8; 3]) -> f64 {
     let sum: u32 = a

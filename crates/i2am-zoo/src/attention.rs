@@ -63,7 +63,7 @@ fn is_below(layer: &str, part: &str) -> bool {
 pub(crate) enum Wanted<'a> {
     /// Neighbours where the garment is worn attend to neighbouring places. Share of each cell: `[batch, 1, h, w]`.
     Smooth(&'a Tensor),
-    /// Positions attend to the place their cloth comes from: `[batch, 3, h, w]`, see [`crate::places`].
+    /// Positions attend to the place their cloth comes from: `[batch, 3, h, w]` or more channels, see [`crate::places`].
     Places(&'a Tensor),
 }
 

@@ -3,6 +3,8 @@
 //! A layer chooses between libtorch's own convolution and that of [`super::winograd`], which is faster where there are many
 //! channels. Together they make LPIPS 1.6 to 1.9 times as fast as the reference package on a CPU: see `docs/measurements.md`.
 
+use std::cell::LazyCell;
+
 use tch::{Kind, Tensor};
 
 use super::winograd::Winograd;
@@ -23,7 +25,8 @@ enum Kernel {
         stride: i64,
         padding: i64,
     },
-    Tiles(Winograd),
+    /// Rearranged when the first pictures come: a network may be opened only to see whether it is there.
+    Tiles(LazyCell<Winograd, Box<dyn FnOnce() -> Winograd + Send>>),
 }
 
 impl Convolution {
@@ -40,9 +43,10 @@ impl Convolution {
             && weight.dim() == 4
             // no placeholder for a tensor that is missing; and in half precision the sums of tiles would lose too many digits
             && weight.kind() == Kind::Float
-            && let Some(tiles) = Winograd::new(weight)
         {
-            convolution.kernel = Kernel::Tiles(tiles);
+            let weight = weight.shallow_clone();
+            let rearrange = move || Winograd::new(&weight);
+            convolution.kernel = Kernel::Tiles(LazyCell::new(Box::new(rearrange)));
         }
         convolution
     }

@@ -18,7 +18,7 @@ use std::ops::RangeInclusive;
 
 use tch::{Device, Kind, Tensor};
 
-use super::large::Walk;
+use super::large;
 use super::maps::{Weights, chunks, generated_to_reference_of, reference_to_generated_of};
 use super::near::{NearSums, Picker};
 
@@ -94,7 +94,6 @@ pub(super) fn both_directions_of(
     };
     // A map of all pairs has to have them by positions.
     let log_sums = log_sums.filter(|_| specific.is_none());
-    let walk = log_sums.map(|_| Walk::new(tokens, positions));
     let mut room = None;
     for head in 0..heads {
         let mut one = Head {
@@ -107,8 +106,8 @@ pub(super) fn both_directions_of(
             g2r: both.g2r.narrow(1, head, 1),
             near: near.map(|near| near.of_head(head)),
         };
-        if let (Some(walk), Some(sums)) = (&walk, log_sums)
-            && walk.head(&mut one, &sums.select(0, head))
+        if let Some(sums) = log_sums
+            && large::reduce(&mut one, [tokens, positions], &sums.select(0, head))
         {
             continue;
         }

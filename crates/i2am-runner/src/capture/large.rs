@@ -1,110 +1,127 @@
-//! Both softmaxes of a head of a large layer from one walk through its scores, which are then held a block at a time.
+//! Both softmaxes of a head of a large layer from one walk through its scores, which are held a few tokens at a time.
 //!
 //! The layer's own kernel has summed the exponentials of every position already; it returns the logarithm `l` of each sum. With it, the
-//! softmax over the positions, `T`, token by token, is enough:
+//! exponentials `E = exp(q k - m)`, where `m` is the mean of `l`, are enough:
 //!
 //! ```text
-//! r2g[mask, position] = sum over tokens of     w[mask, token] T[token, position]
-//! g2r[mask, token]    = C[token] * sum over positions of  w[mask, position] exp(-l[position]) T[token, position]
+//! C[token]            = sum over positions of  E[token, position]
+//! r2g[mask, position] = sum over tokens of     w[mask, token] E[token, position] / C[token]
+//! g2r[mask, token]    = sum over positions of  w[mask, position] exp(m - l[position]) E[token, position]
 //! ```
 //!
-//! `C`, the sum of a token's exponentials, follows from one position, `exp(q0 k) / T[token, 0]`. All exponents are less by the mean of
-//! `l`. A head whose factors f32 cannot hold is left to [`super::both`].
+//! A head whose factors f32 cannot hold is left to [`super::both`].
 
+mod kernel;
+
+use std::f32::consts::LOG2_E;
+
+use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
-use super::both::{BLOCK_BYTES, Head, safe};
-use super::maps::{Weights, chunks};
-use super::near::Picker;
+use super::both::{Head, safe};
+use super::maps::Weights;
+use super::near::Pairs;
+use kernel::{Queries, Sums, TOKENS, grouped};
 
 /// Layers with fewer scores in a head are reduced by [`super::both`], whose second walk through them costs little there.
 const LARGE: i64 = 1 << 22;
+
+/// Tokens summed by one thread at a time. Their sums are added in order, so that results do not depend on the number of threads.
+const RUN: usize = 64 * TOKENS;
 
 /// Whether a head has enough scores.
 pub(super) fn is_large(positions: i64, tokens: i64) -> bool {
     positions * tokens >= LARGE
 }
 
-/// Where a head's scores and softmax are put; the heads use it in turn.
-pub(super) struct Walk<'a> {
-    tokens: &'a Weights,
-    positions: &'a Weights,
-    /// `[length, positions]` each, of as many tokens as make a block.
-    room: [Tensor; 2],
-    blocks: Vec<(i64, i64)>,
+/// Reduces `head`, the logarithms of whose sums are `log_sums`, `[positions]`; all on the CPU. False, with nothing written to its results,
+/// if it needs more than f32.
+pub(super) fn reduce(
+    head: &mut Head<'_>,
+    [tokens, positions]: [&Weights; 2],
+    log_sums: &Tensor,
+) -> bool {
+    let middle = log_sums.mean(Kind::Float);
+    // What turns exponentials into shares over tokens.
+    let inverse = (&middle - log_sums).exp().unsqueeze(0);
+    // No score is larger than the logarithm of its position's sum, so that no exponential is beyond f32.
+    if !safe(&[&inverse]) {
+        return false;
+    }
+    let channels = head.query.size()[2] as usize;
+    let base = f64::from(LOG2_E);
+    let queries = Queries::new(
+        &floats(&(&head.query * base)),
+        channels,
+        -(middle.double_value(&[]) * base) as f32,
+        both_sides(&(&positions.rows * &inverse))
+            .each_ref()
+            .map(|side| &side[..]),
+    );
+    let keys = grouped(&floats(&head.key), channels);
+    let weights = both_sides(&tokens.rows);
+    let pairs = head.near.as_ref().map(|near| near.pairs);
+    let shares = floats(&inverse);
+    let picks = pairs.map(|pairs| [pairs.r2g.cells(), pairs.g2r_by_token.cells()]);
+    let run = |(index, keys): (usize, &[[f32; TOKENS]])| {
+        let first = index * RUN;
+        let last = (first + RUN).min(weights[0].len());
+        let mut picked = [const { Vec::new() }; 2];
+        let weights = weights.each_ref().map(|side| &side[first..last]);
+        let sums = queries.sum(keys, weights, |token, total, row| {
+            let Some([r2g, g2r]) = &picks else { return };
+            let cells = r2g.row(first + token);
+            picked[0].extend(cells.iter().map(|&cell| row[cell] / total));
+            let cells = g2r.row(first + token);
+            picked[1].extend(cells.iter().map(|&cell| row[cell] * shares[cell]));
+        });
+        (sums, picked)
+    };
+    let runs = keys.par_chunks(RUN / TOKENS * channels).enumerate();
+    let runs: Vec<(Sums, [Vec<f32>; 2])> = runs.map(run).collect();
+
+    let rows = shares.len();
+    let mut r2g = [(); 2].map(|()| vec![0.0; rows]);
+    for (sums, _) in &runs {
+        for (all, own) in r2g.iter_mut().zip(&sums.r2g) {
+            for (all, own) in all.iter_mut().zip(own) {
+                *all += own;
+            }
+        }
+    }
+    let joined = |part: &dyn Fn(&Sums) -> &[f32]| {
+        let parts: Vec<&[f32]> = runs.iter().map(|(sums, _)| part(sums)).collect();
+        Tensor::from_slice(&parts.concat())
+    };
+    let g2r = [0, 1].map(|side| joined(&|sums| &sums.g2r[side]));
+    let g2r = Tensor::stack(&g2r, 0);
+    let totals = joined(&|sums| &sums.totals).unsqueeze(0);
+    let all = g2r.sum_dim_intlist([0_i64].as_slice(), true, Kind::Float);
+    // What a token has of a position may be small compared with a position whose share was lost.
+    let far_off = &all / inverse.max();
+    if !safe(&[&totals, &far_off]) {
+        return false;
+    }
+    if let (Some(near), Some(pairs)) = (&mut head.near, pairs) {
+        let picked = |which: usize, pairs: &Pairs| {
+            let parts: Vec<&[f32]> = runs.iter().map(|(_, picked)| &picked[which][..]).collect();
+            pairs.sums(&Tensor::from_slice(&parts.concat()).unsqueeze(0))
+        };
+        near.add(&picked(0, &pairs.r2g), &picked(1, &pairs.g2r_by_token));
+    }
+    let r2g = r2g.map(|side| Tensor::from_slice(&side));
+    head.r2g.squeeze_dim(1).copy_(&Tensor::stack(&r2g, 0));
+    head.g2r.squeeze_dim(1).copy_(&g2r);
+    true
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(tokens: &'a Weights, positions: &'a Weights) -> Self {
-        let [columns, rows] = [tokens, positions].map(|weights| weights.rows.size()[1]);
-        let blocks: Vec<(i64, i64)> = chunks(columns, rows, BLOCK_BYTES).collect();
-        let longest = blocks.first().map_or(0, |&(_, length)| length);
-        let options = (Kind::Float, tokens.rows.device());
-        Self {
-            tokens,
-            positions,
-            room: [(); 2].map(|()| Tensor::empty([longest, rows], options)),
-            blocks,
-        }
-    }
+/// The values of an f32 tensor.
+fn floats(x: &Tensor) -> Vec<f32> {
+    let flat = x.contiguous().view(-1);
+    Vec::try_from(flat).expect("a flat f32 tensor is an f32 vector")
+}
 
-    /// Reduces `head`, the logarithms of whose sums are `log_sums`, `[positions]`. False, with nothing written to its results, if it needs
-    /// more than f32.
-    pub(super) fn head(&self, head: &mut Head<'_>, log_sums: &Tensor) -> bool {
-        let (query, key) = (head.query.squeeze_dim(0), head.key.squeeze_dim(0));
-        let (rows, columns) = (query.size()[0], key.size()[0]);
-        let options = (Kind::Float, query.device());
-        let middle = log_sums.mean(Kind::Float);
-        // What turns exponentials into shares over tokens; and the same inside and outside the mask.
-        let inverse = (&middle - log_sums).exp().unsqueeze(0);
-        let weights = &self.positions.rows * &inverse;
-        let exponential = (key.mv(&query.select(0, 0)) - &middle).exp().unsqueeze(0);
-        let first = Tensor::empty([1, columns], options);
-        let r2g = Tensor::zeros([2, rows], options);
-        let g2r = Tensor::zeros([2, columns], options);
-        let pairs = head.near.as_ref().map(|near| near.pairs);
-        let pickers = pairs.map(|pairs| {
-            [&pairs.r2g, &pairs.g2r_by_token].map(|pairs| Picker::new(pairs, 1, options.1))
-        });
-        for &(start, length) in &self.blocks {
-            let [scores, shares] = self.room.each_ref().map(|room| room.narrow(0, 0, length));
-            let _ = key
-                .narrow(0, start, length)
-                .mm_out(&scores, &query.transpose(0, 1));
-            let _ = scores.softmax_int_out(&shares, -1, Kind::Float);
-            first
-                .select(0, 0)
-                .narrow(0, start, length)
-                .copy_(&shares.select(1, 0));
-            // Products with one vector each: a product with a matrix of two columns takes ten times as long.
-            for side in self.tokens.sides() {
-                let own = self.tokens.rows.select(0, side).narrow(0, start, length);
-                let _ = r2g.select(0, side).addmv_(&shares.transpose(0, 1), &own);
-            }
-            for side in self.positions.sides() {
-                let sums = g2r.select(0, side).narrow(0, start, length);
-                let _ = shares.mv_out(&sums, &weights.select(0, side));
-            }
-            for picker in pickers.iter().flatten() {
-                picker.take(&shares.unsqueeze(0), start);
-            }
-        }
-        let column_sums = exponential / &first;
-        let all = g2r.sum_dim_intlist([0_i64].as_slice(), true, Kind::Float);
-        // What a token has of a position may be small compared with a position whose share was lost.
-        let far_off = &all / inverse.max();
-        if !safe(&[&first, &inverse, &column_sums, &far_off]) {
-            return false;
-        }
-        if let (Some(near), Some([r2g, g2r])) = (&mut head.near, &pickers) {
-            // From shares over positions to shares over tokens, as above.
-            let pairs = &near.pairs.g2r_by_token;
-            let factors = inverse.index_select(1, &pairs.columns())
-                * column_sums.index_select(1, &pairs.rows());
-            near.add(&r2g.sums(), &pairs.sums(&(g2r.picked() * factors)));
-        }
-        head.r2g.squeeze_dim(1).copy_(&r2g);
-        head.g2r.squeeze_dim(1).copy_(&(g2r * column_sums));
-        true
-    }
+/// The rows of `[2, n]`.
+fn both_sides(weights: &Tensor) -> [Vec<f32>; 2] {
+    [0, 1].map(|side| floats(&weights.select(0, side)))
 }

@@ -101,6 +101,15 @@ impl Pairs {
         }
     }
 
+    /// The columns of all places, and where those of each row begin.
+    pub(super) fn cells(&self) -> Cells<'_> {
+        let columns = Vec::<i64>::try_from(self.columns()).expect("places are flat");
+        Cells {
+            columns: columns.into_iter().map(|column| column as usize).collect(),
+            starts: &self.starts,
+        }
+    }
+
     /// Row of each place.
     pub(super) fn rows(&self) -> Tensor {
         self.places.divide_scalar_mode(self.columns, "floor")
@@ -120,6 +129,19 @@ impl Pairs {
         };
         let sums: Vec<Tensor> = self.rings.iter().map(sum).collect();
         Tensor::stack(&sums, 0)
+    }
+}
+
+/// The cells of [`Pairs`] for readers without tensors.
+pub(super) struct Cells<'a> {
+    columns: Vec<usize>,
+    starts: &'a [i64],
+}
+
+impl Cells<'_> {
+    /// The columns of the places in `row`, ascending.
+    pub(super) fn row(&self, row: usize) -> &[usize] {
+        &self.columns[self.starts[row] as usize..self.starts[row + 1] as usize]
     }
 }
 

@@ -79,6 +79,7 @@ impl TallSet {
             places: Places::of(
                 &config.data,
                 config.keys.attention.as_ref(),
+                &config.keys.loss,
                 vae.config().factor(),
             ),
         };

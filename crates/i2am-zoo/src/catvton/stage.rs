@@ -49,20 +49,24 @@ impl CatVton {
         let fixed = fixed_channels(&mask, &masked, &(garment * &is_kept));
         let x = Tensor::cat(&[&noised.noisy, &fixed], 1);
         let context = Context::joint(Joint::LowerHalf);
+        let places = (set.places.as_ref()).map(|places| places.pick(&indices, device));
+        let printed = places.as_ref().map(|places| {
+            let printed = places.narrow(1, 3, 1);
+            Tensor::cat(&[&printed, &printed.zeros_like()], 2)
+        });
         let forward = |probe: &mut dyn AttentionProbe| {
             let eps = (self.unet).forward(&x, &noised.timesteps, &context, probe);
-            noised.try_on_loss(&eps, &fixed.narrow(1, 0, 1), &keys.loss)
+            noised.try_on_loss(&eps, &fixed.narrow(1, 0, 1), printed.as_ref(), &keys.loss)
         };
-        let (Some(attention), Some(places)) = (&keys.attention, &set.places) else {
+        let (Some(attention), Some(places)) = (&keys.attention, &places) else {
             return forward(&mut NoProbe);
         };
-        let places = places.pick(&indices, device);
         // Nothing is known of a garment that is not shown.
         let _ = places.narrow(1, 2, 1).g_mul_(&is_kept);
         if let Some(is_person) = &is_person {
             let _ = places.narrow(1, 2, 1).masked_fill_(is_person, 0.0);
         }
-        let mut watch = AttentionLoss::new(&attention.layers, Wanted::Places(&places));
+        let mut watch = AttentionLoss::new(&attention.layers, Wanted::Places(places));
         forward(&mut watch) + watch.loss() * attention.weight
     }
 

@@ -184,6 +184,9 @@ pub(crate) struct TryOnLoss {
     pub(crate) high_noise_weight: f64,
     /// Weight of positions outside the masked region, where the answer is in the input; inside it is 1.
     pub(crate) outside_weight: f64,
+    /// Added to the weight of positions that show the print or the cloth right around it: a few cells, by which a garment is known.
+    #[serde(default)]
+    pub(crate) print_weight: f64,
 }
 
 fn usual_evaluations() -> u64 {

@@ -98,6 +98,7 @@ impl TryOnSet {
             places: Places::of(
                 &config.data,
                 config.keys.attention.as_ref(),
+                &config.keys.loss,
                 networks.vae.config().factor(),
             ),
         };

@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::StableViton;
 use super::set::{Drawn, TryOnSet};
-use crate::attention::{AttentionLoss, Wanted};
+use crate::attention::{AttentionLoss, AttentionLossKind, Wanted};
 use crate::evaluation::{noise, record, write_columns};
 use crate::noising::Noised;
 
@@ -77,9 +77,11 @@ impl StableViton {
 
     fn diffusion_loss(&self, batch: &Batch, eps: &Tensor) -> Tensor {
         let masked = -&batch.keep + 1.0;
+        let printed = (batch.places.as_ref()).map(|places| places.narrow(1, 3, 1));
+        let loss = &self.config.keys.loss;
         batch
             .noised
-            .try_on_loss(eps, &masked, &self.config.keys.loss)
+            .try_on_loss(eps, &masked, printed.as_ref(), loss)
     }
 
     /// One column of the evaluation picture; the mean squared error in the masked region, levels from -1 to 1; and the share of attention that lies
@@ -136,7 +138,10 @@ impl StableViton {
             let eps = self.predict(&batch, &mut NoProbe);
             return self.diffusion_loss(&batch, &eps);
         };
-        let wanted = (batch.places.as_ref()).map_or(Wanted::Smooth(&batch.worn), Wanted::Places);
+        let wanted = match (attention.loss, &batch.places) {
+            (AttentionLossKind::Correspondence, Some(places)) => Wanted::Places(places),
+            _ => Wanted::Smooth(&batch.worn),
+        };
         let mut watch = AttentionLoss::new(&attention.layers, wanted);
         let eps = self.predict(&batch, &mut watch);
         self.diffusion_loss(&batch, &eps) + watch.loss() * attention.weight
