@@ -48,7 +48,10 @@ pub(super) struct Queries {
 impl Queries {
     /// Of `query` `[positions, channels]`; the exponential is `2^(q k + bias)`.
     pub(super) fn new(query: &[f32], channels: usize, bias: f32, weights: [&[f32]; 2]) -> Self {
-        let arch = Arch::new();
+        Self::on(Arch::new(), query, channels, bias, weights)
+    }
+
+    fn on(arch: Arch, query: &[f32], channels: usize, bias: f32, weights: [&[f32]; 2]) -> Self {
         let width = VECTORS * arch.dispatch(Lanes);
         let positions = query.len() / channels;
         let padded = positions.next_multiple_of(width);
@@ -297,24 +300,39 @@ mod tests {
         }
     }
 
+    /// The processor at hand, and one without vectors.
+    fn processors() -> Vec<Arch> {
+        #[cfg(target_arch = "x86_64")]
+        let all = vec![Arch::new(), Arch::Scalar];
+        #[cfg(not(target_arch = "x86_64"))]
+        let all = vec![Arch::new()];
+        all
+    }
+
     #[test]
     fn powers_of_two_are_right_to_the_last_digits() {
         let exponents: Vec<f32> = (0..253 * 64).map(|x| x as f32 / 64.0 - 126.0).collect();
-        for (&x, &found) in exponents
-            .iter()
-            .zip(&Arch::new().dispatch(Powers(exponents.clone())))
-        {
-            let expected = f64::from(x).exp2();
-            let off = (f64::from(found) / expected - 1.0).abs();
-            assert!(off < 2e-7, "2^{x}: {found}, expected {expected}");
+        for arch in processors() {
+            let found = arch.dispatch(Powers(exponents.clone()));
+            for (&x, found) in exponents.iter().zip(found) {
+                let expected = f64::from(x).exp2();
+                let off = (f64::from(found) / expected - 1.0).abs();
+                assert!(off < 2e-7, "2^{x}: {found}, expected {expected}");
+            }
+            let below = arch.dispatch(Powers(vec![-1e30; 64]));
+            assert!(below.iter().all(|&x| x > 0.0 && x < 2e-38), "{below:?}");
         }
-        let below = Arch::new().dispatch(Powers(vec![-1e30; 64]));
-        assert!(below.iter().all(|&x| x > 0.0 && x <= 2e-38), "{below:?}");
     }
 
     /// Numbers of positions and tokens that fill neither a panel nor a group, against sums in f64.
     #[test]
     fn sums_are_those_of_the_exponentials() {
+        for arch in processors() {
+            compare_sums(arch);
+        }
+    }
+
+    fn compare_sums(arch: Arch) {
         let (positions, tokens, channels) = (77, 20, 5);
         let wave = |count: usize, frequency: f32| -> Vec<f32> {
             (0..count).map(|x| (x as f32 * frequency).sin()).collect()
@@ -327,7 +345,7 @@ mod tests {
         let outside: Vec<f32> = inside.iter().map(|x| 1.0 - x).collect();
         let weights = wave(tokens, 0.2);
         let ones = vec![1.0; tokens];
-        let queries = Queries::new(&query, channels, -0.5, [&inside, &outside]);
+        let queries = Queries::on(arch, &query, channels, -0.5, [&inside, &outside]);
         let mut visited = Vec::new();
         let sums = queries.sum(
             &grouped(&key, channels),
