@@ -111,13 +111,7 @@ impl<'a> Scene<'a> {
                 worn.add(&sleeve.field, 0.0);
             }
         }
-        for crossing in self.arms.iter().filter_map(|arm| arm.crossing.as_ref()) {
-            worn.cut(&crossing.limb, 0.0);
-            if let Some(sleeve) = &crossing.sleeve {
-                worn.add(sleeve, 0.0);
-            }
-        }
-        self.cut_head_and_hands(&mut worn, front_hair, 0.0);
+        self.cut_what_is_before(&mut worn, front_hair, |worn, sleeve| worn.add(sleeve, 0.0));
         worn
     }
 
@@ -133,14 +127,26 @@ impl<'a> Scene<'a> {
             shirt.max(distance * frame.scale)
         };
         printed.add(&self.shirt.map(around), 0.0);
+        self.cut_what_is_before(&mut printed, front_hair, |printed, sleeve| {
+            printed.cut(sleeve, 0.0);
+        });
+        printed
+    }
+
+    /// Cuts what lies before the torso: arms that cross it, on whose sleeves `sleeve` decides, head and hands.
+    fn cut_what_is_before(
+        &self,
+        stencil: &mut Stencil,
+        front_hair: &[Field],
+        sleeve: impl Fn(&mut Stencil, &Field),
+    ) {
         for crossing in self.arms.iter().filter_map(|arm| arm.crossing.as_ref()) {
-            printed.cut(&crossing.limb, 0.0);
-            if let Some(sleeve) = &crossing.sleeve {
-                printed.cut(sleeve, 0.0);
+            stencil.cut(&crossing.limb, 0.0);
+            if let Some(field) = &crossing.sleeve {
+                sleeve(stencil, field);
             }
         }
-        self.cut_head_and_hands(&mut printed, front_hair, 0.0);
-        printed
+        self.cut_head_and_hands(stencil, front_hair, 0.0);
     }
 
     fn cut_head_and_hands(&self, stencil: &mut Stencil, front_hair: &[Field], grow: f32) {

@@ -43,6 +43,7 @@ impl Convolution {
             && weight.dim() == 4
             // no placeholder for a tensor that is missing; and in half precision the sums of tiles would lose too many digits
             && weight.kind() == Kind::Float
+            && Winograd::takes(size)
         {
             let weight = weight.shallow_clone();
             let rearrange = move || Winograd::new(&weight);

@@ -36,16 +36,20 @@ pub(super) struct Winograd {
 }
 
 impl Winograd {
-    /// From `weight` `[outputs, inputs, taps, taps]` of 3 or 5 taps.
+    /// Whether it is made for kernels of so many taps per axis.
+    pub(super) fn takes(taps: i64) -> bool {
+        points(taps).is_some()
+    }
+
+    /// From `weight` `[outputs, inputs, taps, taps]`.
+    ///
+    /// # Panics
+    /// For taps that it does not [take](Self::takes).
     pub(super) fn new(weight: &Tensor) -> Self {
         let &[outputs, inputs, taps, _] = weight.size().as_slice() else {
             unreachable!("the kernel of a convolution has four axes");
         };
-        let points = match taps {
-            3 => POINTS_3,
-            5 => POINTS_5,
-            _ => unreachable!("a kernel of {taps} taps is summed directly"),
-        };
+        let points = points(taps).expect("3 or 5 taps");
         let weight_at_taps = weight
             .to_kind(Kind::Double)
             .permute([2, 3, 1, 0])
@@ -97,6 +101,15 @@ impl Winograd {
             .narrow(1, 0, height)
             .narrow(2, 0, width)
             .permute([0, 3, 1, 2])
+    }
+}
+
+/// Where polynomials of kernels of so many taps are evaluated.
+fn points(taps: i64) -> Option<&'static [f64]> {
+    match taps {
+        3 => Some(POINTS_3),
+        5 => Some(POINTS_5),
+        _ => None,
     }
 }
 
@@ -184,5 +197,9 @@ mod tests {
                 "{taps} taps, {height} x {width}: off by {off:e} of the sum of magnitudes"
             );
         }
+    }
+    #[test]
+    fn other_kernels_are_left_to_the_direct_sum() {
+        assert!(!Winograd::takes(1) && !Winograd::takes(7));
     }
 }
