@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use self::shared::{Config, Family, cannot_parse};
+use crate::autoencoder::AutoencoderZoo;
 use crate::catvton::CatVtonZoo;
 use crate::paint_by_example::{PaintByExampleZoo, UNetZoo};
 use crate::pasd::PasdZoo;
@@ -16,6 +17,7 @@ use crate::stable_viton::StableVitonZoo;
 /// One training: everything that decides what comes out.
 #[derive(Debug, Clone)]
 pub(crate) enum ZooConfig {
+    Autoencoder(Box<AutoencoderZoo>),
     CatVton(Box<CatVtonZoo>),
     PaintByExample(Box<PaintByExampleZoo>),
     PaintByExampleUNet(Box<UNetZoo>),
@@ -47,6 +49,7 @@ impl ZooConfig {
             header.schema_version
         );
         Ok(match header.family {
+            Family::Autoencoder => Self::Autoencoder(Config::parse(&text, path)?.into()),
             Family::CatVton => Self::CatVton(Config::parse(&text, path)?.into()),
             Family::PaintByExample if header.frozen.is_some() => {
                 Self::PaintByExampleUNet(Config::parse(&text, path)?.into())
@@ -63,6 +66,7 @@ impl ZooConfig {
     pub(crate) fn working_in(mut self, folder: Option<PathBuf>) -> Self {
         if let Some(folder) = folder {
             match &mut self {
+                Self::Autoencoder(config) => config.work = folder,
                 Self::CatVton(config) => config.work = folder,
                 Self::PaintByExample(config) => config.work = folder,
                 Self::PaintByExampleUNet(config) => config.work = folder,
@@ -88,6 +92,7 @@ mod tests {
         let mut names = Vec::new();
         for path in i2am_files::sorted_entries(&folder)? {
             let name = match ZooConfig::read(&path)? {
+                ZooConfig::Autoencoder(config) => config.name,
                 ZooConfig::CatVton(config) => config.name,
                 ZooConfig::PaintByExample(config) => config.name,
                 ZooConfig::PaintByExampleUNet(config) => config.name,

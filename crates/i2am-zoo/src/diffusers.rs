@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use i2am_nets::layout::{BASE_KEY, config_key, to_ldm};
 use i2am_nets::unet::UNetConfig;
+use i2am_nets::vae::VaeConfig;
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
@@ -58,6 +59,19 @@ pub(crate) fn unet_config(unet: &UNetConfig, height: i64) -> Result<Value> {
     Ok(with(serde_json::to_value(unet)?, extra))
 }
 
+/// The `config.json` of an autoencoder.
+pub(crate) fn vae_config(vae: &VaeConfig) -> Result<Value> {
+    let levels = vae.block_out_channels.len();
+    let extra = json!({
+        "_class_name": "AutoencoderKL",
+        "_diffusers_version": LIBRARY,
+        "act_fn": "silu",
+        "down_block_types": vec!["DownEncoderBlock2D"; levels],
+        "up_block_types": vec!["UpDecoderBlock2D"; levels],
+    });
+    Ok(with(serde_json::to_value(vae)?, extra))
+}
+
 /// Writes what `tensors` has of `network` into the file `path` of its folder.
 pub(crate) fn write_weights(
     path: &Path,
@@ -84,19 +98,23 @@ pub(crate) fn copy(from: &Path, to: &Path, files: &[&str]) -> Result<()> {
 }
 
 /// Writes `tensors` under LDM names. The snapshot names the folder `base` next to it for what it lacks, and carries the sizes of its
-/// `unet`.
+/// `unet`, and of its autoencoder if it has one of its own.
 pub(crate) fn write_snapshot(
     path: &Path,
     tensors: &BTreeMap<String, Tensor>,
     base: &Path,
     unet: &UNetConfig,
+    vae: Option<&VaeConfig>,
 ) -> Result<()> {
     let name = base.file_name().and_then(OsStr::to_str);
     let name = name.with_context(|| format!("no folder name: {}", base.display()))?;
-    let metadata = BTreeMap::from([
+    let mut metadata = BTreeMap::from([
         ("format".to_owned(), "pt".to_owned()),
         (BASE_KEY.to_owned(), name.to_owned()),
         (config_key("unet"), serde_json::to_string(unet)?),
     ]);
+    if let Some(vae) = vae {
+        metadata.insert(config_key("vae"), serde_json::to_string(vae)?);
+    }
     state::write(path, &to_ldm(tensors)?, Kind::Half, &metadata)
 }

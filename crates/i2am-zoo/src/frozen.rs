@@ -7,6 +7,8 @@ use i2am_nets::layout::{Checkpoint, Layout};
 use i2am_nets::{Init, TensorSource};
 use tch::Tensor;
 
+use crate::config::shared::{Config, Keys};
+
 /// Autoencoder and reference encoder from a checkpoint, the rest trainable.
 pub(crate) struct Mixed<'a> {
     pub(crate) kept: &'a dyn TensorSource,
@@ -21,27 +23,30 @@ impl TensorSource for Mixed<'_> {
     }
 }
 
-/// The checkpoint in `path`, which must be a diffusers folder.
+/// The frozen networks of `config`: those of its folder, which must be a diffusers folder, and the autoencoder that takes the place of that one.
 ///
 /// # Errors
 /// A checkpoint of another layout, or what cannot be opened.
-pub(crate) fn open_folder(path: &Path) -> Result<Checkpoint> {
-    let checkpoint = Checkpoint::open(path)?;
+pub(crate) fn open<K: Keys>(config: &Config<K>) -> Result<Checkpoint> {
+    let path = &config.frozen;
+    let mut checkpoint = Checkpoint::open(path)?;
     let found = checkpoint.layout();
     ensure!(
         found == Layout::Diffusers,
         "{}: expected a diffusers folder, found the layout {found}",
         path.display()
     );
+    if let Some(folder) = config.keys.autoencoder() {
+        checkpoint.lay_over(Checkpoint::open_network(folder, "vae", None)?);
+    }
     Ok(checkpoint)
 }
 
-/// What the networks in the folder `frozen` are, by the content of their files.
-pub(crate) fn identity(frozen: &Path) -> Result<String> {
+/// What the frozen networks of `config` are, by the content of their files.
+pub(crate) fn identity<K: Keys>(config: &Config<K>) -> Result<String> {
     let hash = |path: &Path| {
         i2am_files::sha256_file(path).with_context(|| format!("cannot hash {}", path.display()))
     };
-    let frozen = open_folder(frozen)?;
-    let hashes: Vec<String> = frozen.files().map(hash).collect::<Result<_>>()?;
+    let hashes: Vec<String> = open(config)?.files().map(hash).collect::<Result<_>>()?;
     Ok(hashes.join(" "))
 }

@@ -43,3 +43,11 @@ pub(crate) fn start_alike(variables: &BTreeMap<String, Tensor>, original: &str, 
         }
     }
 }
+
+/// `x` with its slices along `axis` at `places` of a longer axis of `length`, and 0 between them.
+pub(crate) fn spread(x: &Tensor, axis: i64, places: &[i64], length: i64) -> Tensor {
+    let mut size = x.size();
+    size[axis as usize] = length;
+    let places = Tensor::from_slice(places).to_device(x.device());
+    Tensor::zeros(&size, (x.kind(), x.device())).index_copy(axis, &places, x)
+}

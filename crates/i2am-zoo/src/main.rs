@@ -1,6 +1,7 @@
 //! Trains the small demonstration checkpoints with the project's own networks.
 
 mod attention;
+mod autoencoder;
 mod catvton;
 mod config;
 mod curve;
@@ -81,6 +82,7 @@ fn parse_device(text: &str) -> Result<Device, String> {
 /// Trains what is not trained yet and saves the checkpoints.
 fn train(config: &ZooConfig, device: Device, limits: Limits) -> Result<()> {
     match config {
+        ZooConfig::Autoencoder(config) => autoencoder::train(config, device, limits),
         ZooConfig::CatVton(config) => catvton::train(config, device, limits),
         ZooConfig::PaintByExample(config) => paint_by_example::train(config, device, limits),
         ZooConfig::PaintByExampleUNet(config) => {

@@ -10,7 +10,6 @@ use i2am_nets::{CheckpointSource, FreshSource, Precision, TensorSource};
 use tch::{Device, Tensor};
 
 use crate::config::shared::{Config, Keys};
-use crate::frozen::open_folder;
 use crate::progress;
 use crate::trainer::{Place, Task, Trainer};
 
@@ -108,7 +107,7 @@ pub(crate) fn train<Z: Zoo>(
     i2am_files::create_dir(&config.work)?;
     let deadline = limits.deadline();
     // Checkpoints name it or have copies of its files: what is wrong with it must show before the training, not at its end.
-    let frozen = open_folder(&config.frozen)?;
+    let frozen = crate::frozen::open(config)?;
     tch::manual_seed(config.seed as i64);
     let kept = CheckpointSource::new(&frozen, Precision::F32, device);
     let fresh = FreshSource::new(device);

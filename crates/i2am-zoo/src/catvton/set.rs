@@ -67,7 +67,7 @@ pub(super) struct TallSet {
 impl TallSet {
     /// The set of `config`, kept in the folder of the training for the same data and the same frozen networks.
     pub(super) fn open(config: &CatVtonZoo, vae: &Vae, device: Device) -> Result<Self> {
-        let frozen = identity(&config.frozen)?;
+        let frozen = identity(config)?;
         let key = serde_json::to_string(&(&config.data, synth::VERSION, frozen))?;
         let encode = || Self::encode(&config.data, vae, device);
         let mut encoded = Encoded::open(&config.work, key, encode)?;

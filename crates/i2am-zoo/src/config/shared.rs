@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Family {
+    Autoencoder,
     #[serde(rename = "catvton")]
     CatVton,
     PaintByExample,
@@ -59,6 +60,11 @@ pub(crate) trait Keys: DeserializeOwned + Clone {
 
     /// Decay per step of the averaged weights that are saved.
     fn average_decay(&self) -> f64;
+
+    /// The folder of an autoencoder that takes the place of the frozen one.
+    fn autoencoder(&self) -> Option<&Path> {
+        None
+    }
 
     /// Resolves paths against the configuration `file`, and checks what can be checked without the frozen networks.
     fn prepare(&mut self, data: &DataConfig, file: &Path) -> Result<()>;

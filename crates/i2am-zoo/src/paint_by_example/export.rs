@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::PaintByExampleZoo;
-use crate::diffusers::{LIBRARY, unet_config, with, write, write_weights};
+use crate::diffusers::{LIBRARY, unet_config, vae_config, with, write, write_weights};
 
 /// Writes weights and configurations.
 pub(super) fn save(
@@ -47,18 +47,6 @@ pub(super) fn save(
         &preprocessor,
     )?;
     write(&root.join("model_index.json"), &model_index())
-}
-
-fn vae_config(vae: &VaeConfig) -> Result<Value> {
-    let levels = vae.block_out_channels.len();
-    let extra = json!({
-        "_class_name": "AutoencoderKL",
-        "_diffusers_version": LIBRARY,
-        "act_fn": "silu",
-        "down_block_types": vec!["DownEncoderBlock2D"; levels],
-        "up_block_types": vec!["UpDecoderBlock2D"; levels],
-    });
-    Ok(with(serde_json::to_value(vae)?, extra))
 }
 
 fn encoder_config(config: &PaintByExampleZoo) -> Result<Value> {

@@ -97,7 +97,13 @@ impl Zoo for UNetOnly {
         let output = &self.config.output;
         let name = format!("{}-{step:06}.safetensors", self.config.name);
         let path = output.with_file_name(name);
-        write_snapshot(&path, variables, output, &self.config.keys.diffusion.unet)?;
+        write_snapshot(
+            &path,
+            variables,
+            output,
+            &self.config.keys.diffusion.unet,
+            None,
+        )?;
         Ok(path)
     }
 

@@ -9,11 +9,12 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::VaeStage;
 use super::data::TrainingSet;
+use crate::autoencoder::reconstruction;
 use crate::pictures;
 use crate::trainer::Task;
 
-/// Log-variance of the latent before training.
-const FIRST_LOG_VARIANCE: f64 = -8.0;
+/// Log-variance of a channel of the latent before training.
+pub(crate) const FIRST_LOG_VARIANCE: f64 = -8.0;
 
 /// Lets training start with an almost noiseless latent. Under the unit noise of a random start the latent carries brightness
 /// only for thousands of steps.
@@ -24,14 +25,7 @@ pub(super) fn start_certain(variables: &BTreeMap<String, Tensor>) {
     let _ = bias.narrow(0, half, half).fill_(FIRST_LOG_VARIANCE);
 }
 
-/// Weight of the squared error of color, that is of what is left when a pixel's mean over its channels is taken away.
-/// Brightness is learned first and would be all that is learned for thousands of steps.
-const COLOR_WEIGHT: f64 = 3.0;
-/// Weight of the differences between neighbours.
-const EDGE_WEIGHT: f64 = 0.1;
-
-/// Absolute error, squared error of color, absolute error of the differences between neighbours, and the divergence of the
-/// latent.
+/// The error of the reconstruction, and the divergence of the latent.
 fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Device) -> Tensor {
     let batch = config.schedule.batch as i64;
     let indices = Tensor::randint(set.len() as i64, [batch], (Kind::Int64, Device::Cpu));
@@ -50,17 +44,8 @@ fn loss(vae: &Vae, set: &TrainingSet, config: &VaeStage, device: Device) -> Tens
     let posterior = vae.encode(&pictures);
     let decoded = vae.decode(&posterior.sample(&posterior.mean.randn_like()));
     let error = decoded - pictures;
-    let edges = error
-        .diff(1, 3, None::<&Tensor>, None::<&Tensor>)
-        .abs()
-        .mean(Kind::Float)
-        + error
-            .diff(1, 2, None::<&Tensor>, None::<&Tensor>)
-            .abs()
-            .mean(Kind::Float);
-    let color = &error - error.mean_dim([1].as_slice(), true, Kind::Float);
-    let color = color.square().mean(Kind::Float) * COLOR_WEIGHT;
-    error.abs().mean(Kind::Float) + color + edges * EDGE_WEIGHT + posterior.kl() * config.kl_weight
+    let weights = error.narrow(1, 0, 1).ones_like();
+    reconstruction::loss(&error, &weights) + posterior.kl() * config.kl_weight
 }
 
 /// The same random window of every picture.

@@ -56,7 +56,7 @@ impl PictureSet {
     /// The set of `config`, kept in the folder of the training for the same data and the same frozen autoencoder.
     pub(super) fn open(config: &PasdZoo, vae: &Vae, device: Device) -> Result<Self> {
         let (data, upscale) = (&config.data, config.keys.upscale);
-        let frozen = identity(&config.frozen)?;
+        let frozen = identity(config)?;
         let key = serde_json::to_string(&(data, upscale, synth::VERSION, frozen))?;
         let mut encoded = Encoded::open(&config.work, key, || Self::encode(config, vae, device))?;
         let settings = config.settings(PASD.info().name);

@@ -17,6 +17,8 @@ pub(crate) type StableVitonZoo = Config<StableVitonKeys>;
 pub(crate) struct StableVitonKeys {
     /// The checkpoint that the trained networks start from, as far as it has them; relative to this file. From nothing without.
     pub(crate) start: Option<PathBuf>,
+    /// The folder of an autoencoder that is used, frozen, instead of that in `frozen`, and saved with the checkpoint; relative to this file.
+    pub(crate) vae: Option<PathBuf>,
     pub(crate) evaluation: EvaluationConfig,
     pub(crate) unet: UNetConfig,
     pub(crate) schedule: Schedule,
@@ -48,8 +50,12 @@ impl Keys for StableVitonKeys {
         self.loss.average_decay
     }
 
+    fn autoencoder(&self) -> Option<&Path> {
+        self.vae.as_deref()
+    }
+
     fn prepare(&mut self, data: &DataConfig, file: &Path) -> Result<()> {
-        resolve(file, &mut self.start);
+        resolve(file, self.start.iter_mut().chain(&mut self.vae));
         data.check_evaluation(self.evaluation.seed, file)
     }
 }

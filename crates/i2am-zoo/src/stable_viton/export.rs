@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use i2am_nets::layout::Checkpoint;
+use i2am_nets::vae::VaeConfig;
 use tch::Tensor;
 
 use super::config::StableVitonZoo;
@@ -18,7 +20,7 @@ const FROZEN: [&str; 4] = [
     "image_encoder/model.safetensors",
 ];
 
-/// Writes the snapshot, and the frozen networks next to it unless that is where they are: a base is looked for there only.
+/// Writes the snapshot, with the autoencoder if it is not that of the frozen networks, and the frozen networks next to it unless that is where they are: a base is looked for there only.
 pub(super) fn save(
     config: &StableVitonZoo,
     variables: &BTreeMap<String, Tensor>,
@@ -30,6 +32,17 @@ pub(super) fn save(
         copy(frozen, &place, &FROZEN)?;
     }
     let path = output.join(format!("{}-{step:06}.safetensors", config.name));
-    write_snapshot(&path, variables, frozen, &config.keys.unet)?;
+    let mut tensors: BTreeMap<String, Tensor> = (variables.iter())
+        .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+        .collect();
+    let mut own = None;
+    if let Some(folder) = &config.keys.vae {
+        let vae = Checkpoint::open_network(folder, "vae", None)?;
+        own = Some(VaeConfig::of(&vae)?);
+        for name in vae.names() {
+            tensors.insert(name.to_owned(), vae.tensor(name)?);
+        }
+    }
+    write_snapshot(&path, &tensors, frozen, &config.keys.unet, own.as_ref())?;
     Ok(path)
 }

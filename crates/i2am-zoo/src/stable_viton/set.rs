@@ -83,7 +83,7 @@ impl TryOnSet {
         networks: &StableVitonNetworks,
         device: Device,
     ) -> Result<Self> {
-        let frozen = identity(&config.frozen)?;
+        let frozen = identity(config)?;
         let key = serde_json::to_string(&(&config.data, synth::VERSION, frozen))?;
         let encode = || Self::encode(&config.data, networks, device);
         let mut encoded = Encoded::open(&config.work, key, encode)?;

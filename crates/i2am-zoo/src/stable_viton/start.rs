@@ -33,16 +33,20 @@ pub(super) struct TakenOver {
 
 /// Copies what `checkpoint` has into `variables`.
 ///
-/// As the published model starts from Paint-by-Example: a UNet with fewer input channels gets zeros for the new ones, which come
-/// last, and a control model that is not there starts as the UNet's encoder.
+/// As the published model starts from Paint-by-Example: a UNet with fewer input channels gets zeros for the new ones, and a control model that
+/// is not there starts as the UNet's encoder. Latents may have more channels than those of the checkpoint, whose channels are then the first
+/// ones; the others begin with zeros too.
 ///
 /// # Errors
-/// A tensor of another shape, but for input channels.
+/// A tensor of another shape, but for these channels.
 pub(super) fn take_over(
     variables: &BTreeMap<String, Tensor>,
     checkpoint: &Checkpoint,
 ) -> Result<TakenOver> {
+    const OUTPUT: &str = "unet.conv_out.weight";
     let _guard = tch::no_grad_guard();
+    let before = checkpoint.shape(OUTPUT).map_or(0, |size| size[0]);
+    let after = variables.get(OUTPUT).map_or(before, |v| v.size()[0]);
     let mut taken = TakenOver::default();
     for (name, variable) in variables {
         let in_unet = name
@@ -58,25 +62,46 @@ pub(super) fn take_over(
         };
         *count += 1;
         let found = checkpoint.tensor(&source)?.to_kind(Kind::Float);
-        let (found_size, size) = (found.size(), variable.size());
-        let is_input = source == "unet.conv_in.weight"
-            && found_size[0] == size[0]
-            && found_size[2..] == size[2..]
-            && found_size[1] <= size[1];
+        let size = variable.size();
+        let widened = widened(&source, &found, &size, [before, after]);
         ensure!(
-            found_size == size || is_input,
-            "{}: tensor `{source}`: expected {size:?}, found {found_size:?}",
-            checkpoint.path().display()
+            widened.size() == size,
+            "{}: tensor `{source}`: expected {size:?}, found {:?}",
+            checkpoint.path().display(),
+            found.size()
         );
-        let target = variable.detach();
-        if is_input {
-            let _ = target.shallow_clone().zero_();
-            target.narrow(1, 0, found_size[1]).copy_(&found);
-        } else {
-            target.shallow_clone().copy_(&found);
-        }
+        variable.detach().copy_(&widened);
     }
     Ok(taken)
+}
+
+/// The tensor `found` of the name `source` with as many channels of latents as `size` has, if that is where they are: latents have `before`
+/// channels in the checkpoint and `after` in training.
+fn widened(source: &str, found: &Tensor, size: &[i64], [before, after]: [i64; 2]) -> Tensor {
+    let axis = match source {
+        "unet.conv_out.weight" | "unet.conv_out.bias" => 0,
+        "unet.conv_in.weight"
+        | "control_model.conv_in.weight"
+        | "control_model.cond_first_block.weight" => 1,
+        _ => return found.shallow_clone(),
+    };
+    // The input: noisy latents, those of the masked picture, the mask, and those of the body parts.
+    let blocks = [
+        (before, 0),
+        (before, after),
+        (1, 2 * after),
+        (before, 2 * after + 1),
+    ];
+    let places = blocks
+        .into_iter()
+        .flat_map(|(count, start)| start..start + count);
+    let places: Vec<i64> = places.take(found.size()[axis] as usize).collect();
+    let fits =
+        places.len() as i64 == found.size()[axis] && places.iter().all(|place| *place < size[axis]);
+    if !fits {
+        return found.shallow_clone();
+    }
+    init::spread(found, axis as i64, &places, size[axis])
 }
 
 #[cfg(test)]

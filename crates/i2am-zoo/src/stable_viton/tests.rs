@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use i2am_nets::layout::Checkpoint;
+use i2am_nets::vae::VaeConfig;
 use i2am_runner::families::{Model as _, Request, StableVitonConfig, Start, recognise};
 use i2am_runner::noise::NoiseSource;
 use i2am_runner::samplers::SamplerConfig;
@@ -199,6 +200,44 @@ fn the_encoded_set_is_kept_for_the_same_data_only() {
     });
     train(&other, Device::Cpu, LIMITS).unwrap();
     assert!(largest() > 0.0);
+}
+
+/// An autoencoder of its own takes the place of the frozen one, and goes into the snapshot.
+#[test]
+fn an_autoencoder_of_its_own_is_used_and_saved() {
+    let _draws = crate::generator::alone();
+    let folder = tempfile::tempdir().unwrap();
+    let short = |text: &str| {
+        text.replace("steps = 120", "steps = 1")
+            .replace("snapshots = [40]", "snapshots = []")
+    };
+    let frozen = tiny(folder.path(), short).frozen;
+    let own = folder.path().join("own");
+    let (sizes, weights) = ("config.json", "diffusion_pytorch_model.safetensors");
+    let (mut tensors, metadata) = state::read(&frozen.join("vae").join(weights)).unwrap();
+    let bias = tensors["decoder.conv_out.bias"].ones_like();
+    tensors.insert("decoder.conv_out.bias".to_owned(), bias);
+    state::write(&own.join(weights), &tensors, Kind::Half, &metadata).unwrap();
+    let text = i2am_files::read_text(frozen.join("vae").join(sizes)).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    config["scaling_factor"] = 0.5.into();
+    i2am_files::write_atomic(own.join(sizes), config.to_string().as_bytes()).unwrap();
+
+    let vae = format!("frozen = \"{}\"", frozen.display());
+    let with_own = |text: &str| short(text).replace(&vae, &format!("vae = \"own\"\n{vae}"));
+    let config = tiny(folder.path(), with_own);
+    train(&config, Device::Cpu, LIMITS).unwrap();
+    let saved = Checkpoint::open(&snapshot(&config, 1)).unwrap();
+    let report = recognise(&saved).unwrap().inspect(&saved).unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(report.unused, Vec::<String>::new());
+    let scale = VaeConfig::of(&saved).unwrap().scaling_factor;
+    assert!((scale - 0.5).abs() < f64::EPSILON, "{scale}");
+    let bias = saved.tensor("vae.decoder.conv_out.bias").unwrap();
+    assert!(bias == bias.ones_like(), "{bias}");
+    // What is encoded by another autoencoder is not used.
+    let key = |config: &StableVitonZoo| crate::frozen::identity(config).unwrap();
+    assert_ne!(key(&config), key(&tiny(folder.path(), short)));
 }
 
 #[test]

@@ -49,6 +49,27 @@ fn the_small_paint_by_example_is_taken_over() {
     assert!(*untouched == untouched.ones_like());
 }
 
+/// Latents of 8 channels instead of 4: noisy latents, those of the masked picture, and the mask each go to where they are now read.
+#[test]
+fn latents_may_have_more_channels() {
+    let _draws = crate::generator::alone();
+    let (input, output) = ("unet.conv_in.weight", "unet.conv_out.weight");
+    let variables = zeros(&[(input, vec![24, 25, 3, 3]), (output, vec![8, 24, 3, 3])]);
+    let checkpoint = checkpoint();
+    take_over(&variables, &checkpoint).unwrap();
+    let original = |name: &str| checkpoint.tensor(name).unwrap().to_kind(Kind::Float);
+    for (from, to, count) in [(0, 0, 4), (4, 8, 4), (8, 16, 1)] {
+        let place = variables[input].narrow(1, to, count);
+        assert!(place == original(input).narrow(1, from, count), "{from}");
+    }
+    assert!(variables[output].narrow(0, 0, 4) == original(output));
+    for name in [input, output] {
+        let size = |x: &Tensor| x.square().sum(Kind::Double).double_value(&[]);
+        let difference = size(&variables[name]) - size(&original(name));
+        assert!(difference.abs() < 1e-9, "{name}: new channels are not zero");
+    }
+}
+
 #[test]
 fn a_tensor_of_another_shape_is_refused() {
     let _draws = crate::generator::alone();
