@@ -157,7 +157,7 @@ mod tests {
     /// A step down the identity map is 2 / 2 of the rows, a step sideways 2 / 3 of the columns; half of the coordinates stay.
     #[test]
     fn the_identity_moves_one_place_a_step() {
-        let _draws = crate::generator::alone();
+        let _draws = crate::trial::alone();
         let worn = Tensor::ones([1, 1, 3, 4], (Kind::Float, Device::Cpu));
         let straight: Vec<i64> = (0..12).collect();
         let found = loss(
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn one_place_for_all_and_positions_not_worn_cost_nothing() {
-        let _draws = crate::generator::alone();
+        let _draws = crate::trial::alone();
         let straight: Vec<i64> = (0..12).collect();
         let options = (Kind::Float, Device::Cpu);
         let (worn, bare) = (
@@ -201,7 +201,7 @@ mod tests {
     /// Every position comes from the place below it by one row; those of the last row come from nowhere.
     #[test]
     fn attention_to_the_true_places_costs_nothing() {
-        let _draws = crate::generator::alone();
+        let _draws = crate::trial::alone();
         let options = (Kind::Float, Device::Cpu);
         let places = Tensor::zeros([1, 3, 3, 4], options);
         for (row, column) in (0..2).flat_map(|row| (0..4).map(move |column| (row, column))) {

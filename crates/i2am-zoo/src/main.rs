@@ -9,8 +9,6 @@ mod diffusers;
 mod encoded;
 mod evaluation;
 mod frozen;
-#[cfg(test)]
-mod generator;
 mod init;
 mod log;
 mod noising;
@@ -26,6 +24,8 @@ mod state;
 mod tensors;
 mod train;
 mod trainer;
+#[cfg(test)]
+mod trial;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -77,7 +77,6 @@ fn new_identity(places: &[i64], length: i64) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
 
     use i2am_nets::layout::Checkpoint;
     use i2am_nets::vae::{Vae, VaeConfig};
@@ -89,9 +88,8 @@ mod tests {
     /// With three more channels the first four are what they were, and so is what is decoded; the new ones know of the picture.
     #[test]
     fn new_channels_change_nothing_yet() -> anyhow::Result<()> {
-        let _draws = crate::generator::alone();
-        let root =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/zoo/paint-by-example");
+        let _draws = crate::trial::alone();
+        let root = crate::trial::frozen();
         let checkpoint = Checkpoint::open(&root)?;
         let sizes = VaeConfig::of(&checkpoint)?;
         let built = |latent_channels: i64| -> anyhow::Result<Vae> {

@@ -8,16 +8,10 @@ use tch::Device;
 use super::set::Printed;
 use super::{AutoencoderZoo, train};
 use crate::config::ZooConfig;
-use crate::train::Limits;
-
-const LIMITS: Limits = Limits {
-    minutes: None,
-    export_only: false,
-};
+use crate::trial::{self, LIMITS};
 
 /// A training of a few seconds from the small checkpoint's autoencoder, in `folder`.
 fn tiny(folder: &Path, change: impl Fn(&str) -> String) -> AutoencoderZoo {
-    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/zoo/paint-by-example");
     let text = format!(
         r#"
 schema_version = 1
@@ -49,11 +43,9 @@ kl_weight = 1e-6
 print_weight = 10.0
 average_decay = 0.95
 "#,
-        frozen.display()
+        trial::frozen().display()
     );
-    let path = folder.join("sharper.toml");
-    i2am_files::write_atomic(&path, change(&text).as_bytes()).unwrap();
-    match ZooConfig::read(&path).unwrap() {
+    match trial::config(folder, &change(&text)).unwrap() {
         ZooConfig::Autoencoder(config) => *config,
         _ => panic!("the family is autoencoder"),
     }
@@ -62,17 +54,12 @@ average_decay = 0.95
 /// On a single sample the loss falls quickly. What is saved has the wanted channels, and a scale that brings latents to unit variance.
 #[test]
 fn a_short_training_learns_and_its_scale_fits() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let config = tiny(folder.path(), str::to_owned);
     train(&config, Device::Cpu, LIMITS).unwrap();
 
-    let table = i2am_files::read_text(config.work.join("autoencoder.csv")).unwrap();
-    let losses: Vec<f64> = (table.lines().skip(1))
-        .map(|line| line.split(',').nth(1).unwrap().parse().unwrap())
-        .collect();
-    let (first, last) = (losses[0], losses[losses.len() - 1]);
-    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
+    trial::learned(&config.work, "autoencoder", 0.8).unwrap();
     for name in ["autoencoder-000100.png", "evaluation.csv"] {
         assert!(config.work.join(name).is_file(), "no {name}");
     }
@@ -91,7 +78,7 @@ fn a_short_training_learns_and_its_scale_fits() {
 
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let refusal = |from: &str, to: &str| {
         let config = tiny(folder.path(), |text| text.replace(from, to));

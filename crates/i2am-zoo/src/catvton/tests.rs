@@ -9,16 +9,10 @@ use tch::{Device, Kind, Tensor};
 use super::{CatVtonZoo, train};
 use crate::config::ZooConfig;
 use crate::state;
-use crate::train::Limits;
-
-const LIMITS: Limits = Limits {
-    minutes: None,
-    export_only: false,
-};
+use crate::trial::{self, LIMITS};
 
 /// A training of a few seconds around the small checkpoint's frozen autoencoder, in `folder`.
 fn tiny(folder: &Path, change: impl Fn(&str) -> String) -> CatVtonZoo {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let text = format!(
         r#"
 schema_version = 1
@@ -61,11 +55,9 @@ average_decay = 0.95
 high_noise_weight = 4.0
 outside_weight = 0.2
 "#,
-        root.join("datasets/zoo/paint-by-example").display()
+        trial::frozen().display()
     );
-    let path = folder.join("tiny.toml");
-    i2am_files::write_atomic(&path, change(&text).as_bytes()).unwrap();
-    match ZooConfig::read(&path).unwrap() {
+    match trial::config(folder, &change(&text)).unwrap() {
         ZooConfig::CatVton(config) => *config,
         _ => panic!("the family is catvton"),
     }
@@ -82,19 +74,12 @@ fn opened(folder: &Path, config: &CatVtonZoo) -> Checkpoint {
 
 #[test]
 fn a_short_training_learns_and_its_checkpoints_are_complete() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let config = tiny(folder.path(), str::to_owned);
     train(&config, Device::Cpu, LIMITS).unwrap();
 
-    let log = std::fs::read_to_string(config.work.join("try-on.csv")).unwrap();
-    let losses: Vec<f64> = log
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').nth(1).unwrap().parse().unwrap())
-        .collect();
-    let (first, last) = (losses[0], *losses.last().unwrap());
-    assert!(last < 0.7 * first, "the loss went from {first} to {last}");
+    trial::learned(&config.work, "try-on", 0.7).unwrap();
     let table = std::fs::read_to_string(config.work.join("evaluation.csv")).unwrap();
     assert!(table.starts_with("step,hole_error,hole_error_other_garment\n50,"));
     assert!(config.work.join("try-on-000100.png").is_file());
@@ -116,7 +101,7 @@ fn a_short_training_learns_and_its_checkpoints_are_complete() {
 /// Names, and which layer is behind them: the folder's own self-attention equals that of the file, layer by layer.
 #[test]
 fn the_attention_file_has_the_published_names_and_the_middle_last() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let config = tiny(folder.path(), |text| {
         text.replace("steps = 100", "steps = 1")
@@ -154,8 +139,8 @@ fn the_attention_file_has_the_published_names_and_the_middle_last() {
 /// cross-attention: mask and masked latent have changed places and the mask its polarity.
 #[test]
 fn a_start_from_paint_by_example_reads_its_input_in_the_new_order() {
-    let _draws = crate::generator::alone();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/zoo/paint-by-example");
+    let _draws = crate::trial::alone();
+    let path = crate::trial::frozen();
     let checkpoint = Checkpoint::open(&path).unwrap();
     let config = UNetConfig {
         cross: CrossAttention::Absent,
@@ -218,7 +203,7 @@ fn channels_and_halves_are_where_the_published_model_has_them() {
 
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let refusal = |from: &str, to: &str| {
         let config = tiny(folder.path(), |text| text.replace(from, to));

@@ -101,7 +101,7 @@ mod tests {
     /// Positions that look at themselves are all near; shuffled ones hardly.
     #[test]
     fn shares_of_sharp_and_of_even_attention() {
-        let _draws = crate::generator::alone();
+        let _draws = crate::trial::alone();
         let grid = (8, 6);
         let sharp = Tensor::eye(48, (Kind::Float, Device::Cpu)).reshape([1, 1, 48, 48]) * 40.0;
         let shares = |query: &Tensor| {

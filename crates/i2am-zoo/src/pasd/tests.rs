@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use i2am_nets::layout::Checkpoint;
@@ -9,16 +9,7 @@ use tch::Device;
 use super::set::Drawn;
 use super::{PasdZoo, tokenizer, train};
 use crate::config::ZooConfig;
-use crate::train::Limits;
-
-const LIMITS: Limits = Limits {
-    minutes: None,
-    export_only: false,
-};
-
-fn zoo() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/zoo/paint-by-example")
-}
+use crate::trial::{self, LIMITS};
 
 /// A training of a few seconds around the small checkpoint's autoencoder, in `folder`.
 fn tiny(folder: &Path, change: impl Fn(&str) -> String) -> anyhow::Result<PasdZoo> {
@@ -80,11 +71,9 @@ share = 0.5
 height = 32
 width = 32
 "#,
-        zoo().display()
+        trial::frozen().display()
     );
-    let path = folder.join("tiny.toml");
-    i2am_files::write_atomic(&path, change(&text).as_bytes())?;
-    match ZooConfig::read(&path)? {
+    match trial::config(folder, &change(&text))? {
         ZooConfig::Pasd(config) => Ok(*config),
         other => panic!("the family is pasd, found {other:?}"),
     }
@@ -92,19 +81,12 @@ width = 32
 
 #[test]
 fn a_short_training_learns_and_its_checkpoints_load() -> anyhow::Result<()> {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir()?;
     let config = tiny(folder.path(), str::to_owned)?;
     train(&config, Device::Cpu, LIMITS)?;
 
-    let text = std::fs::read_to_string(config.work.join("pasd.csv"))?;
-    let cells = text
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split(',').nth(1));
-    let losses: Vec<f64> = cells.map(str::parse).collect::<Result<_, _>>()?;
-    let (first, last) = (losses[0], losses[losses.len() - 1]);
-    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
+    trial::learned(&config.work, "pasd", 0.8)?;
     assert!(config.work.join("pasd-000100.png").is_file());
     let table = std::fs::read_to_string(config.work.join("evaluation.csv"))?;
     let columns = "step,psnr_bicubic,psnr,psnr_autoencoder,near_16,shuffled_16,near_8,shuffled_8,near_4,shuffled_4";
@@ -117,7 +99,7 @@ fn a_short_training_learns_and_its_checkpoints_load() -> anyhow::Result<()> {
     assert!(report.is_complete(), "{report:?}");
     assert_eq!(report.unused, Vec::<String>::new());
     for name in ["vae/diffusion_pytorch_model.safetensors", "vae/config.json"] {
-        let [before, after] = [zoo(), config.output.clone()].map(|root| root.join(name));
+        let [before, after] = [trial::frozen(), config.output.clone()].map(|root| root.join(name));
         assert!(
             i2am_files::read(&before)? == i2am_files::read(&after)?,
             "{name}"
@@ -185,7 +167,7 @@ fn the_tokenizer_joins_what_it_knows() -> anyhow::Result<()> {
 
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() -> anyhow::Result<()> {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir()?;
     let refusal = |from: &str, to: &str| {
         let read = tiny(folder.path(), |text| text.replace(from, to));

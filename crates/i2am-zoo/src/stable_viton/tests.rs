@@ -12,16 +12,10 @@ use super::set::Drawn;
 use super::{StableVitonZoo, train};
 use crate::config::ZooConfig;
 use crate::state;
-use crate::train::Limits;
-
-const LIMITS: Limits = Limits {
-    minutes: None,
-    export_only: false,
-};
+use crate::trial::{self, LIMITS};
 
 /// A training of a few seconds around the small checkpoint's frozen networks, in `folder`.
 fn tiny(folder: &Path, change: impl Fn(&str) -> String) -> StableVitonZoo {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let text = format!(
         r#"
 schema_version = 1
@@ -64,25 +58,12 @@ average_decay = 0.95
 high_noise_weight = 4.0
 outside_weight = 0.2
 "#,
-        root.join("datasets/zoo/paint-by-example").display()
+        trial::frozen().display()
     );
-    let path = folder.join("tiny.toml");
-    i2am_files::write_atomic(&path, change(&text).as_bytes()).unwrap();
-    match ZooConfig::read(&path).unwrap() {
+    match trial::config(folder, &change(&text)).unwrap() {
         ZooConfig::StableViton(config) => *config,
         _ => panic!("the family is stable-viton"),
     }
-}
-
-/// The last of the losses logged in `folder`, and the first.
-fn losses(config: &StableVitonZoo) -> (f64, f64) {
-    let text = std::fs::read_to_string(config.work.join("try-on.csv")).unwrap();
-    let cells = text
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').nth(1).unwrap());
-    let values: Vec<f64> = cells.map(|cell| cell.parse().unwrap()).collect();
-    (*values.last().unwrap(), values[0])
 }
 
 fn snapshot(config: &StableVitonZoo, step: u64) -> PathBuf {
@@ -91,13 +72,12 @@ fn snapshot(config: &StableVitonZoo, step: u64) -> PathBuf {
 
 #[test]
 fn a_short_training_learns_and_its_checkpoints_load() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let config = tiny(folder.path(), str::to_owned);
     train(&config, Device::Cpu, LIMITS).unwrap();
 
-    let (last, first) = losses(&config);
-    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
+    trial::learned(&config.work, "try-on", 0.8).unwrap();
     for name in ["try-on.svg", "try-on-000100.png", "evaluation.csv"] {
         assert!(config.work.join(name).is_file(), "no {name}");
     }
@@ -176,7 +156,7 @@ fn refined(folder: &Path, start: &Path) {
 /// A stopped training goes on where it was, and what was encoded is not encoded again for it.
 #[test]
 fn the_encoded_set_is_kept_for_the_same_data_only() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let short = |text: &str| {
         text.replace("steps = 120", "steps = 1")
@@ -205,7 +185,7 @@ fn the_encoded_set_is_kept_for_the_same_data_only() {
 /// An autoencoder of its own takes the place of the frozen one, and goes into the snapshot.
 #[test]
 fn an_autoencoder_of_its_own_is_used_and_saved() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let short = |text: &str| {
         text.replace("steps = 120", "steps = 1")
@@ -242,7 +222,7 @@ fn an_autoencoder_of_its_own_is_used_and_saved() {
 
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let refusal = |from: &str, to: &str| {
         let config = tiny(folder.path(), |text| text.replace(from, to));

@@ -86,7 +86,7 @@ fn bits(trainer: &Trainer) -> BTreeMap<String, Vec<u32>> {
 
 #[test]
 fn a_resumed_run_equals_an_unbroken_one_bit_for_bit() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
 
@@ -125,7 +125,7 @@ fn a_resumed_run_equals_an_unbroken_one_bit_for_bit() {
 
 #[test]
 fn training_lowers_the_loss_and_averages_follow() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let fit = Fit::new(false);
     let mut trainer = trainer(folder.path(), &fit);
@@ -139,7 +139,7 @@ fn training_lowers_the_loss_and_averages_follow() {
 /// What was logged after the last saved state comes again and must not stand twice.
 #[test]
 fn lines_behind_the_state_are_dropped() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir().unwrap();
     let fit = Fit::new(true);
     trainer(folder.path(), &fit).run(None, &fit).unwrap_err();

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use i2am_nets::layout::Checkpoint;
@@ -7,16 +7,7 @@ use tch::Device;
 
 use crate::config::ZooConfig;
 use crate::paint_by_example::{UNetZoo, train_unet as train};
-use crate::train::Limits;
-
-const LIMITS: Limits = Limits {
-    minutes: None,
-    export_only: false,
-};
-
-fn zoo() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/zoo/paint-by-example")
-}
+use crate::trial::{self, LIMITS};
 
 /// A training of a few seconds around the small checkpoint's frozen networks, in `folder`.
 fn tiny(folder: &Path, change: impl Fn(&str) -> String) -> anyhow::Result<UNetZoo> {
@@ -56,11 +47,9 @@ learning_rate = 4e-3
 warm_up = 10
 evaluate_every = 100
 "#,
-        zoo().display()
+        trial::frozen().display()
     );
-    let path = folder.join("tiny.toml");
-    i2am_files::write_atomic(&path, change(&text).as_bytes())?;
-    match ZooConfig::read(&path)? {
+    match trial::config(folder, &change(&text))? {
         ZooConfig::PaintByExampleUNet(config) => Ok(*config),
         other => panic!("a paint-by-example with frozen networks, found {other:?}"),
     }
@@ -68,19 +57,12 @@ evaluate_every = 100
 
 #[test]
 fn a_short_training_learns_and_leaves_the_frozen_networks_alone() -> anyhow::Result<()> {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir()?;
     let config = tiny(folder.path(), str::to_owned)?;
     train(&config, Device::Cpu, LIMITS)?;
 
-    let text = std::fs::read_to_string(config.work.join("diffusion.csv"))?;
-    let cells = text
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split(',').nth(1));
-    let losses: Vec<f64> = cells.map(str::parse).collect::<Result<_, _>>()?;
-    let (first, last) = (losses[0], losses[losses.len() - 1]);
-    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
+    trial::learned(&config.work, "diffusion", 0.8)?;
     assert!(config.work.join("diffusion-000100.png").is_file());
 
     let snapshot = config.output.with_file_name("tiny-000040.safetensors");
@@ -97,7 +79,7 @@ fn a_short_training_learns_and_leaves_the_frozen_networks_alone() -> anyhow::Res
         "image_encoder/model.safetensors",
         "vae/config.json",
     ] {
-        let [before, after] = [zoo(), config.output.clone()].map(|root| root.join(name));
+        let [before, after] = [trial::frozen(), config.output.clone()].map(|root| root.join(name));
         assert!(
             i2am_files::read(&before)? == i2am_files::read(&after)?,
             "{name}"
@@ -126,7 +108,7 @@ fn a_short_training_learns_and_leaves_the_frozen_networks_alone() -> anyhow::Res
 
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() -> anyhow::Result<()> {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let folder = tempfile::tempdir()?;
     let refusal = |from: &str, to: &str| {
         let read = tiny(folder.path(), |text| text.replace(from, to));

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use i2am_nets::layout::Checkpoint;
 use tch::{Device, Kind, Tensor};
@@ -9,7 +8,7 @@ use super::{TakenOver, take_over};
 const OPTIONS: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 fn checkpoint() -> Checkpoint {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/zoo/paint-by-example");
+    let root = crate::trial::frozen();
     Checkpoint::open(&root).unwrap()
 }
 
@@ -22,7 +21,7 @@ fn zeros(names: &[(&str, Vec<i64>)]) -> BTreeMap<String, Tensor> {
 /// As the published model starts: 9 channels of 13, a control model from the encoder, warp blocks from nowhere.
 #[test]
 fn the_small_paint_by_example_is_taken_over() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let conv = "conv_in.weight";
     let variables = zeros(&[
         (&format!("unet.{conv}"), vec![24, 13, 3, 3]),
@@ -52,7 +51,7 @@ fn the_small_paint_by_example_is_taken_over() {
 /// Latents of 8 channels instead of 4: noisy latents, those of the masked picture, and the mask each go to where they are now read.
 #[test]
 fn latents_may_have_more_channels() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let (input, output) = ("unet.conv_in.weight", "unet.conv_out.weight");
     let variables = zeros(&[(input, vec![24, 25, 3, 3]), (output, vec![8, 24, 3, 3])]);
     let checkpoint = checkpoint();
@@ -72,7 +71,7 @@ fn latents_may_have_more_channels() {
 
 #[test]
 fn a_tensor_of_another_shape_is_refused() {
-    let _draws = crate::generator::alone();
+    let _draws = crate::trial::alone();
     let variables = zeros(&[("unet.conv_out.weight", vec![4, 48, 3, 3])]);
     let error = take_over(&variables, &checkpoint())
         .unwrap_err()
