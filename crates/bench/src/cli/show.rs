@@ -15,7 +15,7 @@ wide where that is possible. The run need not be finished, and nothing is comput
 
 Examples:
   bench show results/demo
-  bench show results/demo --levels --model stable-viton-supervised
+  bench show results/demo --levels --model stable-viton-prints
   bench show results/demo --heads --failures
   bench show results/demo --correlations"
 )]

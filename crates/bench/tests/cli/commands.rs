@@ -90,14 +90,13 @@ fn inspect_tells_family_and_tensors() {
         ("pasd", "pasd", "diffusers"),
         // The others have their autoencoder and reference encoder in that folder, which has another UNet.
         ("paint-by-example-000300", "paint-by-example", "ldm"),
-        ("paint-by-example-001000", "paint-by-example", "ldm"),
         ("paint-by-example-002500", "paint-by-example", "ldm"),
         ("stable-viton-000500", "stable-viton", "ldm"),
         ("stable-viton-002000", "stable-viton", "ldm"),
-        ("stable-viton-longer-006000", "stable-viton", "ldm"),
         ("stable-viton-longer-014000", "stable-viton", "ldm"),
         ("stable-viton-refined-002000", "stable-viton", "ldm"),
         ("stable-viton-supervised-007000", "stable-viton", "ldm"),
+        ("stable-viton-prints-008000", "stable-viton", "ldm"),
     ] {
         let file = if layout == "ldm" { ".safetensors" } else { "" };
         let path = format!("datasets/zoo/{checkpoint}{file}");
