@@ -25,6 +25,9 @@ use crate::diffusers::{vae_config, write, write_weights};
 use crate::evaluation::{record, write_columns};
 use crate::train::{Ground, Limits, Zoo};
 
+/// Log-variance of a channel of the latents before it is trained.
+pub(crate) const FIRST_LOG_VARIANCE: f64 = -8.0;
+
 /// Pictures by which the scale of the latents is measured.
 const SCALED_BY: usize = 64;
 

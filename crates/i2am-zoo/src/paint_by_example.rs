@@ -15,7 +15,6 @@ use tch::Device;
 
 pub(crate) use config::{PaintByExampleZoo, UNetZoo};
 use data::TrainingSet;
-pub(crate) use vae::FIRST_LOG_VARIANCE;
 
 use crate::init::start_as_identity;
 use crate::train::{Limits, say_saved};

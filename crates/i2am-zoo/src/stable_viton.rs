@@ -19,6 +19,7 @@ use tch::{Device, Tensor};
 
 use config::StableVitonKeys;
 pub(crate) use config::StableVitonZoo;
+use export::OwnVae;
 use set::{Drawn, TryOnSet};
 
 use crate::frozen::Mixed;
@@ -34,6 +35,7 @@ pub(crate) fn train(config: &StableVitonZoo, device: Device, limits: Limits) -> 
 struct StableViton {
     config: StableVitonZoo,
     pipeline: StableVitonPipeline,
+    own: Option<OwnVae>,
     device: Device,
 }
 
@@ -94,6 +96,11 @@ impl Zoo for StableViton {
         Ok(Self {
             config: config.clone(),
             pipeline,
+            own: keys
+                .vae
+                .as_ref()
+                .map(|_| OwnVae::of(ground.frozen))
+                .transpose()?,
             device,
         })
     }
@@ -114,11 +121,11 @@ impl Zoo for StableViton {
     }
 
     fn save_snapshot(&self, variables: &BTreeMap<String, Tensor>, step: u64) -> Result<PathBuf> {
-        export::save(&self.config, variables, step)
+        export::save(&self.config, variables, self.own.as_ref(), step)
     }
 
     fn save_last(&self, variables: &BTreeMap<String, Tensor>, step: u64) -> Result<PathBuf> {
-        export::save(&self.config, variables, step)
+        export::save(&self.config, variables, self.own.as_ref(), step)
     }
 }
 

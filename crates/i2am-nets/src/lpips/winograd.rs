@@ -198,6 +198,7 @@ mod tests {
             );
         }
     }
+
     #[test]
     fn other_kernels_are_left_to_the_direct_sum() {
         assert!(!Winograd::takes(1) && !Winograd::takes(7));

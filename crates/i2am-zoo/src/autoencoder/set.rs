@@ -2,12 +2,12 @@
 
 use i2am_imaging::GrayImage;
 use i2am_runner::pictures;
-use i2am_synth as synth;
+use i2am_synth::{self as synth, SynthSample};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use crate::config::shared::DataConfig;
-use crate::{encoded, progress, tensors};
+use crate::{progress, tensors};
 
 /// How often each picture of a sample is drawn: person, person with the masked region in gray, garment, body parts. The person shows what is to
 /// be painted; the others must not be forgotten.
@@ -39,13 +39,10 @@ pub(super) struct Printed {
 
 impl Printed {
     pub(super) fn draw(seed: u64, index: usize, data: &DataConfig) -> Self {
-        let DataConfig { height, width, .. } = *data;
-        let index = index as u64;
-        let drawn = synth::render(seed, index, height, width);
-        let further = synth::render_further(seed, index, index, height, width);
+        let (drawn, printed) = drawn(seed, index, data);
         Self {
             person: tensors::from_rgb(&drawn.person),
-            printed: pictures::unit(&further.printed_mask),
+            printed: pictures::unit(&printed),
         }
     }
 
@@ -65,10 +62,7 @@ impl PictureSet {
     pub(super) fn draw(data: &DataConfig) -> Self {
         let bar = progress::bar("drawing", data.count as u64);
         let one = |index: usize| {
-            let (height, width) = (data.height, data.width);
-            let at = index as u64;
-            let drawn = synth::render(data.seed, at, height, width);
-            let further = synth::render_further(data.seed, at, at, height, width);
+            let (drawn, print) = drawn(data.seed, index, data);
             let views = [
                 &drawn.person,
                 &drawn.agnostic,
@@ -77,8 +71,8 @@ impl PictureSet {
             ];
             bar.inc(1);
             let pictures = Tensor::stack(&views.map(tensors::from_rgb), 0);
-            let printed = pictures::unit(&further.printed_mask).gt(0.5).squeeze_dim(0);
-            (pictures, printed, middle(&further.printed_mask))
+            let printed = pictures::unit(&print).gt(0.5).squeeze_dim(0);
+            (pictures, printed, middle(&print))
         };
         let drawn: Vec<_> = (0..data.count).into_par_iter().map(one).collect();
         let stack = |part: fn(&(Tensor, Tensor, [i64; 2])) -> &Tensor| {
@@ -118,12 +112,20 @@ impl PictureSet {
             pictures.push(picture);
             printed.push(if kind == 0 { print } else { print.zeros_like() });
         }
-        let all = Tensor::arange(batch as i64, (Kind::Int64, Device::Cpu));
+        let printed = Tensor::stack(&printed, 0).to_device(device);
         Batch {
             pictures: tensors::signed(&Tensor::stack(&pictures, 0).to_device(device)),
-            printed: encoded::pick(&Tensor::stack(&printed, 0), &all, device),
+            printed: printed.to_kind(Kind::Float),
         }
     }
+}
+
+/// Sample `index` of the set `seed`, and where its person shows the print.
+fn drawn(seed: u64, index: usize, data: &DataConfig) -> (SynthSample, GrayImage) {
+    let (index, height, width) = (index as u64, data.height, data.width);
+    let further = synth::render_further(seed, index, index, height, width);
+    let drawn = synth::render(seed, index, height, width);
+    (drawn, further.printed_mask)
 }
 
 /// Row and column in the middle of the white pixels of `mask`; of the picture if there is none.

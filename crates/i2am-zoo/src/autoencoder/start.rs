@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use i2am_nets::layout::Checkpoint;
 use tch::{IndexOp as _, Kind, Tensor};
 
+use super::FIRST_LOG_VARIANCE;
 use crate::init::spread;
-use crate::paint_by_example::FIRST_LOG_VARIANCE;
 
 /// Copies the autoencoder of `checkpoint` into `variables`, which have been drawn. New channels of the latents come last; their means are drawn,
 /// they are almost noiseless, and the decoder does not read them yet.

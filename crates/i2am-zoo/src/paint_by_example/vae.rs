@@ -9,12 +9,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::VaeStage;
 use super::data::TrainingSet;
-use crate::autoencoder::reconstruction;
+use crate::autoencoder::{FIRST_LOG_VARIANCE, reconstruction};
 use crate::pictures;
 use crate::trainer::Task;
-
-/// Log-variance of a channel of the latent before training.
-pub(crate) const FIRST_LOG_VARIANCE: f64 = -8.0;
 
 /// Lets training start with an almost noiseless latent. Under the unit noise of a random start the latent carries brightness
 /// only for thousands of steps.

@@ -20,10 +20,30 @@ const FROZEN: [&str; 4] = [
     "image_encoder/model.safetensors",
 ];
 
-/// Writes the snapshot, with the autoencoder if it is not that of the frozen networks, and the frozen networks next to it unless that is where they are: a base is looked for there only.
+/// An autoencoder that takes the place of the frozen one, as it was read when the training began.
+pub(super) struct OwnVae {
+    sizes: VaeConfig,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl OwnVae {
+    /// That of `checkpoint`.
+    pub(super) fn of(checkpoint: &Checkpoint) -> Result<Self> {
+        let names = checkpoint.names().filter(|name| name.starts_with("vae."));
+        let read = |name: &str| Ok((name.to_owned(), checkpoint.tensor(name)?));
+        Ok(Self {
+            sizes: VaeConfig::of(checkpoint)?,
+            tensors: names.map(read).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// Writes the snapshot, with its `own` autoencoder if it has one, and the frozen networks next to it unless that is where they are: a base is
+/// looked for there only.
 pub(super) fn save(
     config: &StableVitonZoo,
     variables: &BTreeMap<String, Tensor>,
+    own: Option<&OwnVae>,
     step: u64,
 ) -> Result<PathBuf> {
     let (output, frozen) = (&config.output, &config.frozen);
@@ -32,17 +52,10 @@ pub(super) fn save(
         copy(frozen, &place, &FROZEN)?;
     }
     let path = output.join(format!("{}-{step:06}.safetensors", config.name));
-    let mut tensors: BTreeMap<String, Tensor> = (variables.iter())
-        .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
-        .collect();
-    let mut own = None;
-    if let Some(folder) = &config.keys.vae {
-        let vae = Checkpoint::open_network(folder, "vae", None)?;
-        own = Some(VaeConfig::of(&vae)?);
-        for name in vae.names() {
-            tensors.insert(name.to_owned(), vae.tensor(name)?);
-        }
-    }
-    write_snapshot(&path, &tensors, frozen, &config.keys.unet, own.as_ref())?;
+    let vae = own.iter().flat_map(|own| &own.tensors);
+    let tensors = variables.iter().chain(vae);
+    let tensors = tensors.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+    let sizes = own.map(|own| &own.sizes);
+    write_snapshot(&path, &tensors.collect(), frozen, &config.keys.unet, sizes)?;
     Ok(path)
 }
